@@ -318,7 +318,7 @@ impl Gallery {
             None => command,
         };
         let committed = self.store.commit(context, command).await?;
-        self.entered().await?;
+        self.sign_entered().await?;
         // Also of what an earlier call had done whose caller went before it was visible.
         self.follow().await?;
         drop(coming);

@@ -15,7 +15,7 @@ use crate::context::RequestContext;
 use crate::ledger::commitment::{Opening, Salt};
 use crate::ledger::entry::{Code, Entry, KeyedDigest, Kind, LedgerKey, Principal};
 use crate::ledger::hash::Hash;
-use crate::ledger::key_change::{LogKeys, NotAChange};
+use crate::ledger::key_change::LogKeys;
 use crate::ledger::note::{KeyName, Note, SigningKey, VerifierKey};
 use crate::ledger::tile::TileSource;
 use crate::ledger::tree::RightEdge;
@@ -111,7 +111,7 @@ pub struct SealedEntry {
 
 /// What stored contents are found by; nothing where they cannot be read.
 pub fn about(opening: &Opening) -> Vec<KeyedDigest> {
-    Entry::decode(&opening.contents).map(|entry| found_by(&entry)).unwrap_or_default()
+    Entry::opened(opening).map(|entry| found_by(&entry)).unwrap_or_default()
 }
 
 /// Transaction and subjects of an entry, and its kind where that is a rare one.
@@ -156,8 +156,7 @@ pub(super) fn newest(tables: &dyn LedgerTables, kind: Kind) -> Result<Option<Ent
         }
     }
     let Some(place) = last else { return Ok(None) };
-    let leaf = tables.entries(place, 1)?.into_iter().find(|leaf| leaf.index == place);
-    Ok(leaf.and_then(|leaf| leaf.opening).and_then(|opening| Entry::decode(&opening.contents).ok()))
+    Ok(leaf_at(tables, place)?.and_then(|leaf| leaf.opening).and_then(|opening| Entry::opened(&opening)))
 }
 
 /// The entry of the last start of a server.
@@ -217,10 +216,7 @@ impl LedgerHead {
     /// # Errors
     /// [`GalleryError::Ledger`] where the changes do not follow each other: somebody has changed them.
     pub fn keys(&self) -> Result<LogKeys, GalleryError> {
-        let damaged = |why: &dyn fmt::Display| GalleryError::Ledger(why.to_string());
-        let mut keys = LogKeys::new(self.first_key.clone()).map_err(|why| damaged(&why))?;
-        self.changes.iter().try_for_each(|change| keys.change(change)).map_err(|why: NotAChange| damaged(&why))?;
-        Ok(keys)
+        LogKeys::after(self.first_key.clone(), &self.changes).map_err(|why| GalleryError::Ledger(why.to_string()))
     }
 
     /// Entries that the newest checkpoint covers.
@@ -308,6 +304,11 @@ impl TileSource for LedgerTiles<'_> {
         let tile = self.0.tile(level, index)?;
         Ok(tile.filter(|bytes| bytes.len() >= usize::from(width) * Hash::BYTES))
     }
+}
+
+/// The entry at a place; `None` where there is none.
+pub(crate) fn leaf_at(tables: &dyn LedgerTables, place: u64) -> Result<Option<Leaf>, GalleryError> {
+    Ok(tables.entries(place, 1)?.into_iter().find(|leaf| leaf.index == place))
 }
 
 /// A task that reads a log.

@@ -9,7 +9,7 @@ use super::GalleryError;
 use super::ledger::{LedgerHead, LedgerTables, LedgerTiles, about, checkpoints, leaves, newest};
 use crate::ledger::checkpoint::Checkpoint;
 use crate::ledger::entry::Kind;
-use crate::ledger::key_change::{LogKeys, NotAChange};
+use crate::ledger::key_change::{LogKeys, NotAChange, NotLogKeys};
 use crate::ledger::note::VerifierKey;
 use crate::ledger::tile::TileNodes;
 use crate::ledger::tree::TreeError;
@@ -85,22 +85,17 @@ pub struct LedgerReport {
     pub keys: LogKeys,
 }
 
-impl LedgerHead {
-    fn checked_keys(&self) -> Result<LogKeys, LedgerFault> {
-        let mut keys = LogKeys::new(self.first_key.clone()).map_err(|_| LedgerFault::FirstKey)?;
-        self.changes.iter().try_for_each(|change| keys.change(change)).map_err(LedgerFault::Keys)?;
-        Ok(keys)
-    }
-}
-
 /// Keys of a log by a key of it that is trusted: its first, or any that it was changed to.
 ///
 /// # Errors
 /// [`LedgerFault`].
 pub fn trusted_keys(head: &LedgerHead, trusted: Option<&VerifierKey>) -> Result<LogKeys, LedgerFault> {
-    let keys = head.checked_keys()?;
+    let keys = LogKeys::after(head.first_key.clone(), &head.changes).map_err(|why| match why {
+        NotLogKeys::First(_) => LedgerFault::FirstKey,
+        NotLogKeys::Change(why) => LedgerFault::Keys(why),
+    })?;
     match trusted {
-        Some(trusted) if !keys.all().any(|key| key == trusted) => Err(LedgerFault::OtherKey),
+        Some(trusted) if !keys.contains(trusted) => Err(LedgerFault::OtherKey),
         _ => Ok(keys),
     }
 }

@@ -57,7 +57,11 @@ impl Gallery {
     }
 
     /// Has what was entered signed: by the sequencer, or at once.
-    pub(super) async fn entered(&self) -> Result<(), GalleryError> {
+    ///
+    /// # Errors
+    /// [`GalleryError::LedgerSigner`] where none of the keys that sign at once is the log's; as
+    /// [`Gallery::sequence`].
+    pub async fn sign_entered(&self) -> Result<(), GalleryError> {
         let Some(ledger) = &self.ledger else { return Ok(()) };
         ledger.entered.notify_one();
         if ledger.sign_at_once.is_empty() {
@@ -113,7 +117,7 @@ impl Gallery {
 
     async fn enter(&self, context: &RequestContext, entry: Entry) -> Result<(), GalleryError> {
         self.store.commit(context, Command::Enter(NewEntry::new(entry)?)).await?;
-        self.entered().await
+        self.sign_entered().await
     }
 
     /// Reads the log, as of one commit, on a thread that may block.

@@ -38,11 +38,11 @@ pub use error::{Fault, GalleryError};
 pub use gallery::Gallery;
 pub use id::GalleryId;
 pub use index::{Found, IndexFilter, VectorIndex};
-pub(crate) use ledger::kind_digest;
 pub use ledger::{
     LedgerFacts, LedgerHead, LedgerRead, LedgerSetup, LedgerTables, LedgerTiles, NewEntry, NodeRun, SealedEntry, about,
     checkpoints, last_start, leaves,
 };
+pub(crate) use ledger::{kind_digest, leaf_at};
 pub use ledger_check::{LedgerFault, LedgerReport, trusted_keys, verify_ledger};
 pub use note::Note;
 pub use open::{is_at, keeps_ledger, look, open, open_on, open_parts, read_all, read_ledger_at};

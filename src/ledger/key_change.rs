@@ -144,6 +144,18 @@ pub enum NotSigned {
 #[error("a log's key is an Ed25519 key that bears the log's origin as its name")]
 pub struct NotALogsKey;
 
+/// Why a first key and changes are not the keys of a log.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum NotLogKeys {
+    /// The first key is no log's.
+    #[error(transparent)]
+    First(#[from] NotALogsKey),
+    /// A change is none, or does not follow those before it.
+    #[error(transparent)]
+    Change(#[from] NotAChange),
+}
+
 impl LogKeys {
     /// The keys of a log whose first key this is, and which has changed it nowhere.
     ///
@@ -151,6 +163,16 @@ impl LogKeys {
     /// [`NotALogsKey`] for a witness's key.
     pub fn new(first: VerifierKey) -> Result<Self, NotALogsKey> {
         if is_a_logs(&first) { Ok(Self { keys: vec![(0, first)] }) } else { Err(NotALogsKey) }
+    }
+
+    /// The keys of a log after these changes, oldest first.
+    ///
+    /// # Errors
+    /// [`NotLogKeys`].
+    pub fn after<'n>(first: VerifierKey, changes: impl IntoIterator<Item = &'n Note>) -> Result<Self, NotLogKeys> {
+        let mut keys = Self::new(first)?;
+        changes.into_iter().try_for_each(|change| keys.change(change))?;
+        Ok(keys)
     }
 
     /// The keys after one more change.
@@ -187,6 +209,11 @@ impl LogKeys {
     /// Every key it has had, the first first.
     pub fn all(&self) -> impl Iterator<Item = &VerifierKey> {
         self.keys.iter().map(|(_, key)| key)
+    }
+
+    /// Whether this is one of them.
+    pub fn contains(&self, key: &VerifierKey) -> bool {
+        self.all().any(|one| one == key)
     }
 
     /// The keys that must have signed a checkpoint of this size: one, or both at a change.

@@ -9,10 +9,11 @@ use super::{Engine, WorkflowError, reach};
 use crate::context::{Reach, RequestContext, Role};
 use crate::gallery::{
     DecisionKey, Gallery, GalleryError, LedgerTables, LedgerTiles, Look, ReadSet, RequestId, SubjectId, Timestamp,
-    kind_digest,
+    kind_digest, leaf_at,
 };
-use crate::ledger::entry::{CALLS_MAX, Calls, Code, Entry, KeyedDigest, Kind, LedgerKey};
+use crate::ledger::entry::{CALLS_MAX, Calls, Code, Entry, KeyedDigest, Kind, Label, LedgerKey, Principal};
 use crate::ledger::hash::Hash;
+use crate::ledger::key_change::{LogKeys, NotLogKeys};
 use crate::ledger::note::{Note, VerifierKey};
 use crate::ledger::receipt::{CannotProve, Receipt};
 use crate::ledger::tile::TileNodes;
@@ -59,6 +60,16 @@ pub struct SignedLedger {
     pub pruned: u64,
 }
 
+impl SignedLedger {
+    /// The keys that the log says it has.
+    ///
+    /// # Errors
+    /// [`NotLogKeys`].
+    pub fn keys(&self) -> Result<LogKeys, NotLogKeys> {
+        LogKeys::after(self.first_key.clone(), &self.key_changes)
+    }
+}
+
 /// What came of calls that store nothing.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Noted {
@@ -99,32 +110,49 @@ pub struct EntryFilter {
     pub until: Option<Timestamp>,
 }
 
-impl EntryFilter {
-    /// Whether it asks for contents, which pruned entries do not have.
-    fn is_all(&self) -> bool {
-        *self == Self::default()
+/// A filter with the digests and labels that it asks for, which are made once for all entries.
+struct Asked<'f> {
+    filter: &'f EntryFilter,
+    transaction: Option<KeyedDigest>,
+    subject: Option<KeyedDigest>,
+    principal: Option<Label>,
+    unit: Option<Label>,
+}
+
+impl<'f> Asked<'f> {
+    fn new(filter: &'f EntryFilter, key: &LedgerKey) -> Self {
+        Self {
+            filter,
+            transaction: filter.transaction.as_ref().map(|id| key.transaction(id.as_str())),
+            subject: filter.subject.as_ref().map(|id| key.subject(id.as_str())),
+            principal: filter.principal.as_ref().map(|name| key.label(name)),
+            unit: filter.unit.as_ref().map(|name| key.label(name)),
+        }
     }
 
-    fn passes(&self, entry: &Entry, key: &LedgerKey) -> bool {
-        let is_label = |asked: &Option<String>, found: [&Option<crate::ledger::entry::Label>; 3]| {
-            asked.as_ref().is_none_or(|asked| {
-                let label = key.label(asked);
-                found.into_iter().flatten().any(|found| *found == label)
-            })
-        };
-        let is_of =
-            |asked: &Option<KeyedDigest>, found: &[KeyedDigest]| asked.is_none_or(|asked| found.contains(&asked));
-        let transaction = self.transaction.as_ref().map(|id| key.transaction(id.as_str()));
-        let subject = self.subject.as_ref().map(|id| key.subject(id.as_str()));
-        is_of(&transaction, entry.transaction.as_slice())
-            && is_of(&subject, &entry.subjects)
-            && self.kind.is_none_or(|kind| kind == entry.kind)
-            && (is_label(&self.principal, [&entry.principal.name, &entry.principal.machine, &entry.named])
-                || self.principal.as_deref() == Some(entry.principal.kind.name()))
-            && is_label(&self.unit, [&entry.unit, &None, &None])
-            && self.reason.as_ref().is_none_or(|asked| entry.reasons.iter().any(|found| found.as_str() == asked))
-            && self.since.is_none_or(|since| entry.at_ms >= since.0)
-            && self.until.is_none_or(|until| entry.at_ms < until.0)
+    /// By what the entries are found, where there is a list of those.
+    fn about(&self) -> Option<KeyedDigest> {
+        self.transaction.or(self.subject).or(self.filter.kind.and_then(kind_digest))
+    }
+
+    /// Whether a leaf passes; one that was pruned does where nothing is asked of contents.
+    fn passes(&self, leaf: &Leaf) -> bool {
+        *self.filter == EntryFilter::default()
+            || leaf.opening.as_ref().and_then(Entry::opened).is_some_and(|entry| self.is_of(&entry))
+    }
+
+    fn is_of(&self, entry: &Entry) -> bool {
+        let Principal { kind, name, machine } = &entry.principal;
+        let is_named = |asked: &Label| [name, machine, &entry.named].into_iter().flatten().any(|found| found == asked);
+        let EntryFilter { kind: asked_kind, principal, reason, since, until, .. } = self.filter;
+        self.transaction.is_none_or(|asked| entry.transaction == Some(asked))
+            && self.subject.is_none_or(|asked| entry.subjects.contains(&asked))
+            && asked_kind.is_none_or(|asked| asked == entry.kind)
+            && (self.principal.as_ref().is_none_or(is_named) || principal.as_deref() == Some(kind.name()))
+            && self.unit.as_ref().is_none_or(|asked| entry.unit.as_ref() == Some(asked))
+            && reason.as_ref().is_none_or(|asked| entry.reasons.iter().any(|found| found.as_str() == asked))
+            && since.is_none_or(|since| entry.at_ms >= since.0)
+            && until.is_none_or(|until| entry.at_ms < until.0)
     }
 }
 
@@ -195,8 +223,7 @@ impl<'a> LedgerReader<'a> {
         };
         match &proven {
             Ok((ProvenEntry { receipt, .. }, subject)) => {
-                let opening = receipt.opening();
-                let entry = opening.and_then(|opening| Entry::decode(&opening.contents).ok());
+                let entry = receipt.opening().and_then(|opening| Entry::opened(&opening));
                 self.gallery.enter_look(context, look.at(subject.clone()).at_entry(entry).of_records(1)).await?;
             }
             // That there is none is an answer, too.
@@ -293,8 +320,9 @@ impl<'a> LedgerReader<'a> {
         let gallery = self.gallery;
         let size = page.size()?;
         let first = page_token::number(page_token::decode(List::Entries, gallery.id(), &page.token)?)?;
-        let (key, asked) = (gallery.ledger_key()?.clone(), filter.clone());
-        let (entries, next) = gallery.read_ledger(move |tables| listed(tables, &key, &asked, first, size)).await?;
+        let (key, filter_of_read) = (gallery.ledger_key()?.clone(), filter.clone());
+        let read = move |tables: &dyn LedgerTables| listed(tables, &Asked::new(&filter_of_read, &key), first, size);
+        let (entries, next) = gallery.read_ledger(read).await?;
         let look = Look::new(Kind::LookUp).of_records(entries.len()).at(filter.subject.clone());
         let look = match &filter.transaction {
             Some(transaction) => look.at_transaction(transaction, None),
@@ -311,8 +339,8 @@ fn decision_place(tables: &dyn LedgerTables, digest: &KeyedDigest, attempt: u32)
     loop {
         let places = tables.about(digest, first, READ_AT_ONCE)?;
         for &place in &places {
-            let leaf = tables.entries(place, 1)?.into_iter().find(|leaf| leaf.index == place);
-            let entry = leaf.and_then(|leaf| leaf.opening).and_then(|opening| Entry::decode(&opening.contents).ok());
+            let leaf = leaf_at(tables, place)?;
+            let entry = leaf.and_then(|leaf| leaf.opening).and_then(|opening| Entry::opened(&opening));
             if entry.is_some_and(|entry| entry.kind == Kind::Decision && entry.attempt == attempt) {
                 return Ok(Some(place));
             }
@@ -329,8 +357,7 @@ fn receipt(tables: &dyn LedgerTables, index: u64, is_shown: bool) -> Result<Rece
     let head = tables.head()?.ok_or(GalleryError::NoLedger)?;
     let size = head.signed();
     let checkpoint = head.checkpoint.filter(|_| index < size).ok_or(GalleryError::UnknownEntry)?;
-    let leaf = tables.entries(index, 1)?.into_iter().find(|leaf| leaf.index == index);
-    let opening = leaf.ok_or(GalleryError::UnknownEntry)?.opening.filter(|_| is_shown);
+    let opening = leaf_at(tables, index)?.ok_or(GalleryError::UnknownEntry)?.opening.filter(|_| is_shown);
     let nodes = TileNodes::new(LedgerTiles(tables), size);
     Receipt::prove(&nodes, index, checkpoint, opening.as_ref()).map_err(|error| match error {
         CannotProve::Tree(error) => of_tree(error),
@@ -364,15 +391,12 @@ fn signed(tables: &dyn LedgerTables, since: Option<u64>) -> Result<SignedLedger,
 /// Up to `size` entries that pass, from `first` on, and where to go on.
 fn listed(
     tables: &dyn LedgerTables,
-    key: &LedgerKey,
-    filter: &EntryFilter,
+    asked: &Asked<'_>,
     first: u64,
     size: usize,
 ) -> Result<(Vec<Leaf>, Option<u64>), GalleryError> {
-    let subject = filter.subject.as_ref().map(|id| key.subject(id.as_str()));
-    let transaction = filter.transaction.as_ref().map(|id| key.transaction(id.as_str()));
-    if let Some(digest) = transaction.or(subject).or(filter.kind.and_then(kind_digest)) {
-        return listed_about(tables, key, filter, &digest, first, size);
+    if let Some(digest) = asked.about() {
+        return listed_about(tables, asked, &digest, first, size);
     }
     let mut found = Vec::new();
     let mut from = first;
@@ -384,7 +408,7 @@ fn listed(
                 return Ok((found, Some(leaf.index)));
             }
             from = leaf.index + 1;
-            if passes(&leaf, filter, key) {
+            if asked.passes(&leaf) {
                 found.push(leaf);
             }
         }
@@ -397,8 +421,7 @@ fn listed(
 
 fn listed_about(
     tables: &dyn LedgerTables,
-    key: &LedgerKey,
-    filter: &EntryFilter,
+    asked: &Asked<'_>,
     digest: &KeyedDigest,
     first: u64,
     size: usize,
@@ -412,7 +435,7 @@ fn listed_about(
                 return Ok((found, Some(place)));
             }
             from = place + 1;
-            found.extend(tables.entries(place, 1)?.into_iter().filter(|leaf| passes(leaf, filter, key)));
+            found.extend(leaf_at(tables, place)?.filter(|leaf| asked.passes(leaf)));
         }
         if is_end {
             return Ok((found, None));
@@ -421,14 +444,6 @@ fn listed_about(
             return Ok((found, Some(from)));
         }
     }
-}
-
-fn passes(leaf: &Leaf, filter: &EntryFilter, key: &LedgerKey) -> bool {
-    if filter.is_all() {
-        return true;
-    }
-    let entry = leaf.opening.as_ref().and_then(|opening| Entry::decode(&opening.contents).ok());
-    entry.is_some_and(|entry| filter.passes(&entry, key))
 }
 
 impl Engine {

@@ -9,9 +9,7 @@ use super::source::{self, LedgerSource};
 use crate::cli::backend::GalleryArgs;
 use crate::cli::settings::Settings;
 use crate::cli::{Exit, Failure, Outcome, print};
-use crate::ledger::key_change::LogKeys;
 use crate::ledger::note::Note;
-use crate::workflow::ledger::SignedLedger;
 
 #[derive(Debug, Args)]
 pub(super) struct CheckpointArgs {
@@ -47,18 +45,11 @@ struct CheckpointAnswer {
     checkpoint: String,
 }
 
-/// The keys that a log says it has.
-pub(super) fn keys(signed: &SignedLedger) -> Result<LogKeys, Failure> {
-    let mut keys = LogKeys::new(signed.first_key.clone()).map_err(Failure::new)?;
-    signed.key_changes.iter().try_for_each(|change| keys.change(change)).map_err(Failure::new)?;
-    Ok(keys)
-}
-
 pub(super) async fn run(settings: &Settings, args: CheckpointArgs) -> Outcome {
     let place = args.gallery.place(settings)?;
     let source = LedgerSource::open("ledger/checkpoint", settings, &place).await?;
     let signed = source.checkpoint(None).await?;
-    let keys = keys(&signed)?;
+    let keys = signed.keys().map_err(Failure::new)?;
     let checkpoint = keys.verify(&signed.checkpoint).map_err(Failure::new)?;
     if !args.json {
         source::write(args.out.as_ref(), &signed.checkpoint.to_string(), settings, &place)?;

@@ -6,14 +6,14 @@ use std::path::{Path, PathBuf};
 
 use clap::Args;
 
-use super::show::{FilterArgs, entry, listed};
+use super::show::{FilterArgs, listed};
 use super::source::{self, LedgerSource};
 use crate::cli::backend::{GalleryArgs, Place};
 use crate::cli::csv_locale::CsvLocaleArg;
 use crate::cli::settings::Settings;
 use crate::cli::{Exit, Failure, Outcome, print, runtime};
 use crate::gallery::{GalleryError, LedgerTiles};
-use crate::ledger::entry::EntryTable;
+use crate::ledger::entry::{Entry, EntryTable};
 use crate::ledger::tile::{self, TileFolder, TileNodes};
 use crate::ledger::witness::compare;
 use crate::private::{self, Partial, Readers};
@@ -72,7 +72,7 @@ async fn export(settings: &Settings, args: &ExportArgs, place: &Place, file: &Pa
     loop {
         let page = source.entries(&filter, PageRequest { size: PAGE_MAX, token }).await?;
         for leaf in &page.entries {
-            let entry = entry(leaf);
+            let entry = leaf.opening.as_ref().and_then(Entry::opened);
             let listed = listed(leaf, entry.as_ref());
             match &mut sink {
                 Sink::Table(table) => table.row(&listed).map_err(failed)?,

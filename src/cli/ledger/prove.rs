@@ -117,7 +117,7 @@ pub(super) fn check(args: &CheckReceiptArgs) -> Outcome {
     let needed = args.witness_key.len();
     let policy = WitnessPolicy::new(args.witness_key.clone(), needed).map_err(Failure::new)?;
     let verified = receipt.verify(args.commitment, &keys, &policy);
-    let entry = receipt.opening().and_then(|opening| Entry::decode(&opening.contents).ok());
+    let entry = receipt.opening().and_then(|opening| Entry::opened(&opening));
     let answer = ReceiptAnswer {
         valid: verified.is_ok(),
         index: receipt.index,

@@ -77,14 +77,11 @@ pub(super) async fn run(settings: &Settings, args: ShowArgs) -> Outcome {
     listing::print(&args.list, "entries", "no such entry", page).await
 }
 
-/// What a leaf was entered for, where it can be read.
-pub(super) fn entry(leaf: &Leaf) -> Option<Entry> {
-    leaf.opening.as_ref().and_then(|opening| Entry::decode(&opening.contents).ok())
-}
-
 impl listing::Entry for Leaf {
     fn line(&self) -> String {
-        let Some(entry) = entry(self) else { return format!("{}  (pruned)", self.index) };
+        let Some(entry) = self.opening.as_ref().and_then(Entry::opened) else {
+            return format!("{}  (pruned)", self.index);
+        };
         let mut words = vec![
             self.index.to_string(),
             date::shown(Timestamp(entry.at_ms)),
@@ -113,7 +110,7 @@ impl listing::Entry for Leaf {
     }
 
     fn object(&self) -> impl Serialize {
-        let entry = entry(self);
+        let entry = self.opening.as_ref().and_then(Entry::opened);
         Shown { index: self.index, commitment: self.commitment.to_string(), entry }
     }
 }

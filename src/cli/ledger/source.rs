@@ -35,23 +35,10 @@ impl LedgerSource {
                 if !gallery.has_ledger() {
                     return Err(Failure::new(GalleryError::NoLedger));
                 }
-                let source = Self::Folder { gallery: Box::new(gallery), context: caller::context(command) };
                 // What a server that was killed has left to be signed.
-                source.sequence(settings).await?;
-                Ok(source)
+                gallery.sign_entered().await.map_err(Failure::new)?;
+                Ok(Self::Folder { gallery: Box::new(gallery), context: caller::context(command) })
             }
-        }
-    }
-
-    async fn sequence(&self, settings: &Settings) -> Result<(), Failure> {
-        let (Self::Folder { gallery, .. }, Some(ledger)) = (self, &settings.ledger) else { return Ok(()) };
-        let current = gallery.ledger_head().await.and_then(|head| Ok(head.keys()?.current().clone()));
-        let current = current.map_err(Failure::new)?;
-        let mut keys = vec![ledger.signing_key(&settings.origin)?];
-        keys.extend(ledger.replaced_key(&settings.origin)?);
-        match keys.iter().find(|key| *key.verifier() == current) {
-            Some(key) => gallery.sequence(key).await.map(drop).map_err(Failure::new),
-            None => Err(Failure::new(GalleryError::LedgerSigner)),
         }
     }
 

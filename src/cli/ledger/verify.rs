@@ -5,12 +5,11 @@ use std::path::PathBuf;
 use clap::Args;
 use serde::Serialize;
 
-use super::checkpoint::keys;
 use super::source::{self, LedgerSource};
 use crate::cli::backend::{GalleryArgs, Place};
 use crate::cli::settings::Settings;
 use crate::cli::{Exit, Failure, Outcome, print, runtime};
-use crate::gallery::{GalleryError, LedgerFault, trusted_keys, verify_ledger};
+use crate::gallery::{GalleryError, LedgerFault, LedgerReport, trusted_keys, verify_ledger};
 use crate::ledger::checkpoint::Checkpoint;
 use crate::ledger::key_change::LogKeys;
 use crate::ledger::note::VerifierKey;
@@ -60,12 +59,26 @@ struct VerifyAnswer {
 }
 
 impl VerifyAnswer {
-    fn of(fault: &LedgerFault, is_trusted: bool) -> Self {
-        Self {
-            fault: Some(fault.to_string()),
-            first_entry: fault.first_entry(),
-            key_trusted: is_trusted,
-            ..Self::default()
+    /// Of a log of which the witnesses that were named, and a key where one was, have been read.
+    fn of(checked: &Result<LedgerReport, LedgerFault>, witnesses: usize, key_trusted: bool) -> Self {
+        match checked {
+            Err(fault) => Self {
+                fault: Some(fault.to_string()),
+                first_entry: fault.first_entry(),
+                key_trusted,
+                ..Self::default()
+            },
+            Ok(LedgerReport { log, unsequenced, pruned, .. }) => Self {
+                valid: true,
+                entries: log.entries,
+                opened: log.opened,
+                unsequenced: *unsequenced,
+                pruned: *pruned,
+                checkpoints: log.checkpoints,
+                witnesses,
+                key_trusted,
+                ..Self::default()
+            },
         }
     }
 }
@@ -78,30 +91,18 @@ pub(super) fn run(settings: &Settings, args: &VerifyArgs) -> Outcome {
              a new log would have put there",
         );
     }
-    let answer = match args.gallery.place(settings)? {
+    let checked = match args.gallery.place(settings)? {
         Place::Folder(folder) => source::read_folder(&folder, settings, |tables| {
             let head = tables.head()?.ok_or(GalleryError::NoLedger)?;
             let remembered = match trusted_keys(&head, trusted.as_ref()) {
                 Ok(keys) => remembered(args, &keys)?,
-                Err(fault) => return Ok(VerifyAnswer::of(&fault, trusted.is_some())),
+                Err(fault) => return Ok(Err(fault)),
             };
-            Ok(match verify_ledger(tables, trusted.as_ref(), &remembered)? {
-                Err(fault) => VerifyAnswer::of(&fault, trusted.is_some()),
-                Ok(report) => VerifyAnswer {
-                    valid: true,
-                    entries: report.log.entries,
-                    opened: report.log.opened,
-                    unsequenced: report.unsequenced,
-                    pruned: report.pruned,
-                    checkpoints: report.log.checkpoints,
-                    witnesses: remembered.len(),
-                    key_trusted: trusted.is_some(),
-                    ..VerifyAnswer::default()
-                },
-            })
+            Ok(verify_ledger(tables, trusted.as_ref(), &remembered)?)
         })?,
         place @ Place::Server(_) => runtime::wait(of_server(settings, args, &place, trusted.as_ref()))?,
     };
+    let answer = VerifyAnswer::of(&checked, args.witness.len(), trusted.is_some());
     if args.json {
         print::json(&answer)?;
     } else {
@@ -120,15 +121,16 @@ async fn of_server(
     args: &VerifyArgs,
     place: &Place,
     trusted: Option<&VerifierKey>,
-) -> Result<VerifyAnswer, Failure> {
+) -> Result<Result<LedgerReport, LedgerFault>, Failure> {
     let source = LedgerSource::open("ledger/verify", settings, place).await?;
     let signed = source.checkpoint(None).await?;
-    let keys = keys(&signed)?;
-    if trusted.is_some_and(|trusted| !keys.all().any(|key| key == trusted)) {
-        return Ok(VerifyAnswer::of(&LedgerFault::OtherKey, true));
+    let keys = signed.keys().map_err(Failure::new)?;
+    if trusted.is_some_and(|trusted| !keys.contains(trusted)) {
+        return Ok(Err(LedgerFault::OtherKey));
     }
     let remembered = remembered(args, &keys)?;
-    let size = keys.verify(&signed.checkpoint).map_err(Failure::new)?.size;
+    let current = keys.verify(&signed.checkpoint).map_err(Failure::new)?;
+    let size = current.size;
     let (mut leaves, mut token) = (Vec::<Leaf>::new(), String::new());
     while (leaves.len() as u64) < size {
         let page = source.entries(&EntryFilter::default(), PageRequest { size: PAGE_MAX, token }).await?;
@@ -147,28 +149,18 @@ async fn of_server(
     let missing = missing.map(|leaf| LedgerFault::Missing { index: leaf.index });
     let all = leaves.into_iter().map(Ok::<_, std::convert::Infallible>);
     let Ok(checked) = verify::verify(all, &NoNodes::default(), [Ok(signed.checkpoint.clone())], &keys);
-    let report = match checked.map_err(LedgerFault::from).and_then(|report| missing.map_or(Ok(report), Err)) {
-        Ok(report) => report,
-        Err(fault) => return Ok(VerifyAnswer::of(&fault, trusted.is_some())),
+    let log = match checked.map_err(LedgerFault::from).and_then(|log| missing.map_or(Ok(log), Err)) {
+        Ok(log) => log,
+        Err(fault) => return Ok(Err(fault)),
     };
-    let current = keys.verify(&signed.checkpoint).map_err(Failure::new)?;
     for one in &remembered {
         let stands = compare(one, &current, &nodes).map_err(Failure::new)?;
         if let Err(fault) = stands {
-            return Ok(VerifyAnswer::of(&LedgerFault::Witness(fault), trusted.is_some()));
+            return Ok(Err(LedgerFault::Witness(fault)));
         }
     }
-    Ok(VerifyAnswer {
-        valid: true,
-        entries: report.entries,
-        opened: report.opened,
-        unsequenced: signed.entries.saturating_sub(size),
-        pruned: signed.pruned,
-        checkpoints: report.checkpoints,
-        witnesses: remembered.len(),
-        key_trusted: trusted.is_some(),
-        ..VerifyAnswer::default()
-    })
+    let unsequenced = signed.entries.saturating_sub(size);
+    Ok(Ok(LedgerReport { log, unsequenced, pruned: signed.pruned, keys }))
 }
 
 fn told(answer: &VerifyAnswer) -> String {

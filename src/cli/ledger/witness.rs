@@ -9,7 +9,6 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use clap::Args;
 
-use super::checkpoint::keys;
 use super::source::{self, LedgerSource};
 use crate::cli::backend::GalleryArgs;
 use crate::cli::settings::Settings;
@@ -54,8 +53,8 @@ pub(super) async fn run(settings: &Settings, args: &WitnessArgs) -> Outcome {
     let before = if is_first { None } else { Some(source::note(&args.keep)?) };
     let source = LedgerSource::open("ledger/witness", settings, &place).await?;
     let signed = source.checkpoint(None).await?;
-    let keys = keys(&signed)?;
-    if args.log_key.as_ref().is_some_and(|trusted| !keys.all().any(|key| key == trusted)) {
+    let keys = signed.keys().map_err(Failure::new)?;
+    if args.log_key.as_ref().is_some_and(|trusted| !keys.contains(trusted)) {
         print::note("the log is not signed under this key: another log, or one made anew");
         return Ok(Exit::Negative);
     }

@@ -14,7 +14,7 @@ use super::record::{
 use super::tables::{
     CAPTURE_BANDS, CAPTURES, CHANGES, CLEARED, COUNTERS_KEY, DECISION_HEADS, DECISIONS, FORMAT_VERSION, GALLERY,
     GALLERY_KEY, ID_KEY, REQUEST_ORDER, REQUESTS, SUBJECT_CAPTURES, SUBJECT_DECISIONS, SUBJECTS, Snapshot, TEMPLATES,
-    Tables, WAITING, decision_key_of, read_attempts, read_counters, read_decision, read_gallery, read_id,
+    Tables, WAITING, decision_key_of, if_there, read_attempts, read_counters, read_decision, read_gallery, read_id,
     subject_decision_key,
 };
 use crate::face::RecipeDigest;
@@ -73,17 +73,12 @@ pub(super) fn complete(database: &Database) -> Result<(), StoreError> {
         let read = database.begin_read()?;
         // Nothing of a newer program's folder, or of none of ours, is touched.
         read_gallery(&read.open_table(GALLERY)?)?;
-        let is_there = |found: Result<(), redb::TableError>| match found {
-            Ok(()) => Ok(true),
-            Err(redb::TableError::TableDoesNotExist(_)) => Ok(false),
-            Err(error) => Err(StoreError::from(error)),
-        };
-        if is_there(read.open_table(DECISIONS).map(drop))?
-            && is_there(read.open_table(CLEARED).map(drop))?
-            && is_there(read.open_table(CHANGES).map(drop))?
-            && is_there(read.open_table(DECISION_HEADS).map(drop))?
-            && is_there(read.open_table(SUBJECT_CAPTURES).map(drop))?
-            && is_there(read.open_table(OWNER_CHALLENGES).map(drop))?
+        if if_there(read.open_table(DECISIONS))?.is_some()
+            && if_there(read.open_table(CLEARED))?.is_some()
+            && if_there(read.open_table(CHANGES))?.is_some()
+            && if_there(read.open_table(DECISION_HEADS))?.is_some()
+            && if_there(read.open_table(SUBJECT_CAPTURES))?.is_some()
+            && if_there(read.open_table(OWNER_CHALLENGES))?.is_some()
             && is_listed(&read_counters(&read.open_table(GALLERY)?)?)
             && read_id(&read.open_table(GALLERY)?)?.is_some()
         {

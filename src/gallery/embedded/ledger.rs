@@ -10,11 +10,11 @@
 //! | `ledger_checkpoints` | how many entries it covers | the signed note |
 
 use prost::Message;
-use redb::{ReadTransaction, ReadableTable, Table, TableDefinition, TableError, WriteTransaction};
+use redb::{ReadTransaction, ReadableTable, Table, TableDefinition, WriteTransaction};
 
 use super::fault::StoreError;
 use super::record::{seal, unseal};
-use super::tables::{GALLERY, read_gallery};
+use super::tables::{GALLERY, if_there, read_gallery};
 use crate::gallery::ledger::{LedgerHead, LedgerSetup, LedgerTables, NodeRun, SealedEntry, about};
 use crate::gallery::{GalleryError, Timestamp};
 use crate::ledger::commitment::{Commitment, Opening, Salt};
@@ -153,15 +153,6 @@ fn about_key(digest: &KeyedDigest, place: u64) -> [u8; ABOUT_BYTES] {
 
 fn tile_key(level: u8, index: u64) -> u64 {
     u64::from(level) << TILE_BITS | index
-}
-
-/// Whether a table is there; the log's are where the log has begun.
-fn is_there<T>(opened: Result<T, TableError>) -> Result<Option<T>, StoreError> {
-    match opened {
-        Ok(table) => Ok(Some(table)),
-        Err(TableError::TableDoesNotExist(_)) => Ok(None),
-        Err(error) => Err(error.into()),
-    }
 }
 
 /// Begins the log in a gallery that has none, where a key to begin it with is given; looks whether
@@ -313,7 +304,7 @@ pub(super) struct LedgerSnapshot {
 impl LedgerSnapshot {
     /// `None` where no log has begun.
     pub(super) fn open(transaction: &ReadTransaction) -> Result<Option<Self>, StoreError> {
-        let Some(heads) = is_there(transaction.open_table(HEAD))? else { return Ok(None) };
+        let Some(heads) = if_there(transaction.open_table(HEAD))? else { return Ok(None) };
         Ok(Some(Self {
             heads,
             commitments: transaction.open_table(COMMITMENTS)?,

@@ -21,7 +21,7 @@
 use std::cell::OnceCell;
 use std::collections::BTreeSet;
 
-use redb::{ReadOnlyTable, ReadTransaction, ReadableTable, TableDefinition};
+use redb::{ReadOnlyTable, ReadTransaction, ReadableTable, TableDefinition, TableError};
 
 use super::challenges::{CHALLENGES, OWNER_CHALLENGES};
 use super::fault::StoreError;
@@ -218,6 +218,15 @@ impl Tables for Snapshot {
 
     fn owner_challenges(&self) -> Result<&Self::ByText, StoreError> {
         self.opened(&self.owner_challenges, OWNER_CHALLENGES)
+    }
+}
+
+/// A table that may not be there: it came later, or the gallery has no use for it.
+pub(super) fn if_there<T>(opened: Result<T, TableError>) -> Result<Option<T>, StoreError> {
+    match opened {
+        Ok(table) => Ok(Some(table)),
+        Err(TableError::TableDoesNotExist(_)) => Ok(None),
+        Err(error) => Err(error.into()),
     }
 }
 

@@ -21,7 +21,7 @@ pub use self::key::{KeyedDigest, LedgerKey, LedgerKeyError};
 pub use self::kind::{DigestOf, Kind, PrincipalKind};
 pub use self::listing::{EntryTable, Listed};
 pub use self::words::{Code, Label, NotAWord};
-use super::commitment::CONTENTS_BYTES_MAX;
+use super::commitment::{CONTENTS_BYTES_MAX, Opening};
 use super::encoding::NUMBER_MAX;
 use super::note::VerifierKey;
 use crate::context;
@@ -230,6 +230,11 @@ impl Entry {
         let entry = wire::decode(bytes)?;
         entry.check()?;
         if wire::encode(&entry) == bytes { Ok(entry) } else { Err(NotAnEntry::Form) }
+    }
+
+    /// The entry in contents that are kept; `None` where they are none.
+    pub fn opened(opening: &Opening) -> Option<Self> {
+        Self::decode(&opening.contents).ok()
     }
 
     fn check(&self) -> Result<(), NotAnEntry> {

@@ -1,64 +1,34 @@
 //! The commands of desks and officers against a server that knows its callers: what they show, what
 //! they need not be told, and what the log says of calls that are refused.
 
-use serde_json::json;
-
-use crate::made::{Made, Server};
+use crate::made::Server;
 use crate::need_assets;
-use crate::signer::{Signer, key_set};
+use crate::office::Office;
 use crate::support::{Ran, photo, run, text};
 
-/// A desk of the unit Q1, a registrar's machine, and people by tokens.
-const ACCESS: &str = "\
-[access.machines.desk]
-uri = \"spiffe://vss.test/desk\"
-roles = [\"counter\", \"registrar\"]
-unit = \"Q1\"
-[access.tokens]
-issuer = \"https://login.example.vn\"
-audience = \"chinhchu\"
-keys = \"jwks.json\"
-";
-
-/// A server, and how clients of it connect.
+/// An office, with its server at work.
 struct Desk {
-    made: Made,
-    signer: Signer,
+    office: Office,
     server: Server,
 }
 
 impl Desk {
     fn open() -> Self {
-        let made = Made::new();
-        let signer = Signer::ed25519([1; 32]);
-        std::fs::write(made.beside("jwks.json"), key_set(&[signer.jwk("one")])).unwrap();
-        made.configure(&format!("client_certificates = \"optional\"\n{ACCESS}"));
-        let server = Server::start_with(&made, &["--create", "--data", &made.beside("people"), "--log", "debug"]);
-        Self { made, signer, server }
+        let office = Office::open("");
+        let server = office.server(&["--log", "debug"]);
+        Self { office, server }
     }
 
-    /// A file with the token of somebody with these roles, who works for the whole country.
     fn token(&self, subject: &str, role: &str) -> String {
-        use std::os::unix::fs::PermissionsExt;
-        let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap().as_secs();
-        let claims = json!({
-            "iss": "https://login.example.vn", "aud": "chinhchu", "sub": subject, "roles": [role], "province": "*",
-            "iat": now, "exp": now + 600,
-        });
-        let path = self.made.beside(&format!("{subject}.token"));
-        std::fs::write(&path, self.signer.token("one", &claims)).unwrap();
-        std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o600)).unwrap();
-        path
+        self.office.token(subject, role)
     }
 
     fn by_desk(&self, command: &[&str]) -> Ran {
-        let [ca, cert, key] = ["ca.pem", "desk.pem", "desk.key"].map(|name| text(&self.made.path(name)));
-        run([command, &["--server", &self.server.url, "--ca", &ca, "--cert", &cert, "--key", &key]].concat())
+        self.office.by_desk(&self.server, command)
     }
 
     fn by_token(&self, token: &str, command: &[&str]) -> Ran {
-        let ca = text(&self.made.path("ca.pem"));
-        run([command, &["--server", &self.server.url, "--ca", &ca, "--token-file", token]].concat())
+        self.office.by(&self.server, token, command)
     }
 }
 
@@ -95,7 +65,7 @@ fn an_officer_whom_the_token_names_need_not_say_who_they_are() {
     let officer = desk.token("officer-7", "officer");
     let clear = ["case", "clear", "person-1", "person-2", "--reason", "twins"];
     desk.by_desk(&clear).refused(&["--officer ID is missing", "--token-file"]);
-    run([&clear[..], &["--data", &desk.made.beside("others")]].concat()).refused(&["--officer ID is missing"]);
+    run([&clear[..], &["--data", &desk.office.made.beside("others")]].concat()).refused(&["--officer ID is missing"]);
     desk.by_token(&officer, &clear).ended(0);
     let auditor = desk.token("auditor-1", "auditor");
     let pairs = desk.by_token(&auditor, &["case", "pairs", "--json"]).ended(0).stdout;

@@ -6,74 +6,13 @@ use std::path::Path;
 use chinhchu::ledger::entry::LedgerKey;
 use serde_json::{Value, json};
 
-use crate::made::{Made, Server};
+use crate::made::Server;
 use crate::need_assets;
-use crate::signer::{Signer, key_set};
+use crate::office::Office;
 use crate::support::{self, PATIENCE, Ran, photo, run, text};
 
-const CONFIGURATION: &str = "\
-client_certificates = \"optional\"
-[access.machines.desk]
-uri = \"spiffe://vss.test/desk\"
-roles = [\"counter\", \"registrar\"]
-unit = \"Q1\"
-[access.tokens]
-issuer = \"https://login.example.vn\"
-audience = \"chinhchu\"
-keys = \"jwks.json\"
-[ledger]
-origin = \"ledger.example.vn/test\"
-";
-
-struct Office {
-    made: Made,
-    signer: Signer,
-}
-
-impl Office {
-    fn open() -> Self {
-        let made = Made::new();
-        let signer = Signer::ed25519([1; 32]);
-        std::fs::write(made.beside("jwks.json"), key_set(&[signer.jwk("one")])).unwrap();
-        made.configure(CONFIGURATION);
-        Self { made, signer }
-    }
-
-    fn people(&self) -> String {
-        self.made.beside("people")
-    }
-
-    fn server(&self) -> Server {
-        Server::start_with(&self.made, &["--create", "--data", &self.people()])
-    }
-
-    fn token(&self, subject: &str, role: &str) -> String {
-        use std::os::unix::fs::PermissionsExt;
-        let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap().as_secs();
-        let claims = json!({
-            "iss": "https://login.example.vn", "aud": "chinhchu", "sub": subject, "roles": [role], "province": "*",
-            "iat": now, "exp": now + 600,
-        });
-        let path = self.made.beside(&format!("{subject}.token"));
-        std::fs::write(&path, self.signer.token("one", &claims)).unwrap();
-        std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o600)).unwrap();
-        path
-    }
-
-    fn by_desk(&self, server: &Server, command: &[&str]) -> Ran {
-        let [ca, cert, key] = ["ca.pem", "desk.pem", "desk.key"].map(|name| text(&self.made.path(name)));
-        run([command, &["--server", &server.url, "--ca", &ca, "--cert", &cert, "--key", &key]].concat())
-    }
-
-    fn by(&self, server: &Server, token: &str, command: &[&str]) -> Ran {
-        let ca = text(&self.made.path("ca.pem"));
-        run([command, &["--server", &server.url, "--ca", &ca, "--token-file", token]].concat())
-    }
-
-    /// A command on the folder, whose server has ended.
-    fn here(&self, command: &[&str]) -> Ran {
-        run([command, &["--config", &self.made.config(), "--data", &self.people()]].concat())
-    }
+fn open_office() -> Office {
+    Office::open("[ledger]\norigin = \"ledger.example.vn/test\"\n")
 }
 
 /// Ends a server by SIGTERM, so that it enters and signs what is left.
@@ -97,8 +36,8 @@ fn kinds(entries: &[Value]) -> Vec<String> {
 #[test]
 fn whatever_callers_do_is_entered_and_a_person_can_be_told_who_looked() {
     need_assets!();
-    let office = Office::open();
-    let server = office.server();
+    let office = open_office();
+    let server = office.server(&[]);
     let [face, same] = ["obama.jpg", "obama2.jpg"].map(|name| text(&photo(name)));
     let subject = "pensioner-of-the-year";
     let [workflow, auditor, officer, clerk] =
@@ -198,8 +137,8 @@ fn whatever_callers_do_is_entered_and_a_person_can_be_told_who_looked() {
 #[test]
 fn a_receipt_is_fetched_kept_and_checked_without_the_log() {
     need_assets!();
-    let office = Office::open();
-    let server = office.server();
+    let office = open_office();
+    let server = office.server(&[]);
     let auditor = office.token("auditor-1", "auditor");
     let face = text(&photo("obama.jpg"));
     office.by_desk(&server, &["enroll", "person-1", &face]).ended(0);
@@ -289,7 +228,7 @@ fn independent(tiles: &str, receipt: &str, key: &str) {
 #[test]
 fn keys_of_the_log_are_made_once_and_another_key_or_name_is_refused_with_its_line() {
     need_assets!();
-    let office = Office::open();
+    let office = open_office();
     let face = text(&photo("obama.jpg"));
     run(["gallery", "init", &office.people(), "--config", &office.made.config()]).ended(0);
     let [signing, digests] = ["ledger-signing.key", "ledger-digest.key"].map(|name| office.made.beside(name));

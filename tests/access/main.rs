@@ -14,6 +14,7 @@ mod issuer;
 mod ledger;
 mod made;
 mod methods;
+mod office;
 mod operators;
 mod pki;
 mod program;

@@ -14,6 +14,8 @@ use crate::support::*;
 
 const FOLDER: &str = "CHINHCHU_TEST_ENROL_INTO";
 const PEOPLE: u64 = 4000;
+/// What a line begins with that tells of something acknowledged.
+const ACKNOWLEDGED: &str = "acknowledged ";
 
 /// With an index file, as large galleries have: here it is written all the time, and
 /// the process is killed in the middle of that as well.
@@ -35,9 +37,7 @@ async fn enrol_everyone(gallery: Arc<Gallery>) {
                 for number in (part..PEOPLE).step_by(4) {
                     let (enrolment, retry) = enrolled_by(number);
                     gallery.enrol(&by(), enrolment, Some(retry)).await.unwrap();
-                    let mut out = std::io::stdout().lock();
-                    writeln!(out, "enrolled {number}").unwrap();
-                    out.flush().unwrap();
+                    acknowledge(number);
                 }
             })
         })
@@ -56,17 +56,26 @@ fn child() {
     }
 }
 
-fn acknowledged_before_kill(dir: &Path, lines: usize) -> Vec<u64> {
+/// Says that a number is done: to [`acknowledged_before_kill`].
+pub fn acknowledge(number: u64) {
+    let mut out = std::io::stdout().lock();
+    writeln!(out, "{ACKNOWLEDGED}{number}").unwrap();
+    out.flush().unwrap();
+}
+
+/// Starts this program as a test that [`acknowledge`]s, with `variable` naming a folder, and kills it
+/// after so many numbers. All that it acknowledged.
+pub fn acknowledged_before_kill(test: &str, variable: &str, dir: &Path, lines: usize) -> Vec<u64> {
     let mut child = Command::new(std::env::current_exe().unwrap())
-        .args(["--exact", "killed::child", "--nocapture", "--test-threads=1"])
-        .env(FOLDER, dir)
+        .args(["--exact", test, "--nocapture", "--test-threads=1"])
+        .env(variable, dir)
         .stdout(Stdio::piped())
         .stderr(Stdio::null())
         .spawn()
         .unwrap();
     let mut out = BufReader::new(child.stdout.take().unwrap());
     // A line is one write to the pipe: there whole or not at all.
-    let number = |line: &str| line.strip_prefix("enrolled ").map(|number| number.parse::<u64>().unwrap());
+    let number = |line: &str| line.strip_prefix(ACKNOWLEDGED).map(|number| number.parse::<u64>().unwrap());
     let mut acknowledged: Vec<u64> = (&mut out).lines().filter_map(|line| number(&line.unwrap())).take(lines).collect();
     child.kill().unwrap(); // SIGKILL
     child.wait().unwrap();
@@ -80,7 +89,7 @@ fn kill_9_loses_nothing_acknowledged_and_running_again_completes_without_duplica
     let dir = tempfile::tempdir().unwrap();
     let mut all = Vec::new();
     for lines in [1, 60, 300] {
-        let acknowledged = acknowledged_before_kill(dir.path(), lines);
+        let acknowledged = acknowledged_before_kill("killed::child", FOLDER, dir.path(), lines);
         assert!(acknowledged.len() >= lines, "the child ended by itself");
         all.extend(acknowledged);
         let gallery = open(dir.path()).unwrap();

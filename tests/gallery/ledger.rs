@@ -1,9 +1,7 @@
 //! The transparency log of a gallery: what every store promises of it, and that a process killed in
 //! the middle of decisions loses no entry.
 
-use std::io::{BufRead, BufReader, Write};
 use std::path::Path;
-use std::process::{Command as Process, Stdio};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -21,6 +19,7 @@ use chinhchu::ledger::tile::TileNodes;
 use chinhchu::ledger::verify::Leaf;
 use chinhchu::ledger::witness::WitnessPolicy;
 
+use crate::killed::{acknowledge, acknowledged_before_kill};
 use crate::memory::{MemoryIndex, MemoryStore};
 use crate::support::*;
 
@@ -520,9 +519,7 @@ fn deciding_child() {
                     for number in (part..DECISIONS).step_by(8) {
                         let of = decision(&format!("t-{number}"), 1, &format!("s-{number}"), Outcome::Deny);
                         gallery.decide(&by(), of).await.unwrap();
-                        let mut out = std::io::stdout().lock();
-                        writeln!(out, "decided {number}").unwrap();
-                        out.flush().unwrap();
+                        acknowledge(number);
                     }
                 })
             })
@@ -533,28 +530,11 @@ fn deciding_child() {
     });
 }
 
-fn acknowledged_before_kill(dir: &Path, lines: usize) -> Vec<u64> {
-    let mut child = Process::new(std::env::current_exe().unwrap())
-        .args(["--exact", "ledger::deciding_child", "--nocapture", "--test-threads=1"])
-        .env(FOLDER, dir)
-        .stdout(Stdio::piped())
-        .stderr(Stdio::null())
-        .spawn()
-        .unwrap();
-    let mut out = BufReader::new(child.stdout.take().unwrap());
-    let number = |line: &str| line.strip_prefix("decided ").map(|number| number.parse::<u64>().unwrap());
-    let mut acknowledged: Vec<u64> = (&mut out).lines().filter_map(|line| number(&line.unwrap())).take(lines).collect();
-    child.kill().unwrap(); // SIGKILL
-    child.wait().unwrap();
-    acknowledged.extend(out.lines().filter_map(|line| number(&line.unwrap())));
-    acknowledged
-}
-
 #[test]
 fn kill_9_among_decisions_of_eight_callers_loses_no_entry_and_enters_none_twice() {
     for lines in [1, 130, 400, 700] {
         let dir = tempfile::tempdir().unwrap();
-        let acknowledged = acknowledged_before_kill(dir.path(), lines);
+        let acknowledged = acknowledged_before_kill("ledger::deciding_child", FOLDER, dir.path(), lines);
         assert!(acknowledged.len() >= lines, "the child ended by itself");
         let gallery = open_with_log(dir.path()).unwrap();
         block_on(async {

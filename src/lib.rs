@@ -86,6 +86,7 @@ mod numbers;
 mod private;
 mod random;
 mod regular;
+pub mod sealing;
 pub mod search;
 pub mod service;
 mod table;

@@ -6,8 +6,11 @@
 
 #![forbid(unsafe_code)]
 
+pub mod aead;
+mod key_store;
 mod master;
 mod secret;
 
+pub use self::key_store::{KeyStore, KeyStoreError, KeyStoreOptions, Rotation};
 pub use self::master::{KeyId, MasterKey};
 pub use self::secret::Secret;

@@ -2,6 +2,7 @@ use std::path::PathBuf;
 
 use super::GalleryId;
 use crate::face::RecipeDigest;
+use crate::sealing::KeyStoreError;
 use crate::search::SearchError;
 
 /// Why the gallery refused or failed. The variants tell the caller's fault, the
@@ -199,6 +200,25 @@ pub enum GalleryError {
     /// What was to be done cannot be entered.
     #[error("nothing was done: it cannot be entered in the log ({0}); this is a defect of chinhchu")]
     Entry(String),
+    /// The gallery is sealed, and no key was given.
+    #[error(
+        "the gallery {0} is sealed, and is opened with its keys alone; name them under [sealing] in the configuration"
+    )]
+    SealingNeeded(PathBuf),
+    /// A key was given, and the gallery is not sealed.
+    #[error(
+        "the gallery {0} is not sealed, though [sealing] is in the configuration; `chinhchu keys seal` seals it, or take [sealing] out"
+    )]
+    NotSealed(PathBuf),
+    /// The key store is another gallery's.
+    #[error("the key store {0} is not the one of this gallery; check sealing.key_store")]
+    OtherKeyStore(PathBuf),
+    /// Keys that the gallery uses are not in the key store.
+    #[error("the key store {0} is older than the gallery and lacks keys that it uses; put it back from its copy")]
+    OlderKeyStore(PathBuf),
+    /// The key store cannot be used.
+    #[error(transparent)]
+    KeyStore(#[from] KeyStoreError),
     /// The store is shutting down.
     #[error("the gallery is closing; try again")]
     Closing,
@@ -219,7 +239,12 @@ impl GalleryError {
     /// Whose fault it is.
     pub fn fault(&self) -> Fault {
         match self {
-            Self::Damaged { .. } | Self::NewerVersion { .. } | Self::Ledger(_) => Fault::Data,
+            Self::Damaged { .. }
+            | Self::NewerVersion { .. }
+            | Self::Ledger(_)
+            | Self::OtherKeyStore(_)
+            | Self::OlderKeyStore(_)
+            | Self::KeyStore(KeyStoreError::Damaged { .. } | KeyStoreError::Newer { .. }) => Fault::Data,
             Self::Search(
                 SearchError::Full { .. }
                 | SearchError::Memory { .. }
@@ -239,6 +264,9 @@ impl GalleryError {
             | Self::NoLedger
             | Self::LedgerSigner
             | Self::Entry(_)
+            | Self::SealingNeeded(_)
+            | Self::NotSealed(_)
+            | Self::KeyStore(_)
             | Self::InUse(_)
             | Self::NotThere(_)
             | Self::OtherFiles(_)

@@ -394,7 +394,7 @@ impl Gallery {
         self.store.read(wanted).await?.subject(subject)
     }
 
-    /// Up to `limit` subject ids in byte order, those after `after`.
+    /// Up to `limit` subject ids in the store's own order, which does not change, those after `after`.
     ///
     /// # Errors
     /// As [`RecordStore::read`].
@@ -430,8 +430,7 @@ impl Gallery {
         Ok(self.store.read(wanted).await?.cleared_with)
     }
 
-    /// Up to `limit` cleared pairs, however they stand, in byte order of their ids, those after
-    /// `after`.
+    /// Up to `limit` cleared pairs, however they stand, in the store's own order, those after `after`.
     ///
     /// # Errors
     /// As [`RecordStore::read`].

@@ -423,7 +423,12 @@ impl Reason {
             | GalleryError::OtherGallery { .. }
             | GalleryError::LedgerNeeded
             | GalleryError::LedgerKey
-            | GalleryError::LedgerSigner => Self::Storage,
+            | GalleryError::LedgerSigner
+            | GalleryError::SealingNeeded(_)
+            | GalleryError::NotSealed(_)
+            | GalleryError::OtherKeyStore(_)
+            | GalleryError::OlderKeyStore(_)
+            | GalleryError::KeyStore(_) => Self::Storage,
             GalleryError::NoLedger => Self::NoLedger,
             GalleryError::UnknownEntry => Self::EntryUnknown,
             GalleryError::Entry(_) => Self::Internal,

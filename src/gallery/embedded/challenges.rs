@@ -4,7 +4,7 @@ use prost::Message;
 use redb::{ReadableTable, ReadableTableMetadata, Table, TableDefinition, WriteTransaction};
 
 use super::fault::StoreError;
-use super::record::{seal, unseal};
+use super::protection::{Owner, Protection};
 use super::tables::Tables;
 use crate::gallery::{ChallengeOwner, RequestId, StoredChallenge, Timestamp};
 use crate::hex;
@@ -66,8 +66,8 @@ impl ChallengeRecord {
 }
 
 /// Under which key a challenge of an owner lies. Neither part holds a space.
-fn owner_key(owner: &ChallengeOwner, number: u64) -> String {
-    format!("{} {} {number:016x}", owner.transaction.as_str(), hex::encode(&owner.asked_by))
+fn owner_key(protection: &Protection, owner: &ChallengeOwner, number: u64) -> String {
+    format!("{} {} {number:016x}", protection.transaction(&owner.transaction), hex::encode(&owner.asked_by))
 }
 
 /// The challenges of an owner, oldest first.
@@ -75,13 +75,14 @@ pub(super) fn read_challenges(
     tables: &impl Tables,
     owner: &ChallengeOwner,
 ) -> Result<Vec<StoredChallenge>, StoreError> {
-    let (first, last) = (owner_key(owner, 0), owner_key(owner, u64::MAX));
+    let protection = tables.protection();
+    let (first, last) = (owner_key(protection, owner, 0), owner_key(protection, owner, u64::MAX));
     let rows = tables.owner_challenges()?.range::<&str>(first.as_str()..=last.as_str())?;
     rows.map(|row| {
         let name = row?.0;
         let number = name.value().rsplit_once(' ').and_then(|(_, number)| u64::from_str_radix(number, 16).ok());
         let number = number.ok_or_else(|| StoreError::damaged("the key of a challenge is not one"))?;
-        read_challenge(tables.challenges()?, number)
+        read_challenge(tables.challenges()?, protection, number)
     })
     .collect()
 }
@@ -91,40 +92,46 @@ pub(super) fn next_challenge(tables: &impl Tables) -> Result<u64, StoreError> {
     Ok(tables.challenges()?.last()?.map_or(1, |(number, _)| number.value().saturating_add(1)))
 }
 
-fn read_challenge(table: &impl ReadableTable<u64, &'static [u8]>, number: u64) -> Result<StoredChallenge, StoreError> {
+fn read_challenge(
+    table: &impl ReadableTable<u64, &'static [u8]>,
+    protection: &Protection,
+    number: u64,
+) -> Result<StoredChallenge, StoreError> {
     let value = table.get(number)?;
     let value = value.ok_or_else(|| StoreError::damaged("a challenge is listed and not there"))?;
-    unseal::<ChallengeRecord>("challenges", &number.to_le_bytes(), value.value())?.restore(number)
+    protection.unwrap::<ChallengeRecord>("challenges", &number.to_le_bytes(), value.value())?.restore(number)
 }
 
 /// Both tables in a write transaction.
 pub(super) struct Challenges<'t> {
     pub(super) by_number: Table<'t, u64, &'static [u8]>,
     pub(super) by_owner: Table<'t, &'static str, &'static [u8]>,
+    protection: &'t Protection,
     /// Written in this transaction.
     put: usize,
 }
 
 impl<'t> Challenges<'t> {
-    pub(super) fn open(transaction: &'t WriteTransaction) -> Result<Self, StoreError> {
+    pub(super) fn open(transaction: &'t WriteTransaction, protection: &'t Protection) -> Result<Self, StoreError> {
         let by_number = transaction.open_table(CHALLENGES)?;
-        Ok(Self { by_number, by_owner: transaction.open_table(OWNER_CHALLENGES)?, put: 0 })
+        Ok(Self { by_number, by_owner: transaction.open_table(OWNER_CHALLENGES)?, protection, put: 0 })
     }
 
     /// Writes a challenge, in place of the one that may be there.
     pub(super) fn put(&mut self, challenge: &StoredChallenge) -> Result<(), StoreError> {
         let number = challenge.number;
-        let sealed = seal("challenges", &number.to_le_bytes(), &ChallengeRecord::of(challenge));
+        let record = ChallengeRecord::of(challenge);
+        let sealed = self.protection.wrap("challenges", &number.to_le_bytes(), Owner::Table, &record)?;
         self.by_number.insert(number, sealed.as_slice())?;
-        self.by_owner.insert(owner_key(&challenge.owner, number).as_str(), [].as_slice())?;
+        self.by_owner.insert(owner_key(self.protection, &challenge.owner, number).as_str(), [].as_slice())?;
         self.put += 1;
         Ok(())
     }
 
     /// Takes a challenge away.
     pub(super) fn remove(&mut self, number: u64) -> Result<(), StoreError> {
-        let challenge = read_challenge(&self.by_number, number)?;
-        self.by_owner.remove(owner_key(&challenge.owner, number).as_str())?;
+        let challenge = read_challenge(&self.by_number, self.protection, number)?;
+        self.by_owner.remove(owner_key(self.protection, &challenge.owner, number).as_str())?;
         self.by_number.remove(number)?;
         Ok(())
     }
@@ -138,7 +145,7 @@ impl<'t> Challenges<'t> {
     fn prune_to(&mut self, kept_max: u64, now: Timestamp) -> Result<(), StoreError> {
         for _ in 0..PRUNED_MAX + self.put {
             let Some(number) = self.by_number.first()?.map(|(number, _)| number.value()) else { break };
-            let is_over = read_challenge(&self.by_number, number)?.expires_at <= now;
+            let is_over = read_challenge(&self.by_number, self.protection, number)?.expires_at <= now;
             if !is_over && self.by_number.len()? <= kept_max {
                 break;
             }
@@ -168,7 +175,7 @@ mod tests {
 
     fn within<T>(database: &Database, work: impl FnOnce(&mut Challenges<'_>) -> T) -> T {
         let transaction = database.begin_write().unwrap();
-        let done = work(&mut Challenges::open(&transaction).unwrap());
+        let done = work(&mut Challenges::open(&transaction, &Protection::Checksummed).unwrap());
         transaction.commit().unwrap();
         done
     }

@@ -9,6 +9,7 @@ use super::challenges::Challenges;
 use super::create::put_gallery;
 use super::fault::StoreError;
 use super::ledger::Ledger;
+use super::protection::{Owner, Protection};
 use super::read::{self, Recipes, State};
 use super::record::{
     CaptureRecord, ChangeRecord, ClearedRecord, Counters, DecisionHeadRecord, DecisionRecord, RequestRecord,
@@ -16,9 +17,9 @@ use super::record::{
 };
 use super::tables::{
     CAPTURE_BANDS, CAPTURES, CHANGES, CLEARED, COUNTERS_KEY, DECISION_HEADS, DECISIONS, GALLERY, REQUEST_ORDER,
-    REQUESTS, SUBJECT_CAPTURES, SUBJECT_DECISIONS, SUBJECTS, TEMPLATES, Tables, WAITING, band_key, cleared_key,
-    decision_key, read_attempts, read_capture, read_counters, read_gallery, read_request, read_subject_decisions,
-    read_template, subject_capture_key, subject_decision_key,
+    REQUESTS, SUBJECT_CAPTURES, SUBJECT_DECISIONS, SUBJECT_KEYS, SUBJECTS, TEMPLATES, Tables, WAITING, band_key,
+    cleared_key, decision_key, read_attempts, read_capture, read_counters, read_gallery, read_request,
+    read_subject_decisions, read_template, subject_capture_key, subject_decision_key,
 };
 use crate::face::RecipeDigest;
 use crate::gallery::{
@@ -73,6 +74,9 @@ pub(super) struct Group<'t> {
     captures: Table<'t, u64, &'static [u8]>,
     capture_bands: Table<'t, &'static str, &'static [u8]>,
     subject_captures: Table<'t, &'static str, &'static [u8]>,
+    /// In a sealed gallery.
+    subject_keys: Option<Table<'t, &'static str, u64>>,
+    protection: &'t Protection,
     challenges: Challenges<'t>,
     /// Where the gallery keeps a transparency log.
     ledger: Option<Ledger<'t>>,
@@ -95,6 +99,10 @@ pub(super) struct Group<'t> {
 impl<'t> Tables for Group<'t> {
     type ByText = Table<'t, &'static str, &'static [u8]>;
     type ByNumber = Table<'t, u64, &'static [u8]>;
+
+    fn protection(&self) -> &Protection {
+        self.protection
+    }
 
     fn subjects(&self) -> Result<&Self::ByText, StoreError> {
         Ok(&self.subjects)
@@ -156,6 +164,7 @@ impl<'t> Group<'t> {
         recipes: &'t Recipes,
         keep_after: u64,
         has_ledger: bool,
+        protection: &'t Protection,
     ) -> Result<Self, StoreError> {
         let gallery = transaction.open_table(GALLERY)?;
         let before = read_counters(&gallery)?;
@@ -177,8 +186,10 @@ impl<'t> Group<'t> {
             captures: transaction.open_table(CAPTURES)?,
             capture_bands: transaction.open_table(CAPTURE_BANDS)?,
             subject_captures: transaction.open_table(SUBJECT_CAPTURES)?,
-            challenges: Challenges::open(transaction)?,
-            ledger: has_ledger.then(|| Ledger::make(transaction)).transpose()?,
+            subject_keys: protection.keys().map(|_| transaction.open_table(SUBJECT_KEYS)).transpose()?,
+            protection,
+            challenges: Challenges::open(transaction, protection)?,
+            ledger: has_ledger.then(|| Ledger::make(transaction, protection)).transpose()?,
             options,
             recipes,
             keep_after,
@@ -242,7 +253,7 @@ impl<'t> Group<'t> {
         match write {
             Write::Subject(head) => self.put_subject(head),
             Write::RemoveSubject(id) => {
-                self.subjects.remove(id.as_str())?;
+                self.subjects.remove(self.protection.subject(&id).as_str())?;
                 self.written.remove(&id);
                 Ok(())
             }
@@ -255,7 +266,8 @@ impl<'t> Group<'t> {
             Write::RemoveChallenge(number) => self.challenges.remove(number),
             Write::Cleared(pair) => self.put_cleared(&pair),
             Write::RemoveCleared(one, other) => {
-                for name in [cleared_key(&one, &other), cleared_key(&other, &one)] {
+                let name = |one, other| cleared_key(self.protection, one, other);
+                for name in [name(&one, &other), name(&other, &one)] {
                     self.cleared.remove(name.as_str())?;
                 }
                 Ok(())
@@ -270,14 +282,29 @@ impl<'t> Group<'t> {
         }
     }
 
+    /// Under whose key is sealed what is about a subject: a new one where it has none yet.
+    fn owner(&mut self, subject: &SubjectId) -> Result<Owner, StoreError> {
+        let (Some(keys), Some(table)) = (self.protection.keys(), &mut self.subject_keys) else {
+            return Ok(Owner::Table);
+        };
+        let name = self.protection.subject(subject);
+        if let Some(number) = table.get(name.as_str())? {
+            return Ok(Owner::Subject(number.value()));
+        }
+        let number = keys.hand_out()?;
+        table.insert(name.as_str(), number)?;
+        self.counters.keys_to = self.counters.keys_to.max(number + 1);
+        Ok(Owner::Subject(number))
+    }
+
     fn put_subject(&mut self, head: SubjectHead) -> Result<(), StoreError> {
         let before = read::head(self, &head.id)?;
         let was_relabelled = self.written.get(&head.id).is_some_and(|written| written.is_relabelled);
         let is_relabelled =
             was_relabelled || before.is_some_and(|before| !before.attributes.are_searched_alike(&head.attributes));
-        let name = head.id.as_str();
-        let sealed = seal("subjects", name.as_bytes(), &SubjectRecord::of_head(&head));
-        self.subjects.insert(name, sealed.as_slice())?;
+        let (name, owner) = (self.protection.subject(&head.id), self.owner(&head.id)?);
+        let sealed = self.protection.wrap("subjects", name.as_bytes(), owner, &SubjectRecord::of_head(&head))?;
+        self.subjects.insert(name.as_str(), sealed.as_slice())?;
         let SubjectHead { id, attributes, templates, .. } = head;
         self.written.insert(id, Written { templates, attributes, is_relabelled });
         Ok(())
@@ -287,13 +314,16 @@ impl<'t> Group<'t> {
     /// nobody.
     fn put_decision(&mut self, decision: &StoredDecision) -> Result<(), StoreError> {
         let StoredDecision { number, key, subject, .. } = decision;
-        let last = read_attempts(&self.decisions, &key.transaction, 1)?.pop();
-        let name = decision_key(key);
-        let sealed = seal("decisions", name.as_bytes(), &DecisionRecord::of(decision));
+        let last = read_attempts(self, &key.transaction, 1)?.pop();
+        let (protection, owner) = (self.protection, self.owner(subject)?);
+        let name = decision_key(protection, key);
+        let sealed = protection.wrap("decisions", name.as_bytes(), owner, &DecisionRecord::of(decision))?;
         self.decisions.insert(name.as_str(), sealed.as_slice())?;
-        let head = seal("decision_heads", &number.to_le_bytes(), &DecisionHeadRecord::of(decision));
+        let head = DecisionHeadRecord::of(decision);
+        let head = protection.wrap("decision_heads", &number.to_le_bytes(), owner, &head)?;
         self.decision_heads.insert(*number, head.as_slice())?;
-        self.subject_decisions.insert(subject_decision_key(subject, *number).as_str(), [].as_slice())?;
+        let listed = subject_decision_key(protection, subject, *number);
+        self.subject_decisions.insert(listed.as_str(), [].as_slice())?;
         if let Some(earlier) = last.filter(|last| last.key.attempt < key.attempt) {
             self.waiting.remove(earlier.number)?;
         }
@@ -307,30 +337,34 @@ impl<'t> Group<'t> {
 
     fn put_capture(&mut self, capture: &StoredCapture) -> Result<(), StoreError> {
         let StoredCapture { number, subject, content, .. } = capture;
-        let sealed = seal("captures", &number.to_le_bytes(), &CaptureRecord::of(capture));
+        let (protection, owner) = (self.protection, self.owner(subject)?);
+        let sealed = protection.wrap("captures", &number.to_le_bytes(), owner, &CaptureRecord::of(capture))?;
         self.captures.insert(*number, sealed.as_slice())?;
         for band in &content.bands {
-            self.capture_bands.insert(band_key(band, *number).as_str(), [].as_slice())?;
+            self.capture_bands.insert(band_key(protection, band, *number).as_str(), [].as_slice())?;
         }
-        self.subject_captures.insert(subject_capture_key(subject, *number).as_str(), [].as_slice())?;
+        let listed = subject_capture_key(protection, subject, *number);
+        self.subject_captures.insert(listed.as_str(), [].as_slice())?;
         self.counters.captures = *number;
         Ok(())
     }
 
     fn remove_capture(&mut self, number: u64) -> Result<(), StoreError> {
-        let capture = read_capture(&self.captures, number)?;
+        let protection = self.protection;
+        let capture = read_capture(self, number)?;
         let capture = capture.ok_or_else(|| StoreError::damaged("a capture is listed and not there"))?;
         for band in &capture.content.bands {
-            self.capture_bands.remove(band_key(band, number).as_str())?;
+            self.capture_bands.remove(band_key(protection, band, number).as_str())?;
         }
-        self.subject_captures.remove(subject_capture_key(&capture.subject, number).as_str())?;
+        let listed = subject_capture_key(protection, &capture.subject, number);
+        self.subject_captures.remove(listed.as_str())?;
         self.captures.remove(number)?;
         Ok(())
     }
 
     fn forget_captures(&mut self, subject: &SubjectId) -> Result<(), StoreError> {
         let numbers: Vec<u64> =
-            read_subject_decisions(&self.subject_captures, subject, 0)?.collect::<Result<_, _>>()?;
+            read_subject_decisions(&self.subject_captures, self.protection, subject, 0)?.collect::<Result<_, _>>()?;
         numbers.into_iter().try_for_each(|number| self.remove_capture(number))
     }
 
@@ -338,7 +372,7 @@ impl<'t> Group<'t> {
     fn prune_captures(&mut self) -> Result<(), StoreError> {
         for _ in 0..PRUNED_MAX {
             let Some(number) = self.captures.first()?.map(|(number, _)| number.value()) else { break };
-            let is_over = read_capture(&self.captures, number)?.is_some_and(|capture| capture.expires_at <= self.now);
+            let is_over = read_capture(self, number)?.is_some_and(|capture| capture.expires_at <= self.now);
             if !is_over {
                 break;
             }
@@ -348,7 +382,8 @@ impl<'t> Group<'t> {
     }
 
     fn put_template(&mut self, id: u64, subject: &SubjectId, content: NewTemplate) -> Result<(), StoreError> {
-        let sealed = seal("templates", &id.to_le_bytes(), &TemplateRecord::new(subject.as_str(), &content));
+        let (record, owner) = (TemplateRecord::new(subject.as_str(), &content), self.owner(subject)?);
+        let sealed = self.protection.wrap("templates", &id.to_le_bytes(), owner, &record)?;
         self.templates.insert(id, sealed.as_slice())?;
         self.counters.template_next = id + 1;
         self.live += 1;
@@ -357,7 +392,7 @@ impl<'t> Group<'t> {
     }
 
     fn remove_template(&mut self, id: u64, subject: &SubjectId) -> Result<(), StoreError> {
-        let record = read_template(&self.templates, id)?;
+        let record = read_template(self, id)?;
         if record.is_none_or(|record| record.subject != subject.as_str()) {
             return Err(StoreError::damaged("a subject's template is missing or another's"));
         }
@@ -371,18 +406,25 @@ impl<'t> Group<'t> {
     }
 
     fn put_cleared(&mut self, pair: &ClearedPair) -> Result<(), StoreError> {
-        let record = ClearedRecord::of(pair);
-        for name in [cleared_key(&pair.first, &pair.second), cleared_key(&pair.second, &pair.first)] {
-            self.cleared.insert(name.as_str(), seal("cleared", name.as_bytes(), &record).as_slice())?;
+        let (record, protection) = (ClearedRecord::of(pair), self.protection);
+        let owner = match (self.owner(&pair.first)?, self.owner(&pair.second)?) {
+            (Owner::Subject(one), Owner::Subject(other)) => Owner::Pair(one, other),
+            _ => Owner::Table,
+        };
+        for (one, other) in [(&pair.first, &pair.second), (&pair.second, &pair.first)] {
+            let name = cleared_key(protection, one, other);
+            let sealed = protection.wrap("cleared", name.as_bytes(), owner, &record)?;
+            self.cleared.insert(name.as_str(), sealed.as_slice())?;
         }
         Ok(())
     }
 
     fn remember(&mut self, id: &RequestId, request: &StoredRequest) -> Result<(), StoreError> {
-        let id = id.as_str();
+        let name = self.protection.request(id);
         let record = RequestRecord::of(request, self.now);
-        self.requests.insert(id, seal("requests", id.as_bytes(), &record).as_slice())?;
-        self.request_order.insert(self.counters.request_next, id)?;
+        let sealed = self.protection.wrap("requests", name.as_bytes(), Owner::Table, &record)?;
+        self.requests.insert(name.as_str(), sealed.as_slice())?;
+        self.request_order.insert(self.counters.request_next, name.as_str())?;
         self.counters.request_next += 1;
         self.requests_added += 1;
         Ok(())
@@ -395,7 +437,7 @@ impl<'t> Group<'t> {
             let Some((order, id)) = self.request_order.first()?.map(|(k, v)| (k.value(), v.value().to_owned())) else {
                 break;
             };
-            let expired = match read_request(&self.requests, &id)? {
+            let expired = match read_request(self, &id)? {
                 Some(record) => record.done_at < born_min,
                 None => return Err(StoreError::damaged("a request id is listed but not there")),
             };
@@ -422,12 +464,20 @@ impl<'t> Group<'t> {
         self.counters.listed_to = commit;
         let removed: Vec<u64> = self.delta.iter().filter(|(_, new)| new.is_none()).map(|(&key, _)| key).collect();
         let relabelled = self.written.iter().filter(|(_, written)| written.is_relabelled);
-        let relabelled: BTreeSet<String> = relabelled.map(|(id, _)| id.as_str().to_owned()).collect();
+        let (relabelled, relabelled_templates) = match self.protection {
+            Protection::Checksummed => (relabelled.map(|(id, _)| id.as_str().to_owned()).collect(), Vec::new()),
+            // No name lies where a key of the table opens it.
+            Protection::Sealed(_) => {
+                (Vec::new(), relabelled.flat_map(|(_, written)| written.templates.iter().copied()).collect())
+            }
+        };
         let came = self.before.template_next..template_next;
-        if !removed.is_empty() || !relabelled.is_empty() || !came.is_empty() {
-            let relabelled = relabelled.into_iter().collect();
-            let record = ChangeRecord { removed, relabelled, came_from: came.start, came_to: came.end };
-            self.changes.insert(commit, seal("changes", &commit.to_le_bytes(), &record).as_slice())?;
+        let is_relabelled = !relabelled.is_empty() || !relabelled_templates.is_empty();
+        if !removed.is_empty() || is_relabelled || !came.is_empty() {
+            let (came_from, came_to) = (came.start, came.end);
+            let record = ChangeRecord { removed, relabelled, came_from, came_to, relabelled_templates };
+            let sealed = self.protection.wrap("changes", &commit.to_le_bytes(), Owner::Table, &record)?;
+            self.changes.insert(commit, sealed.as_slice())?;
         }
         self.prune_changes(self.keep_after.min(commit.saturating_sub(COMMITS_LOGGED)))
     }

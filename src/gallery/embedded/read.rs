@@ -1,12 +1,13 @@
 //! Reading what a decision, a command or an index needs, out of one state of the tables.
 
+use std::collections::BTreeSet;
 use std::ops::Range;
 
 use redb::ReadableTable;
 
 use super::challenges::{next_challenge, read_challenges};
 use super::fault::StoreError;
-use super::record::Counters;
+use super::record::{ChangeRecord, Counters, SubjectRecord};
 use super::tables::{
     Tables, read_attempts, read_captures, read_changes, read_decision, read_decision_head, read_pairs_of, read_request,
     read_subject, read_subject_decisions, read_template,
@@ -73,14 +74,14 @@ pub(super) fn read(tables: &impl Tables, state: &State<'_>, wanted: &ReadSet) ->
         ..Records::default()
     };
     if let Some(id) = request {
-        let found = read_request(tables.requests()?, id.as_str())?;
+        let found = read_request(tables, &tables.protection().request(id))?;
         records.request = found.map(|record| record.restore()).transpose()?;
     }
     if let Some(key) = decision {
-        let found = read_decision(tables.decisions()?, key)?;
+        let found = read_decision(tables, key)?;
         records.decision = found.map(|record| record.restore(key.clone())).transpose()?;
         let limit = if *attempts { usize::MAX } else { 1 };
-        let mut found = read_attempts(tables.decisions()?, &key.transaction, limit)?;
+        let mut found = read_attempts(tables, &key.transaction, limit)?;
         records.last_decision = found.first().cloned();
         if *attempts {
             found.reverse();
@@ -92,7 +93,7 @@ pub(super) fn read(tables: &impl Tables, state: &State<'_>, wanted: &ReadSet) ->
     }
     for subject in presented_about {
         for head in recent_decisions(tables, subject, Timestamp(0))? {
-            let found = read_decision(tables.decisions()?, &head.key)?;
+            let found = read_decision(tables, &head.key)?;
             let found = found.ok_or_else(|| StoreError::damaged("a decision is listed and not there"))?;
             records.presented.push((subject.clone(), found.restore(head.key)?.presented_by));
         }
@@ -111,7 +112,7 @@ pub(super) fn read(tables: &impl Tables, state: &State<'_>, wanted: &ReadSet) ->
         }
     }
     if let Some(subject) = newest_of {
-        let newest = read_subject_decisions(tables.subject_decisions()?, subject, 0)?.next_back();
+        let newest = decisions_of(tables, subject, 0)?.next_back();
         records.newest = newest.transpose()?.unwrap_or(0);
     }
     if let Some((since, bands)) = captures_since {
@@ -121,7 +122,7 @@ pub(super) fn read(tables: &impl Tables, state: &State<'_>, wanted: &ReadSet) ->
         (records.challenges, records.challenge_next) = (read_challenges(tables, owner)?, next_challenge(tables)?);
     }
     if let Some(subject) = cleared_with {
-        let (pairs, now) = (read_pairs_of(tables.cleared()?, subject)?, Timestamp::now());
+        let (pairs, now) = (read_pairs_of(tables, subject)?, Timestamp::now());
         let in_force = pairs.iter().filter(|pair| pair.state(now) == PairState::InForce);
         let other = |pair: &ClearedPair| if pair.first == *subject { pair.second.clone() } else { pair.first.clone() };
         records.cleared_with = in_force.map(other).collect();
@@ -143,7 +144,7 @@ fn recent_decisions(
     since: Timestamp,
 ) -> Result<Vec<DecisionHead>, StoreError> {
     let mut found = Vec::new();
-    for number in read_subject_decisions(tables.subject_decisions()?, subject, 0)?.rev().take(RECENT_MAX) {
+    for number in decisions_of(tables, subject, 0)?.rev().take(RECENT_MAX) {
         let head = read_decision_head(tables, number?)?;
         let head = head.ok_or_else(|| StoreError::damaged("a decision is listed and not there"))?;
         if head.decided_at < since {
@@ -168,7 +169,7 @@ pub(super) fn decisions_after(
         None => after,
     };
     let numbers: Box<dyn Iterator<Item = Result<u64, StoreError>>> = match (&filter.subject, filter.waiting) {
-        (Some(subject), _) => Box::new(read_subject_decisions(tables.subject_decisions()?, subject, after)?),
+        (Some(subject), _) => Box::new(decisions_of(tables, subject, after)?),
         (None, true) => Box::new(numbers_of(tables.waiting()?, after)?),
         (None, false) => Box::new(numbers_of(tables.decision_heads()?, after)?),
     };
@@ -217,7 +218,7 @@ fn last_before(tables: &impl Tables, since: Timestamp, next: u64) -> Result<u64,
 
 /// A subject without its vectors.
 pub(super) fn head(tables: &impl Tables, id: &SubjectId) -> Result<Option<SubjectHead>, StoreError> {
-    read_subject(tables.subjects()?, id.as_str())?.map(|record| record.into_head(id.clone())).transpose()
+    read_subject(tables, id.as_str())?.map(|record| record.into_head(id.clone())).transpose()
 }
 
 /// A subject with its templates.
@@ -235,7 +236,7 @@ fn template_of(
     subject: &SubjectId,
     recipes: &Recipes,
 ) -> Result<StoredTemplate, StoreError> {
-    match read_template(tables.templates()?, id)? {
+    match read_template(tables, id)? {
         Some(record) if record.subject == subject.as_str() => record.restore(id, recipes),
         Some(_) => Err(StoreError::damaged("a template belongs to another subject")),
         None => Err(StoreError::damaged("a subject's template is missing")),
@@ -244,7 +245,7 @@ fn template_of(
 
 /// A template that may have gone, and whose it is.
 fn arrival(tables: &impl Tables, id: u64, recipes: &Recipes) -> Result<Option<Arrived>, StoreError> {
-    let Some(record) = read_template(tables.templates()?, id)? else { return Ok(None) };
+    let Some(record) = read_template(tables, id)? else { return Ok(None) };
     let subject =
         SubjectId::new(record.subject.clone()).map_err(|_| StoreError::damaged("a template's subject is not an id"))?;
     Ok(Some(Arrived { subject, template: record.restore(id, recipes)? }))
@@ -255,7 +256,7 @@ fn arrived(tables: &impl Tables, state: &State<'_>, after: u64) -> Result<Option
     if state.counters.logged_after() > after {
         return Ok(None);
     }
-    let logged = read_changes(tables.changes()?, after)?;
+    let logged = read_changes(tables, after)?;
     let logged = logged.iter().flat_map(|change| change.came_from..change.came_to);
     let found = logged.chain(state.unlogged.clone()).map(|id| arrival(tables, id, state.recipes));
     Ok(Some(found.filter_map(Result::transpose).collect::<Result<_, _>>()?))
@@ -272,15 +273,15 @@ pub(super) fn changes(
         return Err(GalleryError::LogTooShort.into());
     }
     let mut changes = Vec::new();
-    for change in read_changes(tables.changes()?, after)? {
-        changes.extend(change.removed.into_iter().map(|id| Change::Removed { id }));
+    for change in read_changes(tables, after)? {
+        changes.extend(change.removed.iter().map(|&id| Change::Removed { id }));
         for id in change.came_from..change.came_to {
             let Some(Arrived { subject, template }) = arrival(tables, id, recipes)? else { continue };
             let owner = head(tables, &subject)?;
             let owner = owner.ok_or_else(|| StoreError::damaged("a template belongs to nobody"))?;
             changes.push(Change::Added { subject, attributes: owner.attributes, id, content: template.content });
         }
-        for id in change.relabelled {
+        for id in relabelled(tables, &change)? {
             let id = SubjectId::new(id).map_err(|_| StoreError::damaged("a subject's id is not one"))?;
             // One that was removed afterwards has no templates left.
             if let Some(SubjectHead { attributes, templates, .. }) = head(tables, &id)? {
@@ -291,19 +292,48 @@ pub(super) fn changes(
     Ok(Changes { changes, up_to: Watermark(counters.commit), template_next: counters.template_next })
 }
 
-/// Up to `limit` subject ids in byte order, those after `after`.
+/// Subjects whose attributes a commit changed; those who have gone since may be missing.
+pub(super) fn relabelled(tables: &impl Tables, change: &ChangeRecord) -> Result<BTreeSet<String>, StoreError> {
+    let mut subjects: BTreeSet<String> = change.relabelled.iter().cloned().collect();
+    for &id in &change.relabelled_templates {
+        subjects.extend(read_template(tables, id)?.map(|template| template.subject));
+    }
+    Ok(subjects)
+}
+
+/// Numbers of the decisions about a subject, those after `after`, lowest first.
+fn decisions_of(
+    tables: &impl Tables,
+    subject: &SubjectId,
+    after: u64,
+) -> Result<impl DoubleEndedIterator<Item = Result<u64, StoreError>>, StoreError> {
+    read_subject_decisions(tables.subject_decisions()?, tables.protection(), subject, after)
+}
+
+/// Up to `limit` subject ids in the order of the table, those after `after`.
 pub(super) fn subjects_after(
     tables: &impl Tables,
     after: Option<&SubjectId>,
     limit: usize,
 ) -> Result<Vec<SubjectId>, StoreError> {
     use std::ops::Bound::{Excluded, Unbounded};
-    let from = after.map_or(Unbounded, |id| Excluded(id.as_str()));
+    let after = after.map(|id| tables.protection().subject(id));
+    let from = after.as_deref().map_or(Unbounded, Excluded);
     let rows = tables.subjects()?.range::<&str>((from, Unbounded))?;
     rows.take(limit)
         .map(|row| {
-            let (id, _) = row?;
-            SubjectId::new(id.value()).map_err(|_| StoreError::damaged("a subject's id is not one"))
+            row.map_err(StoreError::from)
+                .and_then(|(name, value)| subject_in(tables, name.value(), value.value()).map(|(id, _)| id))
         })
         .collect()
+}
+
+/// The subject that lies under `name`.
+pub(super) fn subject_in(
+    tables: &impl Tables,
+    name: &str,
+    value: &[u8],
+) -> Result<(SubjectId, SubjectRecord), StoreError> {
+    let record: SubjectRecord = tables.protection().unwrap("subjects", name.as_bytes(), value)?;
+    Ok((record.subject(name)?, record))
 }

@@ -38,6 +38,23 @@ pub(super) struct GalleryRecord {
     /// Further recipes of which there are templates, oldest first.
     #[prost(message, repeated, tag = "5")]
     pub beside: Vec<RecipeRecord>,
+    /// Under which keys it is sealed; none in a clear gallery.
+    #[prost(message, optional, tag = "6")]
+    pub sealing: Option<SealingRecord>,
+}
+
+/// The keys of a sealed gallery that belong to no subject, by their numbers in the key store.
+#[derive(Clone, PartialEq, Message)]
+pub(super) struct SealingRecord {
+    /// Which key store.
+    #[prost(bytes = "vec", tag = "1")]
+    pub key_store: Vec<u8>,
+    /// The key from which those of the tables are derived.
+    #[prost(uint64, tag = "2")]
+    pub of_tables: u64,
+    /// The key under which names in the keys of rows are hashed.
+    #[prost(uint64, tag = "3")]
+    pub of_names: u64,
 }
 
 /// A recipe of which there are templates beside those of the first.
@@ -119,6 +136,9 @@ pub(super) struct Counters {
     /// Number of the last capture.
     #[prost(uint64, tag = "10")]
     pub captures: u64,
+    /// Keys of the key store that were ever used here have lower numbers.
+    #[prost(uint64, tag = "11")]
+    pub keys_to: u64,
 }
 
 impl Counters {
@@ -144,6 +164,9 @@ pub(super) struct ChangeRecord {
     /// … up to the one before this.
     #[prost(uint64, tag = "4")]
     pub came_to: u64,
+    /// In a sealed gallery, in place of `relabelled`: templates of those subjects.
+    #[prost(uint64, repeated, tag = "5")]
+    pub relabelled_templates: Vec<u64>,
 }
 
 /// Marks of index files that belong to this database.
@@ -213,6 +236,9 @@ pub(super) struct SubjectRecord {
     /// Who enrolled any of its templates, oldest first.
     #[prost(string, repeated, tag = "10")]
     pub enrolled_by: Vec<String>,
+    /// The subject id, which in a sealed gallery the row's key does not tell.
+    #[prost(string, tag = "11")]
+    pub id: String,
 }
 
 /// An officer's word that templates are one person's.
@@ -297,6 +323,11 @@ pub(super) struct DecisionRecord {
     pub unit: Option<String>,
     #[prost(string, optional, tag = "14")]
     pub province: Option<String>,
+    /// The transaction and the attempt, which in a sealed gallery the row's key does not tell.
+    #[prost(string, tag = "15")]
+    pub transaction: String,
+    #[prost(uint32, tag = "16")]
+    pub attempt: u32,
 }
 
 /// A capture that took part in a decision.
@@ -385,6 +416,11 @@ pub(super) struct ClearedRecord {
     pub officers_needed: u32,
     #[prost(uint64, optional, tag = "7")]
     pub expires_at: Option<u64>,
+    /// The two, which in a sealed gallery the row's key does not tell.
+    #[prost(string, tag = "8")]
+    pub first: String,
+    #[prost(string, tag = "9")]
+    pub second: String,
 }
 
 /// What an officer said of a pair.
@@ -449,7 +485,14 @@ impl SubjectRecord {
             vouched: head.vouched.iter().map(VouchedRecord::of).collect(),
             changed_in: head.changed_in,
             enrolled_by: head.enrolled_by.iter().map(|by| by.as_str().to_owned()).collect(),
+            id: head.id.as_str().to_owned(),
         }
+    }
+
+    /// Whose it is, where it lies under `name`; those of earlier programs do not tell.
+    pub(super) fn subject(&self, name: &str) -> Result<SubjectId, StoreError> {
+        let id = if self.id.is_empty() { name } else { &self.id };
+        SubjectId::new(id).map_err(|_| StoreError::damaged("a subject's id is not one"))
     }
 
     pub(super) fn into_head(self, id: SubjectId) -> Result<SubjectHead, StoreError> {
@@ -556,7 +599,19 @@ impl DecisionRecord {
             officers_needed: decision.officers_needed,
             unit: decision.unit.clone(),
             province: decision.province.clone(),
+            transaction: decision.key.transaction.as_str().to_owned(),
+            attempt: decision.key.attempt,
         }
+    }
+
+    /// Which decision it is, where it lies under `name`; those of earlier programs do not tell.
+    pub(super) fn key(&self, name: &str) -> Result<DecisionKey, StoreError> {
+        if self.transaction.is_empty() {
+            return super::tables::decision_key_of(name);
+        }
+        let transaction = RequestId::new(self.transaction.as_str())
+            .map_err(|_| StoreError::damaged("a transaction's id is not one"))?;
+        Ok(DecisionKey { transaction, attempt: self.attempt })
     }
 
     pub(super) fn restore(self, key: DecisionKey) -> Result<StoredDecision, StoreError> {
@@ -683,10 +738,29 @@ impl ClearedRecord {
             round_from: u32::try_from(pair.round_from).unwrap_or(u32::MAX),
             officers_needed: pair.officers_needed,
             expires_at: pair.expires_at.map(|at| at.0),
+            first: pair.first.as_str().to_owned(),
+            second: pair.second.as_str().to_owned(),
         }
     }
 
-    pub(super) fn restore(self, first: SubjectId, second: SubjectId) -> Result<ClearedPair, StoreError> {
+    /// Of whom it is, where it lies under `name`, the one first that the row is of; those of earlier
+    /// programs do not tell.
+    fn subjects(&self, name: &str) -> Result<(SubjectId, SubjectId), StoreError> {
+        if self.first.is_empty() {
+            return super::tables::cleared_ids(name);
+        }
+        let id = |text: &str| SubjectId::new(text).map_err(|_| StoreError::damaged("a cleared pair's id is not one"));
+        Ok((id(&self.first)?, id(&self.second)?))
+    }
+
+    /// The pair that lies under `name`.
+    pub(super) fn restore_under(self, name: &str) -> Result<ClearedPair, StoreError> {
+        let (one, other) = self.subjects(name)?;
+        let (first, second) = if one < other { (one, other) } else { (other, one) };
+        self.restore(first, second)
+    }
+
+    fn restore(self, first: SubjectId, second: SubjectId) -> Result<ClearedPair, StoreError> {
         let cleared = PairEntryRecord { officer: self.officer, reason: self.reason, at: self.cleared_at, kind: 1 };
         let entries = std::iter::once(cleared).chain(self.later).map(PairEntryRecord::restore);
         Ok(ClearedPair {

@@ -15,7 +15,9 @@ use super::fault::{self, StoreError};
 use super::folder::Folder;
 use super::ledger::LedgerAt;
 use super::log::LogTail;
+use super::protection::Protection;
 use super::read::{self, State};
+use super::record::SealingRecord;
 use super::storage::{BackendFactory, Storage, guarded};
 use super::tables::{
     INDEX_KEY, Snapshot, Tables, cleared_key, read_captures, read_cleared_pairs, read_counters, read_gallery,
@@ -67,6 +69,11 @@ impl Shared {
     }
 }
 
+/// Hands out the keys of a new gallery that is to be sealed.
+fn new_keys(options: &EmbeddedOptions) -> Result<Option<SealingRecord>, StoreError> {
+    Ok(Protection::create(options.sealing.as_ref())?.1)
+}
+
 /// A [`RecordStore`] in a data folder of its own.
 pub(in crate::gallery) struct EmbeddedStore {
     pub(super) shared: Arc<Shared>,
@@ -95,8 +102,9 @@ impl EmbeddedStore {
         let folder = Folder::claim(dir, options.create && options.id.is_none())?;
         if folder.is_new()? {
             let at = |error: StoreError| error.at(dir);
+            let sealing = new_keys(&options).map_err(at)?;
             let database = Storage::create(&folder.new_database()?).map_err(at)?;
-            create::initialise(&database, recipe, dimension).map_err(at)?;
+            create::initialise(&database, recipe, dimension, sealing).map_err(at)?;
             database.close().map_err(|error| at(error.into()))?;
             folder.keep_database()?;
         }
@@ -128,15 +136,19 @@ impl EmbeddedStore {
         let at = |error: StoreError| error.at(path);
         let (database, empty) = storage.open(&options).map_err(at)?;
         if empty {
-            create::initialise(&database, recipe, dimension).map_err(at)?;
-        } else {
+            create::initialise(&database, recipe, dimension, new_keys(&options).map_err(at)?).map_err(at)?;
+        }
+        // Before anything is changed: a wrong key, or none, is an error at the start.
+        let protection = guarded(|| create::protection(&database, &options, path)).map_err(at)?;
+        let protection = Arc::new(protection);
+        if !empty {
             create::complete(&database).map_err(at)?;
         }
         let id = create::checked_id(&database, &options, path).map_err(at)?;
         let mut recipes = vec![(recipe, dimension)];
         recipes.extend(options.recipes_beside.iter().filter(|(of, _)| *of != recipe));
         let checked = |database: &Database| {
-            let snapshot = Snapshot::new(database.begin_read()?);
+            let snapshot = Snapshot::new(database.begin_read()?, Arc::clone(&protection));
             create::check_recipes(&snapshot, &recipes)
         };
         let unused = guarded(|| checked(&database)).map_err(at)?;
@@ -145,9 +157,9 @@ impl EmbeddedStore {
             // They hold vectors of people who are not there any more.
             index::take_files_away(path);
         }
-        let has_ledger = guarded(|| ledger::begin_or_check(&database, options.ledger.as_ref())).map_err(at)?;
-        let slot = OpenDatabase::default();
-        *slot.slot.write().unwrap_or_else(PoisonError::into_inner) = Some(database);
+        let has_ledger =
+            guarded(|| ledger::begin_or_check(&database, options.ledger.as_ref(), &protection)).map_err(at)?;
+        let slot = OpenDatabase::new(database, protection);
         let opened = slot.read(|snapshot| {
             let first = read_gallery(snapshot.gallery()?)?.recipes()?.first().map_or(recipe, |(first, _)| *first);
             let counters = read_counters(snapshot.gallery()?)?;
@@ -307,8 +319,12 @@ impl RecordStore for EmbeddedStore {
         after: Option<&(SubjectId, SubjectId)>,
         limit: usize,
     ) -> Result<Vec<ClearedPair>, GalleryError> {
-        let after = after.map(|(one, other)| cleared_key(one, other));
-        self.read_tables(move |snapshot, _| read_cleared_pairs(snapshot.cleared()?, after.as_deref(), limit)).await
+        let after = after.cloned();
+        self.read_tables(move |snapshot, _| {
+            let after = after.map(|(one, other)| cleared_key(snapshot.protection(), &one, &other));
+            read_cleared_pairs(snapshot, after.as_deref(), limit)
+        })
+        .await
     }
 
     async fn decisions_after(

@@ -139,8 +139,9 @@ impl Writer {
         guarded(|| {
             let transaction = database.begin_write()?;
             let Shared { options, recipes, .. } = &*self.shared;
-            let has_ledger = self.shared.has_ledger;
-            let mut group = Group::begin(&transaction, options, recipes, self.shared.keep_after(), has_ledger)?;
+            let (has_ledger, protection) = (self.shared.has_ledger, Arc::clone(&self.shared.database.protection));
+            let mut group =
+                Group::begin(&transaction, options, recipes, self.shared.keep_after(), has_ledger, &protection)?;
             let mut results = Vec::with_capacity(writes.len());
             for write in writes {
                 results.push(match group.carry(&write.command) {

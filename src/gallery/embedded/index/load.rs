@@ -1,6 +1,7 @@
 //! Opening: the index is filled from the index file where a large gallery has one, else from
 //! everything that is stored, each record checked.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use redb::{ReadableTable, ReadableTableMetadata};
@@ -8,13 +9,13 @@ use redb::{ReadableTable, ReadableTableMetadata};
 use super::file::{FilePath, IndexFile};
 use super::label::{Label, Labels, SearchedBy};
 use crate::face::RecipeDigest;
+use crate::gallery::GalleryError;
 use crate::gallery::embedded::EmbeddedOptions;
 use crate::gallery::embedded::database::OpenDatabase;
 use crate::gallery::embedded::fault::StoreError;
-use crate::gallery::embedded::read::Recipes;
-use crate::gallery::embedded::record::{Counters, IndexHeadRecord, SubjectRecord, unseal};
+use crate::gallery::embedded::read::{Recipes, relabelled, subject_in};
+use crate::gallery::embedded::record::{Counters, IndexHeadRecord, SubjectRecord};
 use crate::gallery::embedded::tables::{Snapshot, Tables, read_changes, read_counters, read_marks, read_subject};
-use crate::gallery::{GalleryError, SubjectId};
 use crate::search::{Entry, FileError, Index, IndexOptions, SearchError};
 
 /// Templates put into the index at a time while loading.
@@ -97,8 +98,7 @@ fn from_records(snapshot: &Snapshot, input: &LoadInput<'_>, counters: Counters) 
     let mut batch = Vec::with_capacity(BATCH.min(total as usize));
     for row in snapshot.subjects()?.iter()? {
         let (id, bytes) = row?;
-        let subject: SubjectRecord = unseal("subjects", id.value().as_bytes(), bytes.value())?;
-        let id = SubjectId::new(id.value()).map_err(|_| StoreError::damaged("a subject's id is not one"))?;
+        let (id, subject) = subject_in(snapshot, id.value(), bytes.value())?;
         let label = label_of(&labels, id.as_str(), &subject)?;
         if subject.templates.is_empty() {
             return Err(StoreError::damaged("a subject has no templates"));
@@ -226,7 +226,7 @@ fn replay(
     labels: &Labels,
     loose_ends: Vec<(u64, Label)>,
 ) -> Result<u64, Unusable> {
-    let changes = read_changes(snapshot.changes()?, head.commit)?;
+    let changes = read_changes(snapshot, head.commit)?;
     let removed: Vec<u64> = changes.iter().flat_map(|change| &change.removed).copied().collect();
     let gone: Vec<Label> = removed.iter().filter_map(|&key| index.label(key)).collect();
     let made = |_| Unusable::Because("it holds templates that the database does not");
@@ -249,7 +249,7 @@ fn replay(
         let key = row?.0.value();
         let (owner, vector) = input.vector(snapshot, key)?;
         let Some(vector) = vector else { continue };
-        let subject = read_subject(snapshot.subjects()?, &owner)?;
+        let subject = read_subject(snapshot, &owner)?;
         let subject = subject.ok_or_else(|| StoreError::damaged("a template belongs to nobody"))?;
         batch.push(Entry { key, label: label_of(labels, &owner, &subject)?, vector });
         count += 1;
@@ -259,9 +259,13 @@ fn replay(
     }
     fill(index, labels, &mut batch)?;
 
-    for id in changes.iter().flat_map(|change| &change.relabelled) {
+    let mut changed = BTreeSet::new();
+    for change in &changes {
+        changed.append(&mut relabelled(snapshot, change)?);
+    }
+    for id in &changed {
         // One that was removed afterwards has no templates left.
-        let Some(subject) = read_subject(snapshot.subjects()?, id)? else { continue };
+        let Some(subject) = read_subject(snapshot, id)? else { continue };
         let label = label_of(labels, id, &subject)?;
         let old = subject.templates.iter().filter_map(|&key| index.label(key).map(|old| (key, old)));
         let (keys, old): (Vec<u64>, Vec<Label>) = old.unzip();

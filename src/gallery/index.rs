@@ -89,6 +89,15 @@ pub trait VectorIndex: Send + Sync {
         None
     }
 
+    /// Takes away every file that was derived from templates that have gone; what it keeps in their place
+    /// holds none of them. Returns when nothing of them is left.
+    ///
+    /// # Errors
+    /// [`GalleryError::Storage`] where that cannot be done now.
+    async fn forget_files(&self) -> Result<(), GalleryError> {
+        Ok(())
+    }
+
     /// Finishes what must be finished before the store is closed.
     fn close(&self) {}
 }

@@ -105,6 +105,15 @@ pub trait RecordStore: Send + Sync {
     /// What the task ends with; as [`RecordStore::read`].
     async fn read_ledger(&self, read: LedgerRead) -> Result<(), GalleryError>;
 
+    /// Destroys the keys that commits have given up: returns when what was sealed under them can be read
+    /// nowhere. A store that seals nothing has none.
+    ///
+    /// # Errors
+    /// [`GalleryError::KeyStore`]: ask again; opening the store asks, too. As [`RecordStore::read`].
+    async fn destroy_keys(&self) -> Result<(), GalleryError> {
+        Ok(())
+    }
+
     /// How much is stored.
     fn sizes(&self) -> Sizes;
 

@@ -10,6 +10,7 @@ pub mod aead;
 mod key_store;
 mod master;
 mod secret;
+pub mod stream;
 
 pub use self::key_store::{KeyStore, KeyStoreError, KeyStoreOptions, Rotation};
 pub use self::master::{KeyId, MasterKey};

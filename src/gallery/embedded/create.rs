@@ -13,7 +13,7 @@ use super::record::{
     Counters, DecisionHeadRecord, DecisionRecord, GalleryRecord, IdRecord, SealingRecord, TemplateRecord, seal, unseal,
 };
 use super::tables::{
-    CAPTURE_BANDS, CAPTURES, CHANGES, CLEARED, COUNTERS_KEY, DECISION_HEADS, DECISIONS, FORMAT_VERSION,
+    CAPTURE_BANDS, CAPTURES, CHANGES, CLEARED, COUNTERS_KEY, DECISION_HEADS, DECISIONS, DOOMED_KEYS, FORMAT_VERSION,
     FORMAT_VERSION_SEALED, GALLERY, GALLERY_KEY, ID_KEY, REQUEST_ORDER, REQUESTS, SUBJECT_CAPTURES, SUBJECT_DECISIONS,
     SUBJECT_KEYS, SUBJECTS, Snapshot, TEMPLATES, Tables, WAITING, attempts_in, decision_key_of, if_there,
     read_counters, read_gallery, read_id, subject_decision_key,
@@ -37,6 +37,7 @@ pub(super) fn initialise(
         let keys_to = sealing.as_ref().map_or(0, |keys| keys.of_tables.max(keys.of_names) + 1);
         if sealing.is_some() {
             transaction.open_table(SUBJECT_KEYS)?;
+            transaction.open_table(DOOMED_KEYS)?;
         }
         let record = GalleryRecord {
             version: if sealing.is_some() { FORMAT_VERSION_SEALED } else { FORMAT_VERSION },

@@ -16,9 +16,9 @@ use super::record::{
     SubjectRecord, TemplateRecord, seal,
 };
 use super::tables::{
-    CAPTURE_BANDS, CAPTURES, CHANGES, CLEARED, COUNTERS_KEY, DECISION_HEADS, DECISIONS, GALLERY, REQUEST_ORDER,
-    REQUESTS, SUBJECT_CAPTURES, SUBJECT_DECISIONS, SUBJECT_KEYS, SUBJECTS, TEMPLATES, Tables, WAITING, band_key,
-    cleared_key, decision_key, read_attempts, read_capture, read_counters, read_gallery, read_request,
+    CAPTURE_BANDS, CAPTURES, CHANGES, CLEARED, COUNTERS_KEY, DECISION_HEADS, DECISIONS, DOOMED_KEYS, GALLERY,
+    REQUEST_ORDER, REQUESTS, SUBJECT_CAPTURES, SUBJECT_DECISIONS, SUBJECT_KEYS, SUBJECTS, TEMPLATES, Tables, WAITING,
+    band_key, cleared_key, decision_key, read_attempts, read_capture, read_counters, read_gallery, read_request,
     read_subject_decisions, read_template, subject_capture_key, subject_decision_key,
 };
 use crate::face::RecipeDigest;
@@ -76,6 +76,7 @@ pub(super) struct Group<'t> {
     subject_captures: Table<'t, &'static str, &'static [u8]>,
     /// In a sealed gallery.
     subject_keys: Option<Table<'t, &'static str, u64>>,
+    doomed_keys: Option<Table<'t, u64, &'static [u8]>>,
     protection: &'t Protection,
     challenges: Challenges<'t>,
     /// Where the gallery keeps a transparency log.
@@ -187,6 +188,7 @@ impl<'t> Group<'t> {
             capture_bands: transaction.open_table(CAPTURE_BANDS)?,
             subject_captures: transaction.open_table(SUBJECT_CAPTURES)?,
             subject_keys: protection.keys().map(|_| transaction.open_table(SUBJECT_KEYS)).transpose()?,
+            doomed_keys: protection.keys().map(|_| transaction.open_table(DOOMED_KEYS)).transpose()?,
             protection,
             challenges: Challenges::open(transaction, protection)?,
             ledger: has_ledger.then(|| Ledger::make(transaction, protection)).transpose()?,
@@ -272,6 +274,7 @@ impl<'t> Group<'t> {
                 }
                 Ok(())
             }
+            Write::ForgetKey(subject) => self.forget_key(&subject),
             Write::Request(id, request) => self.remember(&id, &request),
             Write::Entry(entry) => self.ledger()?.put_entry(entry),
             Write::Nodes(run) => self.ledger()?.put_nodes(&run),
@@ -295,6 +298,30 @@ impl<'t> Group<'t> {
         table.insert(name.as_str(), number)?;
         self.counters.keys_to = self.counters.keys_to.max(number + 1);
         Ok(Owner::Subject(number))
+    }
+
+    /// Lists a subject's key among those that are to be destroyed; what is written of the subject from
+    /// here on has another.
+    fn forget_key(&mut self, subject: &SubjectId) -> Result<(), StoreError> {
+        let (Some(table), Some(doomed)) = (&mut self.subject_keys, &mut self.doomed_keys) else { return Ok(()) };
+        let number = table.remove(self.protection.subject(subject).as_str())?.map(|number| number.value());
+        if let Some(number) = number {
+            doomed.insert(number, [].as_slice())?;
+        }
+        Ok(())
+    }
+
+    /// Takes keys off that list which are destroyed.
+    fn prune_doomed_keys(&mut self) -> Result<(), StoreError> {
+        let (Some(keys), Some(doomed)) = (self.protection.keys(), &mut self.doomed_keys) else { return Ok(()) };
+        for _ in 0..PRUNED_MAX {
+            let Some(number) = doomed.first()?.map(|(number, _)| number.value()) else { break };
+            if keys.key(number)?.is_some() {
+                break;
+            }
+            doomed.remove(number)?;
+        }
+        Ok(())
     }
 
     fn put_subject(&mut self, head: SubjectHead) -> Result<(), StoreError> {
@@ -523,6 +550,7 @@ impl<'t> Group<'t> {
         self.prune()?;
         self.prune_captures()?;
         self.challenges.prune(self.now)?;
+        self.prune_doomed_keys()?;
         self.log_changes()?;
         self.list_recipes()?;
         let sealed = seal("gallery", COUNTERS_KEY.as_bytes(), &self.counters);

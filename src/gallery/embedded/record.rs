@@ -174,6 +174,9 @@ pub(super) struct ChangeRecord {
 pub(super) struct IndexMarksRecord {
     #[prost(bytes = "vec", repeated, tag = "1")]
     pub marks: Vec<Vec<u8>>,
+    /// Numbers of the keys that these files are sealed under.
+    #[prost(uint64, repeated, tag = "2")]
+    pub keys: Vec<u64>,
 }
 
 /// The head of an index file.

@@ -69,6 +69,12 @@ impl Shared {
     }
 }
 
+/// Destroys the keys that commits have given up.
+fn destroy_doomed(snapshot: &Snapshot) -> Result<(), StoreError> {
+    let Some(keys) = snapshot.protection().keys() else { return Ok(()) };
+    Ok(keys.destroy(&snapshot.doomed_keys()?)?)
+}
+
 /// Hands out the keys of a new gallery that is to be sealed.
 fn new_keys(options: &EmbeddedOptions) -> Result<Option<SealingRecord>, StoreError> {
     Ok(Protection::create(options.sealing.as_ref())?.1)
@@ -161,6 +167,8 @@ impl EmbeddedStore {
             guarded(|| ledger::begin_or_check(&database, options.ledger.as_ref(), &protection)).map_err(at)?;
         let slot = OpenDatabase::new(database, protection);
         let opened = slot.read(|snapshot| {
+            // Of an erasure that was interrupted.
+            destroy_doomed(snapshot)?;
             let first = read_gallery(snapshot.gallery()?)?.recipes()?.first().map_or(recipe, |(first, _)| *first);
             let counters = read_counters(snapshot.gallery()?)?;
             Ok((first, counters, snapshot.subjects()?.len()?, snapshot.templates()?.len()?))
@@ -360,6 +368,10 @@ impl RecordStore for EmbeddedStore {
             Ok(read(&tables)?)
         })
         .await
+    }
+
+    async fn destroy_keys(&self) -> Result<(), GalleryError> {
+        self.read_tables(|snapshot, _| destroy_doomed(snapshot)).await
     }
 
     fn sizes(&self) -> Sizes {

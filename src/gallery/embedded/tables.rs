@@ -186,6 +186,12 @@ impl Snapshot {
         self.opened(&self.gallery, GALLERY)
     }
 
+    /// Keys that are to be destroyed.
+    pub(super) fn doomed_keys(&self) -> Result<Vec<u64>, StoreError> {
+        let Some(table) = if_there(self.transaction.open_table(DOOMED_KEYS))? else { return Ok(Vec::new()) };
+        table.iter()?.map(|row| Ok(row?.0.value())).collect()
+    }
+
     /// The transparency log, where one has begun.
     pub(super) fn ledger(&self) -> Result<Option<LedgerSnapshot>, StoreError> {
         LedgerSnapshot::open(&self.transaction, &self.protection)
@@ -318,14 +324,14 @@ pub(super) fn read_counters(table: &impl ReadableTable<&'static str, &'static [u
     unseal("gallery", COUNTERS_KEY.as_bytes(), value.value())
 }
 
-/// Marks of the index files that are accepted.
+/// Marks and keys of the index files that are accepted.
 pub(super) fn read_marks(
     table: &impl ReadableTable<&'static str, &'static [u8]>,
     index: &str,
-) -> Result<Vec<Vec<u8>>, StoreError> {
+) -> Result<IndexMarksRecord, StoreError> {
     let value = table.get(index)?;
     let record = value.map(|value| unseal::<IndexMarksRecord>("gallery", index.as_bytes(), value.value()));
-    Ok(record.transpose()?.unwrap_or_default().marks)
+    Ok(record.transpose()?.unwrap_or_default())
 }
 
 /// What commits after `after` did to templates, oldest first.

@@ -120,6 +120,9 @@ pub enum Write {
     Cleared(ClearedPair),
     /// Takes a cleared pair away, in whatever order its ids are stored.
     RemoveCleared(SubjectId, SubjectId),
+    /// Gives the key up under which everything about a subject is sealed: nothing of it is to be
+    /// readable, in whatever copy. It is destroyed by [`RecordStore::destroy_keys`](super::RecordStore::destroy_keys).
+    ForgetKey(SubjectId),
     /// What a write with a request id did.
     Request(RequestId, StoredRequest),
     /// A new entry of the log, behind all others.

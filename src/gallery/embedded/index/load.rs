@@ -7,6 +7,7 @@ use std::sync::Arc;
 use redb::{ReadableTable, ReadableTableMetadata};
 
 use super::file::{FilePath, IndexFile};
+use super::file_writer::Kept;
 use super::label::{Label, Labels, SearchedBy};
 use crate::face::RecipeDigest;
 use crate::gallery::GalleryError;
@@ -26,8 +27,8 @@ pub(super) struct Loaded {
     pub(super) counters: Counters,
     pub(super) index: Index<Label>,
     pub(super) labels: Labels,
-    /// Mark and commit of the index file, where it was used.
-    pub(super) file: Option<(Vec<u8>, u64)>,
+    /// The index file, where it was used.
+    pub(super) file: Option<Kept>,
     /// Changes that were made since that.
     pub(super) replayed: u64,
 }
@@ -49,9 +50,14 @@ pub(super) struct LoadInput<'a> {
 pub(super) fn load(input: &LoadInput<'_>) -> Result<Loaded, StoreError> {
     input.database.read(|snapshot| {
         let counters = read_counters(snapshot.gallery()?)?;
+        let known = input.place.map(|place| read_marks(snapshot.gallery()?, place.name())).transpose()?;
         if let Some(place) = input.place {
             match from_file(snapshot, input, place, &counters) {
-                Ok(Some(loaded)) => return Ok(loaded),
+                Ok(Some(loaded)) => {
+                    let is_another = |key: &u64| loaded.file.as_ref().is_none_or(|file| file.key != Some(*key));
+                    place.destroy(&known.unwrap_or_default().keys.into_iter().filter(is_another).collect::<Vec<_>>());
+                    return Ok(loaded);
+                }
                 Ok(None) => {}
                 Err(Unusable::Because(reason)) => {
                     tracing::warn!(reason, "the index file cannot be used; the index is made from the database");
@@ -59,6 +65,7 @@ pub(super) fn load(input: &LoadInput<'_>) -> Result<Loaded, StoreError> {
                 Err(Unusable::Failed(error)) => return Err(error),
             }
             place.take_away();
+            place.destroy(&known.unwrap_or_default().keys);
         }
         from_records(snapshot, input, counters)
     })
@@ -186,7 +193,8 @@ fn from_file(
     counters: &Counters,
 ) -> Result<Option<Loaded>, Unusable> {
     let Some((head, file)) = place.open()? else { return Ok(None) };
-    if head.recipe != input.recipe.0 || !read_marks(snapshot.gallery()?, place.name())?.contains(&head.mark) {
+    let key = file.key;
+    if head.recipe != input.recipe.0 || !read_marks(snapshot.gallery()?, place.name())?.marks.contains(&head.mark) {
         return Err(Unusable::Because("it belongs to another gallery, or to another past of this one"));
     }
     let is_logged = counters.changes_to == counters.commit && counters.changes_from <= head.commit;
@@ -203,7 +211,7 @@ fn from_file(
     }
     input.report(total, total);
     tracing::info!(templates = index.len(), replayed, "the index was read from its file");
-    let file = Some((head.mark, head.commit));
+    let file = Some(Kept { mark: head.mark, commit: head.commit, key });
     Ok(Some(Loaded { counters: *counters, index, labels, file, replayed }))
 }
 

@@ -102,7 +102,7 @@ impl EmbeddedIndex {
         let path = store.shared.path.clone();
         let at = |error: StoreError| error.at(&path);
         let name = store.index_name(recipe);
-        let place = store.folder().map(|folder| FilePath::new(folder, &name));
+        let place = store.folder().map(|folder| FilePath::new(folder, &name, &store.shared.database.protection));
         if let Some(place) = place.as_ref().filter(|_| !use_file) {
             place.take_away();
         }
@@ -328,6 +328,21 @@ impl VectorIndex for EmbeddedIndex {
 
     fn graph_report(&self) -> Option<GraphReport> {
         self.0.shared.look_up_graph.as_ref().map(LookUpGraph::report)
+    }
+
+    async fn forget_files(&self) -> Result<(), GalleryError> {
+        let inner = Arc::clone(&self.0);
+        let forget = move || {
+            let mut following = inner.following();
+            let Some(file_writer) = &mut following.file_writer else { return Ok(()) };
+            guarded(|| file_writer.forget(&inner.store, &inner.shared)).map_err(|error| {
+                inner.store.shared.database.close();
+                inner.store.recover();
+                error.at(&inner.shared.path)
+            })
+        };
+        let forgotten = tokio::task::spawn_blocking(forget).await;
+        forgotten.map_err(|_| GalleryError::Storage("the index file could not be taken away".into()))?
     }
 
     fn close(&self) {

@@ -291,6 +291,15 @@ pub trait LedgerTables {
     /// # Errors
     /// As [`LedgerTables::head`].
     fn checkpoints(&self, after: Option<u64>, limit: usize) -> Result<Vec<Note>, GalleryError>;
+
+    /// Whether the records beside the log are those of its last commit, as far as the store can tell: in
+    /// a sealed gallery no old value was put back.
+    ///
+    /// # Errors
+    /// [`GalleryError::Damaged`] where they are not; as [`LedgerTables::head`].
+    fn check_records(&self) -> Result<(), GalleryError> {
+        Ok(())
+    }
 }
 
 /// Tiles of a log, for [`TileNodes`](crate::ledger::tile::TileNodes).

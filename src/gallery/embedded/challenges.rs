@@ -5,6 +5,7 @@ use redb::{ReadableTable, ReadableTableMetadata, Table, TableDefinition, WriteTr
 
 use super::fault::StoreError;
 use super::protection::{Owner, Protection};
+use super::row_sum::RowSum;
 use super::tables::Tables;
 use crate::gallery::{ChallengeOwner, RequestId, StoredChallenge, Timestamp};
 use crate::hex;
@@ -118,38 +119,39 @@ impl<'t> Challenges<'t> {
     }
 
     /// Writes a challenge, in place of the one that may be there.
-    pub(super) fn put(&mut self, challenge: &StoredChallenge) -> Result<(), StoreError> {
+    pub(super) fn put(&mut self, challenge: &StoredChallenge, rows: &mut RowSum<'_>) -> Result<(), StoreError> {
         let number = challenge.number;
         let record = ChallengeRecord::of(challenge);
         let sealed = self.protection.wrap("challenges", &number.to_le_bytes(), Owner::Table, &record)?;
-        self.by_number.insert(number, sealed.as_slice())?;
-        self.by_owner.insert(owner_key(self.protection, &challenge.owner, number).as_str(), [].as_slice())?;
+        rows.insert(&mut self.by_number, number, sealed.as_slice())?;
+        let owner = owner_key(self.protection, &challenge.owner, number);
+        rows.insert(&mut self.by_owner, owner.as_str(), [].as_slice())?;
         self.put += 1;
         Ok(())
     }
 
     /// Takes a challenge away.
-    pub(super) fn remove(&mut self, number: u64) -> Result<(), StoreError> {
+    pub(super) fn remove(&mut self, number: u64, rows: &mut RowSum<'_>) -> Result<(), StoreError> {
         let challenge = read_challenge(&self.by_number, self.protection, number)?;
-        self.by_owner.remove(owner_key(self.protection, &challenge.owner, number).as_str())?;
-        self.by_number.remove(number)?;
+        rows.remove(&mut self.by_owner, owner_key(self.protection, &challenge.owner, number).as_str())?;
+        rows.remove(&mut self.by_number, number)?;
         Ok(())
     }
 
     /// Forgets challenges whose time is over or that are too many, oldest first. Every commit does,
     /// whatever it is about.
-    pub(super) fn prune(&mut self, now: Timestamp) -> Result<(), StoreError> {
-        self.prune_to(KEPT_MAX, now)
+    pub(super) fn prune(&mut self, now: Timestamp, rows: &mut RowSum<'_>) -> Result<(), StoreError> {
+        self.prune_to(KEPT_MAX, now, rows)
     }
 
-    fn prune_to(&mut self, kept_max: u64, now: Timestamp) -> Result<(), StoreError> {
+    fn prune_to(&mut self, kept_max: u64, now: Timestamp, rows: &mut RowSum<'_>) -> Result<(), StoreError> {
         for _ in 0..PRUNED_MAX + self.put {
             let Some(number) = self.by_number.first()?.map(|(number, _)| number.value()) else { break };
             let is_over = read_challenge(&self.by_number, self.protection, number)?.expires_at <= now;
             if !is_over && self.by_number.len()? <= kept_max {
                 break;
             }
-            self.remove(number)?;
+            self.remove(number, rows)?;
         }
         Ok(())
     }
@@ -173,9 +175,10 @@ mod tests {
         }
     }
 
-    fn within<T>(database: &Database, work: impl FnOnce(&mut Challenges<'_>) -> T) -> T {
+    fn within<T>(database: &Database, work: impl FnOnce(&mut Challenges<'_>, &mut RowSum<'_>) -> T) -> T {
         let transaction = database.begin_write().unwrap();
-        let done = work(&mut Challenges::open(&transaction, &Protection::Checksummed).unwrap());
+        let mut rows = RowSum::after(&Protection::Checksummed, &[]);
+        let done = work(&mut Challenges::open(&transaction, &Protection::Checksummed).unwrap(), &mut rows);
         transaction.commit().unwrap();
         done
     }
@@ -193,9 +196,9 @@ mod tests {
     fn however_many_are_asked_for_the_table_is_bounded_and_the_newest_are_kept() {
         let database = Database::builder().create_with_backend(InMemoryBackend::new()).unwrap();
         for number in 1..=200 {
-            within(&database, |challenges| {
-                challenges.put(&challenge(number, 1000)).unwrap();
-                challenges.prune_to(20, Timestamp(1)).unwrap();
+            within(&database, |challenges, rows| {
+                challenges.put(&challenge(number, 1000), rows).unwrap();
+                challenges.prune_to(20, Timestamp(1), rows).unwrap();
             });
             assert!(kept(&database).len() <= 20);
         }
@@ -206,18 +209,18 @@ mod tests {
     fn what_is_over_goes_in_bounded_steps_with_commits_that_add_nothing() {
         let database = Database::builder().create_with_backend(InMemoryBackend::new()).unwrap();
         let count = 3 * PRUNED_MAX as u64;
-        within(&database, |challenges| {
+        within(&database, |challenges, rows| {
             for number in 1..=count {
-                challenges.put(&challenge(number, 100)).unwrap();
+                challenges.put(&challenge(number, 100), rows).unwrap();
             }
-            challenges.put(&challenge(count + 1, 101)).unwrap();
+            challenges.put(&challenge(count + 1, 101), rows).unwrap();
         });
         for left in [2, 1, 0] {
-            within(&database, |challenges| challenges.prune(Timestamp(100)).unwrap());
+            within(&database, |challenges, rows| challenges.prune(Timestamp(100), rows).unwrap());
             assert_eq!(kept(&database).len(), left * PRUNED_MAX + 1);
         }
         assert_eq!(kept(&database), [count + 1]);
-        within(&database, |challenges| challenges.prune(Timestamp(101)).unwrap());
+        within(&database, |challenges, rows| challenges.prune(Timestamp(101), rows).unwrap());
         assert!(kept(&database).is_empty());
     }
 }

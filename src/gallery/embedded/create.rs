@@ -7,11 +7,12 @@ use redb::{Database, ReadableDatabase, ReadableTable};
 use super::EmbeddedOptions;
 use super::challenges::{CHALLENGES, OWNER_CHALLENGES};
 use super::fault::StoreError;
-use super::protection::Protection;
+use super::protection::{Owner, Protection};
 use super::read::Recipes;
 use super::record::{
     Counters, DecisionHeadRecord, DecisionRecord, GalleryRecord, IdRecord, SealingRecord, TemplateRecord, seal, unseal,
 };
+use super::row_sum::RowSum;
 use super::tables::{
     CAPTURE_BANDS, CAPTURES, CHANGES, CLEARED, COUNTERS_KEY, DECISION_HEADS, DECISIONS, DOOMED_KEYS, FORMAT_VERSION,
     FORMAT_VERSION_SEALED, GALLERY, GALLERY_KEY, ID_KEY, REQUEST_ORDER, REQUESTS, SUBJECT_CAPTURES, SUBJECT_DECISIONS,
@@ -27,7 +28,7 @@ pub(super) fn initialise(
     database: &Database,
     recipe: RecipeDigest,
     dimension: usize,
-    sealing: Option<SealingRecord>,
+    (protection, sealing): &(Protection, Option<SealingRecord>),
 ) -> Result<(), StoreError> {
     let dimension = u32::try_from(dimension)
         .map_err(|_| GalleryError::Search(SearchError::Dimension { expected: u32::MAX as usize, found: dimension }))?;
@@ -45,13 +46,15 @@ pub(super) fn initialise(
             dimension,
             created_at: Timestamp::now().0,
             beside: Vec::new(),
-            sealing,
+            sealing: sealing.clone(),
         };
         put_gallery(&mut gallery, record)?;
         put_id(&mut gallery)?;
         // Template ids begin at 1, so that 0 never means one.
         let counters = Counters { template_next: 1, decision_next: 1, keys_to, ..Counters::default() };
-        gallery.insert(COUNTERS_KEY, seal("gallery", COUNTERS_KEY.as_bytes(), &counters).as_slice())?;
+        let counters = Counters { row_sum: RowSum::after(protection, &[]).bytes(), ..counters };
+        let sealed = protection.wrap("gallery", COUNTERS_KEY.as_bytes(), Owner::Table, &counters)?;
+        gallery.insert(COUNTERS_KEY, sealed.as_slice())?;
         transaction.open_table(SUBJECTS)?;
         transaction.open_table(TEMPLATES)?;
         transaction.open_table(REQUESTS)?;
@@ -95,7 +98,7 @@ pub(super) fn complete(database: &Database) -> Result<(), StoreError> {
             && if_there(read.open_table(DECISION_HEADS))?.is_some()
             && if_there(read.open_table(SUBJECT_CAPTURES))?.is_some()
             && if_there(read.open_table(OWNER_CHALLENGES))?.is_some()
-            && is_listed(&read_counters(&read.open_table(GALLERY)?)?)
+            && is_listed(&read_counters(&read.open_table(GALLERY)?, &Protection::Checksummed)?)
             && read_id(&read.open_table(GALLERY)?)?.is_some()
         {
             return Ok(());
@@ -119,7 +122,7 @@ pub(super) fn complete(database: &Database) -> Result<(), StoreError> {
         if record.version < FORMAT_VERSION {
             put_gallery(&mut gallery, GalleryRecord { version: FORMAT_VERSION, ..record })?;
         }
-        let counters = read_counters(&gallery)?;
+        let counters = read_counters(&gallery, &Protection::Checksummed)?;
         if !is_listed(&counters) {
             let decision_next = list_decisions(&transaction)?;
             let counters = Counters { decision_next, listed_to: counters.commit, ..counters };
@@ -139,7 +142,13 @@ pub(super) fn protection(
     let read = database.begin_read()?;
     let table = read.open_table(GALLERY)?;
     let record = read_gallery(&table)?;
-    Protection::open(record.sealing.as_ref(), read_counters(&table)?.keys_to, options.sealing.as_ref(), path)
+    let protection = Protection::open(record.sealing.as_ref(), options.sealing.as_ref(), path)?;
+    if let (Some(keys), Some(options)) = (protection.keys(), &options.sealing)
+        && keys.made() < read_counters(&table, &protection)?.keys_to
+    {
+        return Err(GalleryError::OlderKeyStore(options.path.clone()).into());
+    }
+    Ok(protection)
 }
 
 /// Whether the tables that decisions are listed by are up to date.

@@ -13,8 +13,9 @@ use super::protection::{Owner, Protection};
 use super::read::{self, Recipes, State};
 use super::record::{
     CaptureRecord, ChangeRecord, ClearedRecord, Counters, DecisionHeadRecord, DecisionRecord, RequestRecord,
-    SubjectRecord, TemplateRecord, seal,
+    SubjectRecord, TemplateRecord,
 };
+use super::row_sum::RowSum;
 use super::tables::{
     CAPTURE_BANDS, CAPTURES, CHANGES, CLEARED, COUNTERS_KEY, DECISION_HEADS, DECISIONS, DOOMED_KEYS, GALLERY,
     REQUEST_ORDER, REQUESTS, SUBJECT_CAPTURES, SUBJECT_DECISIONS, SUBJECT_KEYS, SUBJECTS, TEMPLATES, Tables, WAITING,
@@ -78,6 +79,8 @@ pub(super) struct Group<'t> {
     subject_keys: Option<Table<'t, &'static str, u64>>,
     doomed_keys: Option<Table<'t, u64, &'static [u8]>>,
     protection: &'t Protection,
+    /// Writes the rows of all these tables.
+    rows: RowSum<'t>,
     challenges: Challenges<'t>,
     /// Where the gallery keeps a transparency log.
     ledger: Option<Ledger<'t>>,
@@ -168,8 +171,8 @@ impl<'t> Group<'t> {
         protection: &'t Protection,
     ) -> Result<Self, StoreError> {
         let gallery = transaction.open_table(GALLERY)?;
-        let before = read_counters(&gallery)?;
-        let counters = Counters { commit: before.commit + 1, ..before };
+        let before = read_counters(&gallery, protection)?;
+        let counters = Counters { commit: before.commit + 1, ..before.clone() };
         let templates = transaction.open_table(TEMPLATES)?;
         Ok(Self {
             subjects: transaction.open_table(SUBJECTS)?,
@@ -190,6 +193,7 @@ impl<'t> Group<'t> {
             subject_keys: protection.keys().map(|_| transaction.open_table(SUBJECT_KEYS)).transpose()?,
             doomed_keys: protection.keys().map(|_| transaction.open_table(DOOMED_KEYS)).transpose()?,
             protection,
+            rows: RowSum::after(protection, &before.row_sum),
             challenges: Challenges::open(transaction, protection)?,
             ledger: has_ledger.then(|| Ledger::make(transaction, protection)).transpose()?,
             options,
@@ -209,7 +213,7 @@ impl<'t> Group<'t> {
     /// [`StoreError::Refused`] leaves the group as it was; any other error ends it.
     pub(super) fn carry(&mut self, command: &Command) -> Result<Committed, StoreError> {
         let state = State {
-            counters: self.before,
+            counters: self.before.clone(),
             unlogged: self.before.template_next..self.counters.template_next,
             templates: self.live,
             templates_max: self.options.templates_max,
@@ -255,7 +259,7 @@ impl<'t> Group<'t> {
         match write {
             Write::Subject(head) => self.put_subject(head),
             Write::RemoveSubject(id) => {
-                self.subjects.remove(self.protection.subject(&id).as_str())?;
+                self.rows.remove(&mut self.subjects, self.protection.subject(&id).as_str())?;
                 self.written.remove(&id);
                 Ok(())
             }
@@ -264,13 +268,13 @@ impl<'t> Group<'t> {
             Write::Decision(decision) => self.put_decision(&decision),
             Write::Capture(capture) => self.put_capture(&capture),
             Write::ForgetCaptures(subject) => self.forget_captures(&subject),
-            Write::Challenge(challenge) => self.challenges.put(&challenge),
-            Write::RemoveChallenge(number) => self.challenges.remove(number),
+            Write::Challenge(challenge) => self.challenges.put(&challenge, &mut self.rows),
+            Write::RemoveChallenge(number) => self.challenges.remove(number, &mut self.rows),
             Write::Cleared(pair) => self.put_cleared(&pair),
             Write::RemoveCleared(one, other) => {
                 let name = |one, other| cleared_key(self.protection, one, other);
                 for name in [name(&one, &other), name(&other, &one)] {
-                    self.cleared.remove(name.as_str())?;
+                    self.rows.remove(&mut self.cleared, name.as_str())?;
                 }
                 Ok(())
             }
@@ -295,7 +299,7 @@ impl<'t> Group<'t> {
             return Ok(Owner::Subject(number.value()));
         }
         let number = keys.hand_out()?;
-        table.insert(name.as_str(), number)?;
+        self.rows.insert(table, name.as_str(), number)?;
         self.counters.keys_to = self.counters.keys_to.max(number + 1);
         Ok(Owner::Subject(number))
     }
@@ -304,9 +308,11 @@ impl<'t> Group<'t> {
     /// here on has another.
     fn forget_key(&mut self, subject: &SubjectId) -> Result<(), StoreError> {
         let (Some(table), Some(doomed)) = (&mut self.subject_keys, &mut self.doomed_keys) else { return Ok(()) };
-        let number = table.remove(self.protection.subject(subject).as_str())?.map(|number| number.value());
+        let name = self.protection.subject(subject);
+        let number = table.get(name.as_str())?.map(|number| number.value());
         if let Some(number) = number {
-            doomed.insert(number, [].as_slice())?;
+            self.rows.remove(table, name.as_str())?;
+            self.rows.insert(doomed, number, [].as_slice())?;
         }
         Ok(())
     }
@@ -319,7 +325,7 @@ impl<'t> Group<'t> {
             if keys.key(number)?.is_some() {
                 break;
             }
-            doomed.remove(number)?;
+            self.rows.remove(doomed, number)?;
         }
         Ok(())
     }
@@ -331,7 +337,7 @@ impl<'t> Group<'t> {
             was_relabelled || before.is_some_and(|before| !before.attributes.are_searched_alike(&head.attributes));
         let (name, owner) = (self.protection.subject(&head.id), self.owner(&head.id)?);
         let sealed = self.protection.wrap("subjects", name.as_bytes(), owner, &SubjectRecord::of_head(&head))?;
-        self.subjects.insert(name.as_str(), sealed.as_slice())?;
+        self.rows.insert(&mut self.subjects, name.as_str(), sealed.as_slice())?;
         let SubjectHead { id, attributes, templates, .. } = head;
         self.written.insert(id, Written { templates, attributes, is_relabelled });
         Ok(())
@@ -345,18 +351,18 @@ impl<'t> Group<'t> {
         let (protection, owner) = (self.protection, self.owner(subject)?);
         let name = decision_key(protection, key);
         let sealed = protection.wrap("decisions", name.as_bytes(), owner, &DecisionRecord::of(decision))?;
-        self.decisions.insert(name.as_str(), sealed.as_slice())?;
+        self.rows.insert(&mut self.decisions, name.as_str(), sealed.as_slice())?;
         let head = DecisionHeadRecord::of(decision);
         let head = protection.wrap("decision_heads", &number.to_le_bytes(), owner, &head)?;
-        self.decision_heads.insert(*number, head.as_slice())?;
+        self.rows.insert(&mut self.decision_heads, *number, head.as_slice())?;
         let listed = subject_decision_key(protection, subject, *number);
-        self.subject_decisions.insert(listed.as_str(), [].as_slice())?;
+        self.rows.insert(&mut self.subject_decisions, listed.as_str(), [].as_slice())?;
         if let Some(earlier) = last.filter(|last| last.key.attempt < key.attempt) {
-            self.waiting.remove(earlier.number)?;
+            self.rows.remove(&mut self.waiting, earlier.number)?;
         }
         match decision.waits() {
-            true => drop(self.waiting.insert(*number, [].as_slice())?),
-            false => drop(self.waiting.remove(*number)?),
+            true => self.rows.insert(&mut self.waiting, *number, [].as_slice())?,
+            false => self.rows.remove(&mut self.waiting, *number)?,
         }
         self.counters.decision_next = self.counters.decision_next.max(number + 1);
         Ok(())
@@ -366,12 +372,12 @@ impl<'t> Group<'t> {
         let StoredCapture { number, subject, content, .. } = capture;
         let (protection, owner) = (self.protection, self.owner(subject)?);
         let sealed = protection.wrap("captures", &number.to_le_bytes(), owner, &CaptureRecord::of(capture))?;
-        self.captures.insert(*number, sealed.as_slice())?;
+        self.rows.insert(&mut self.captures, *number, sealed.as_slice())?;
         for band in &content.bands {
-            self.capture_bands.insert(band_key(protection, band, *number).as_str(), [].as_slice())?;
+            self.rows.insert(&mut self.capture_bands, band_key(protection, band, *number).as_str(), [].as_slice())?;
         }
         let listed = subject_capture_key(protection, subject, *number);
-        self.subject_captures.insert(listed.as_str(), [].as_slice())?;
+        self.rows.insert(&mut self.subject_captures, listed.as_str(), [].as_slice())?;
         self.counters.captures = *number;
         Ok(())
     }
@@ -381,11 +387,11 @@ impl<'t> Group<'t> {
         let capture = read_capture(self, number)?;
         let capture = capture.ok_or_else(|| StoreError::damaged("a capture is listed and not there"))?;
         for band in &capture.content.bands {
-            self.capture_bands.remove(band_key(protection, band, number).as_str())?;
+            self.rows.remove(&mut self.capture_bands, band_key(protection, band, number).as_str())?;
         }
         let listed = subject_capture_key(protection, &capture.subject, number);
-        self.subject_captures.remove(listed.as_str())?;
-        self.captures.remove(number)?;
+        self.rows.remove(&mut self.subject_captures, listed.as_str())?;
+        self.rows.remove(&mut self.captures, number)?;
         Ok(())
     }
 
@@ -411,7 +417,7 @@ impl<'t> Group<'t> {
     fn put_template(&mut self, id: u64, subject: &SubjectId, content: NewTemplate) -> Result<(), StoreError> {
         let (record, owner) = (TemplateRecord::new(subject.as_str(), &content), self.owner(subject)?);
         let sealed = self.protection.wrap("templates", &id.to_le_bytes(), owner, &record)?;
-        self.templates.insert(id, sealed.as_slice())?;
+        self.rows.insert(&mut self.templates, id, sealed.as_slice())?;
         self.counters.template_next = id + 1;
         self.live += 1;
         self.delta.insert(id, Some(content));
@@ -423,7 +429,7 @@ impl<'t> Group<'t> {
         if record.is_none_or(|record| record.subject != subject.as_str()) {
             return Err(StoreError::damaged("a subject's template is missing or another's"));
         }
-        self.templates.remove(id)?;
+        self.rows.remove(&mut self.templates, id)?;
         self.live -= 1;
         // One that came with this very group never reaches an index.
         if !matches!(self.delta.remove(&id), Some(Some(_))) {
@@ -441,7 +447,7 @@ impl<'t> Group<'t> {
         for (one, other) in [(&pair.first, &pair.second), (&pair.second, &pair.first)] {
             let name = cleared_key(protection, one, other);
             let sealed = protection.wrap("cleared", name.as_bytes(), owner, &record)?;
-            self.cleared.insert(name.as_str(), sealed.as_slice())?;
+            self.rows.insert(&mut self.cleared, name.as_str(), sealed.as_slice())?;
         }
         Ok(())
     }
@@ -450,8 +456,8 @@ impl<'t> Group<'t> {
         let name = self.protection.request(id);
         let record = RequestRecord::of(request, self.now);
         let sealed = self.protection.wrap("requests", name.as_bytes(), Owner::Table, &record)?;
-        self.requests.insert(name.as_str(), sealed.as_slice())?;
-        self.request_order.insert(self.counters.request_next, name.as_str())?;
+        self.rows.insert(&mut self.requests, name.as_str(), sealed.as_slice())?;
+        self.rows.insert(&mut self.request_order, self.counters.request_next, name.as_str())?;
         self.counters.request_next += 1;
         self.requests_added += 1;
         Ok(())
@@ -471,8 +477,8 @@ impl<'t> Group<'t> {
             if !expired && self.requests.len()? <= self.options.requests_max {
                 break;
             }
-            self.requests.remove(id.as_str())?;
-            self.request_order.remove(order)?;
+            self.rows.remove(&mut self.requests, id.as_str())?;
+            self.rows.remove(&mut self.request_order, order)?;
         }
         Ok(())
     }
@@ -504,7 +510,7 @@ impl<'t> Group<'t> {
             let (came_from, came_to) = (came.start, came.end);
             let record = ChangeRecord { removed, relabelled, came_from, came_to, relabelled_templates };
             let sealed = self.protection.wrap("changes", &commit.to_le_bytes(), Owner::Table, &record)?;
-            self.changes.insert(commit, sealed.as_slice())?;
+            self.rows.insert(&mut self.changes, commit, sealed.as_slice())?;
         }
         self.prune_changes(self.keep_after.min(commit.saturating_sub(COMMITS_LOGGED)))
     }
@@ -516,7 +522,7 @@ impl<'t> Group<'t> {
             if first > up_to && self.changes.len()? <= CHANGES_MAX {
                 break;
             }
-            self.changes.remove(first)?;
+            self.rows.remove(&mut self.changes, first)?;
             self.counters.changes_from = self.counters.changes_from.max(first);
             self.counters.arrivals_from = self.counters.arrivals_from.max(first);
         }
@@ -549,11 +555,14 @@ impl<'t> Group<'t> {
         }
         self.prune()?;
         self.prune_captures()?;
-        self.challenges.prune(self.now)?;
+        self.challenges.prune(self.now, &mut self.rows)?;
         self.prune_doomed_keys()?;
         self.log_changes()?;
         self.list_recipes()?;
-        let sealed = seal("gallery", COUNTERS_KEY.as_bytes(), &self.counters);
+        self.counters.row_sum = self.rows.bytes();
+        self.counters.entries = self.ledger.as_ref().map(Ledger::next_place).transpose()?.unwrap_or(0);
+        let key = COUNTERS_KEY.as_bytes();
+        let sealed = self.protection.wrap("gallery", key, Owner::Table, &self.counters)?;
         self.gallery.insert(COUNTERS_KEY, sealed.as_slice())?;
         let (subjects, templates) = (self.subjects.len()?, self.live);
         let Counters { commit, template_next, .. } = self.counters;

@@ -236,6 +236,11 @@ impl<'t> Ledger<'t> {
         Ok(())
     }
 
+    /// The place behind the last entry.
+    pub(super) fn next_place(&self) -> Result<u64, StoreError> {
+        next_place(&self.commitments)
+    }
+
     /// Commitments behind the tree's end.
     pub(super) fn unsequenced(&self, from: u64, limit: usize) -> Result<Vec<Commitment>, StoreError> {
         let rows = self.commitments.range(from..)?.take(limit);
@@ -343,6 +348,11 @@ impl LedgerSnapshot {
         read_head(&self.heads, &self.commitments)
     }
 
+    /// The place behind the last entry.
+    pub(super) fn next_place(&self) -> Result<u64, StoreError> {
+        next_place(&self.commitments)
+    }
+
     fn leaves(&self, first: u64, limit: usize) -> Result<Vec<Leaf>, StoreError> {
         let mut openings = self.entries.range(first..)?;
         let mut opening = openings.next().transpose()?;
@@ -385,6 +395,8 @@ impl LedgerSnapshot {
 /// A log read on behalf of a gallery in a folder.
 pub(super) struct LedgerAt<'a> {
     pub(super) tables: Option<LedgerSnapshot>,
+    /// The records of the same commit.
+    pub(super) records: &'a super::tables::Snapshot,
     pub(super) path: &'a std::path::Path,
 }
 
@@ -426,6 +438,10 @@ impl LedgerTables for LedgerAt<'_> {
 
     fn tile(&self, level: u8, index: u64) -> Result<Option<Vec<u8>>, GalleryError> {
         self.read(|tables| Ok(tables.tiles.get(tile_key(level, index))?.map(|value| value.value().to_vec())))
+    }
+
+    fn check_records(&self) -> Result<(), GalleryError> {
+        super::storage::guarded(|| self.records.check_rows()).map_err(|error| error.at(self.path))
     }
 
     fn checkpoints(&self, after: Option<u64>, limit: usize) -> Result<Vec<Note>, GalleryError> {

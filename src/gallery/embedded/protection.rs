@@ -56,6 +56,7 @@ pub(super) struct Sealing {
     of_tables: Secret,
     tables: HashMap<&'static str, Secret>,
     names: Hmac<Sha256>,
+    rows: Hmac<Sha256>,
 }
 
 fn mac(key: &Secret) -> Hmac<Sha256> {
@@ -89,7 +90,6 @@ impl Protection {
     /// That of a gallery that is there.
     pub(super) fn open(
         record: Option<&SealingRecord>,
-        keys_to: u64,
         options: Option<&KeyStoreOptions>,
         path: &std::path::Path,
     ) -> Result<Self, StoreError> {
@@ -103,7 +103,7 @@ impl Protection {
         if keys.id().as_slice() != record.key_store {
             return Err(GalleryError::OtherKeyStore(options.path.clone()).into());
         }
-        if keys.made() < keys_to {
+        if keys.made() <= record.of_tables.max(record.of_names) {
             return Err(GalleryError::OlderKeyStore(options.path.clone()).into());
         }
         Ok(Self::Sealed(Box::new(Sealing::open(keys, record.clone())?)))
@@ -179,6 +179,14 @@ impl Protection {
         blinded
     }
 
+    /// Hashes rows, in a sealed gallery.
+    pub(super) fn row_hasher(&self) -> Option<Hmac<Sha256>> {
+        match self {
+            Self::Checksummed => None,
+            Self::Sealed(sealing) => Some(sealing.rows.clone()),
+        }
+    }
+
     fn name(&self, kind: &[u8], text: &str) -> String {
         match self {
             Self::Checksummed => text.to_owned(),
@@ -207,7 +215,14 @@ impl Sealing {
         let (of_tables, of_names) = (key(record.of_tables)?, key(record.of_names)?);
         let each =
             super::tables::TABLES.iter().map(|&table| (table, derived(&of_tables, &[b"table", table.as_bytes()])));
-        Ok(Self { tables: each.collect(), names: mac(&of_names), keys, record, of_tables })
+        Ok(Self {
+            tables: each.collect(),
+            names: mac(&of_names),
+            rows: mac(&derived(&of_tables, &[b"rows"])),
+            keys,
+            record,
+            of_tables,
+        })
     }
 
     fn head(&self, owner: Owner) -> Vec<u8> {

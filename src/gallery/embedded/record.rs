@@ -100,8 +100,8 @@ pub(super) struct IdRecord {
     pub id: Vec<u8>,
 }
 
-/// Numbers that only rise.
-#[derive(Clone, Copy, PartialEq, Eq, Message)]
+/// Numbers that only rise, and the sum over all rows.
+#[derive(Clone, PartialEq, Eq, Message)]
 pub(super) struct Counters {
     /// Number of the last commit that changed anything.
     #[prost(uint64, tag = "1")]
@@ -139,6 +139,12 @@ pub(super) struct Counters {
     /// Keys of the key store that were ever used here have lower numbers.
     #[prost(uint64, tag = "11")]
     pub keys_to: u64,
+    /// In a sealed gallery, the sum over all rows.
+    #[prost(bytes = "vec", tag = "12")]
+    pub row_sum: Vec<u8>,
+    /// Entries of the transparency log.
+    #[prost(uint64, tag = "13")]
+    pub entries: u64,
 }
 
 impl Counters {

@@ -21,7 +21,7 @@ use super::protection::Protection;
 use super::read::Recipes;
 use super::storage::{Storage, guarded};
 use super::store::{EmbeddedStore, Shared};
-use super::tables::{GALLERY, Snapshot, Tables, cleared_key, read_cleared_pairs, read_counters, read_gallery, read_id};
+use super::tables::{GALLERY, Snapshot, Tables, cleared_key, read_cleared_pairs, read_gallery, read_id};
 use super::{EmbeddedOptions, create, ledger, read};
 use crate::context::RequestContext;
 use crate::gallery::ledger::{LedgerSetup, LedgerTables, NewEntry, entry_of};
@@ -50,7 +50,7 @@ impl Snapshot {
             recipes: read_gallery(self.gallery()?)?.recipes()?,
             subjects: self.subjects()?.len()?,
             templates: self.templates()?.len()?,
-            template_next: read_counters(self.gallery()?)?.template_next,
+            template_next: self.counters()?.template_next,
             taken_at: Timestamp::now(),
         })
     }
@@ -191,9 +191,10 @@ impl EmbeddedStore {
         let at = |error: StoreError| error.at(dir);
         let (database, _) = Storage::File(folder.database()).open(options).map_err(at)?;
         let protection = Arc::new(guarded(|| create::protection(&database, options, dir)).map_err(at)?);
-        let begin = || Snapshot::new(database.begin_read()?, Arc::clone(&protection)).ledger();
-        let tables = guarded(begin).map_err(at)?;
-        read(&LedgerAt { tables, path: dir })
+        let begin = || Ok(Snapshot::new(database.begin_read()?, Arc::clone(&protection)));
+        let records = guarded(begin).map_err(at)?;
+        let tables = guarded(|| records.ledger()).map_err(at)?;
+        read(&LedgerAt { tables, records: &records, path: dir })
     }
 
     pub(super) async fn take_snapshot(&self) -> Result<GallerySnapshot, GalleryError> {

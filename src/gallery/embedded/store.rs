@@ -17,11 +17,8 @@ use super::ledger::LedgerAt;
 use super::log::LogTail;
 use super::protection::Protection;
 use super::read::{self, State};
-use super::record::SealingRecord;
 use super::storage::{BackendFactory, Storage, guarded};
-use super::tables::{
-    INDEX_KEY, Snapshot, Tables, cleared_key, read_captures, read_cleared_pairs, read_counters, read_gallery,
-};
+use super::tables::{INDEX_KEY, Snapshot, Tables, cleared_key, read_captures, read_cleared_pairs, read_gallery};
 use super::writer::{Message, Waiting, Writer};
 use super::{EmbeddedOptions, create, index, ledger};
 use crate::context::RequestContext;
@@ -75,11 +72,6 @@ fn destroy_doomed(snapshot: &Snapshot) -> Result<(), StoreError> {
     Ok(keys.destroy(&snapshot.doomed_keys()?)?)
 }
 
-/// Hands out the keys of a new gallery that is to be sealed.
-fn new_keys(options: &EmbeddedOptions) -> Result<Option<SealingRecord>, StoreError> {
-    Ok(Protection::create(options.sealing.as_ref())?.1)
-}
-
 /// A [`RecordStore`] in a data folder of its own.
 pub(in crate::gallery) struct EmbeddedStore {
     pub(super) shared: Arc<Shared>,
@@ -108,9 +100,9 @@ impl EmbeddedStore {
         let folder = Folder::claim(dir, options.create && options.id.is_none())?;
         if folder.is_new()? {
             let at = |error: StoreError| error.at(dir);
-            let sealing = new_keys(&options).map_err(at)?;
+            let keys = Protection::create(options.sealing.as_ref()).map_err(at)?;
             let database = Storage::create(&folder.new_database()?).map_err(at)?;
-            create::initialise(&database, recipe, dimension, sealing).map_err(at)?;
+            create::initialise(&database, recipe, dimension, &keys).map_err(at)?;
             database.close().map_err(|error| at(error.into()))?;
             folder.keep_database()?;
         }
@@ -142,7 +134,8 @@ impl EmbeddedStore {
         let at = |error: StoreError| error.at(path);
         let (database, empty) = storage.open(&options).map_err(at)?;
         if empty {
-            create::initialise(&database, recipe, dimension, new_keys(&options).map_err(at)?).map_err(at)?;
+            let keys = Protection::create(options.sealing.as_ref()).map_err(at)?;
+            create::initialise(&database, recipe, dimension, &keys).map_err(at)?;
         }
         // Before anything is changed: a wrong key, or none, is an error at the start.
         let protection = guarded(|| create::protection(&database, &options, path)).map_err(at)?;
@@ -165,12 +158,17 @@ impl EmbeddedStore {
         }
         let has_ledger =
             guarded(|| ledger::begin_or_check(&database, options.ledger.as_ref(), &protection)).map_err(at)?;
+        let bytes = storage.bytes().map_err(|error| fault::from_io(&error, path))?;
+        let is_checked_whole = bytes <= options.checked_bytes_max;
         let slot = OpenDatabase::new(database, protection);
         let opened = slot.read(|snapshot| {
             // Of an erasure that was interrupted.
             destroy_doomed(snapshot)?;
+            if is_checked_whole {
+                snapshot.check_rows()?;
+            }
             let first = read_gallery(snapshot.gallery()?)?.recipes()?.first().map_or(recipe, |(first, _)| *first);
-            let counters = read_counters(snapshot.gallery()?)?;
+            let counters = snapshot.counters()?;
             Ok((first, counters, snapshot.subjects()?.len()?, snapshot.templates()?.len()?))
         });
         let (recipe_of_index, counters, subjects, templates) = opened.map_err(at)?;
@@ -275,15 +273,15 @@ impl RecordStore for EmbeddedStore {
 
     async fn read(&self, wanted: ReadSet) -> Result<Records, GalleryError> {
         self.read_tables(move |snapshot, shared| {
-            let counters = read_counters(snapshot.gallery()?)?;
+            let counters = snapshot.counters()?;
             let state = State {
-                counters,
                 unlogged: counters.template_next..counters.template_next,
                 templates: shared.templates.load(Ordering::Acquire),
                 templates_max: shared.options.templates_max,
                 recipes: &shared.recipes,
                 decision_next: counters.decision_next,
                 captures: counters.captures,
+                counters,
             };
             let records = read::read(snapshot, &state, &wanted)?;
             Ok(Records { has_ledger: shared.has_ledger, ..records })
@@ -307,7 +305,7 @@ impl RecordStore for EmbeddedStore {
             return Ok(changes);
         }
         self.read_tables(move |snapshot, shared| {
-            let counters = read_counters(snapshot.gallery()?)?;
+            let counters = snapshot.counters()?;
             read::changes(snapshot, &counters, after.0, &shared.recipes)
         })
         .await
@@ -343,7 +341,7 @@ impl RecordStore for EmbeddedStore {
     ) -> Result<DecisionPage, GalleryError> {
         let filter = filter.clone();
         self.read_tables(move |snapshot, _| {
-            let next = read_counters(snapshot.gallery()?)?.decision_next;
+            let next = snapshot.counters()?.decision_next;
             read::decisions_after(snapshot, &filter, after, limit, next)
         })
         .await
@@ -352,7 +350,7 @@ impl RecordStore for EmbeddedStore {
     async fn captures_sharing(&self, bands: &[CaptureBand]) -> Result<CapturesFound, GalleryError> {
         let bands = bands.to_vec();
         self.read_tables(move |snapshot, _| {
-            let next = read_counters(snapshot.gallery()?)?.captures + 1;
+            let next = snapshot.counters()?.captures + 1;
             Ok(CapturesFound { captures: read_captures(snapshot, 0, &bands, Timestamp::now())?, next })
         })
         .await
@@ -364,7 +362,7 @@ impl RecordStore for EmbeddedStore {
 
     async fn read_ledger(&self, read: LedgerRead) -> Result<(), GalleryError> {
         self.read_tables(move |snapshot, shared| {
-            let tables = LedgerAt { tables: snapshot.ledger()?, path: &shared.path };
+            let tables = LedgerAt { tables: snapshot.ledger()?, records: snapshot, path: &shared.path };
             Ok(read(&tables)?)
         })
         .await

@@ -16,8 +16,8 @@
 //! | `subject_keys` | subject id | in a sealed gallery, the number of the subject's key |
 //! | `doomed_keys` | number of a key | nothing: keys to be destroyed, of subjects who were erased |
 //!
-//! Keys order by bytes, numbers by value. Values lie as `protection` says, but those of `gallery`,
-//! which are about nobody, bear a checksum everywhere; where a subject id, transaction id, request id
+//! Keys order by bytes, numbers by value. Values lie as `protection` says, but those of `gallery`
+//! beside the counters, which are about nobody, bear a checksum everywhere; where a subject id, transaction id, request id
 //! or key of a capture stands in a row's key, a sealed gallery has a hash of it. Neither a space in a
 //! transaction id nor a NUL in a subject id is possible, so keys cannot be mistaken for others. All
 //! from `decisions` on came later; they are made where a folder does not have them.
@@ -36,6 +36,7 @@ use super::record::{
     CaptureRecord, ChangeRecord, ClearedRecord, Counters, DecisionHeadRecord, DecisionRecord, GalleryRecord, IdRecord,
     IndexMarksRecord, RequestRecord, SubjectRecord, TemplateRecord, unseal,
 };
+use super::row_sum::is_sum_of_rows;
 use crate::gallery::{
     CaptureBand, ClearedPair, DecisionHead, DecisionKey, GalleryId, RequestId, StoredCapture, StoredDecision,
     SubjectId, Timestamp,
@@ -51,7 +52,8 @@ pub(super) const FORMAT_VERSION: u32 = 2;
 pub(super) const FORMAT_VERSION_SEALED: u32 = 4;
 
 /// Tables whose values are sealed in a sealed gallery.
-pub(super) const TABLES: [&str; 10] = [
+pub(super) const TABLES: [&str; 11] = [
+    "gallery",
     "subjects",
     "templates",
     "requests",
@@ -184,6 +186,23 @@ impl Snapshot {
 
     pub(super) fn gallery(&self) -> Result<&Rows<&'static str>, StoreError> {
         self.opened(&self.gallery, GALLERY)
+    }
+
+    pub(super) fn counters(&self) -> Result<Counters, StoreError> {
+        read_counters(self.gallery()?, &self.protection)
+    }
+
+    /// Refuses a sealed gallery in which somebody has put an old row back, taken one away or added one.
+    pub(super) fn check_rows(&self) -> Result<(), StoreError> {
+        let counters = self.counters()?;
+        if !is_sum_of_rows(&self.transaction, &self.protection, &counters.row_sum)? {
+            return Err(StoreError::damaged("rows were put back, added or taken away, and not by chinhchu"));
+        }
+        let entries = self.ledger()?.map(|ledger| ledger.next_place()).transpose()?.unwrap_or(0);
+        match self.protection.keys().is_none() || counters.entries == entries {
+            true => Ok(()),
+            false => Err(StoreError::damaged("the records are from another time than the transparency log")),
+        }
     }
 
     /// Keys that are to be destroyed.
@@ -319,9 +338,12 @@ pub(super) fn read_id(
     id.map(Some).ok_or_else(|| StoreError::damaged("the gallery's id is of another length"))
 }
 
-pub(super) fn read_counters(table: &impl ReadableTable<&'static str, &'static [u8]>) -> Result<Counters, StoreError> {
+pub(super) fn read_counters(
+    table: &impl ReadableTable<&'static str, &'static [u8]>,
+    protection: &Protection,
+) -> Result<Counters, StoreError> {
     let value = table.get(COUNTERS_KEY)?.ok_or_else(|| StoreError::damaged("the counters are missing"))?;
-    unseal("gallery", COUNTERS_KEY.as_bytes(), value.value())
+    protection.unwrap("gallery", COUNTERS_KEY.as_bytes(), value.value())
 }
 
 /// Marks and keys of the index files that are accepted.

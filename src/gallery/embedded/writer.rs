@@ -178,8 +178,10 @@ impl Writer {
         let mut slot = self.shared.database.slot.write().unwrap_or_else(PoisonError::into_inner);
         drop(slot.take());
         let at = |error: StoreError| error.at(&self.shared.path);
+        let protection = &self.shared.database.protection;
         let database = self.shared.storage.reopen(&self.shared.options).map_err(at)?;
-        let counters = guarded(|| read_counters(&database.begin_read()?.open_table(GALLERY)?)).map_err(at)?;
+        let counters =
+            guarded(|| read_counters(&database.begin_read()?.open_table(GALLERY)?, protection)).map_err(at)?;
         let in_doubt = self.in_doubt.as_ref().map(|group| group.commit);
         if counters.commit != self.commit && Some(counters.commit) != in_doubt {
             return Err(at(StoreError::damaged("commits that were acknowledged are gone")));

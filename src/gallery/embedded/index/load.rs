@@ -16,7 +16,7 @@ use crate::gallery::embedded::database::OpenDatabase;
 use crate::gallery::embedded::fault::StoreError;
 use crate::gallery::embedded::read::{Recipes, relabelled, subject_in};
 use crate::gallery::embedded::record::{Counters, IndexHeadRecord, SubjectRecord};
-use crate::gallery::embedded::tables::{Snapshot, Tables, read_changes, read_counters, read_marks, read_subject};
+use crate::gallery::embedded::tables::{Snapshot, Tables, read_changes, read_marks, read_subject};
 use crate::search::{Entry, FileError, Index, IndexOptions, SearchError};
 
 /// Templates put into the index at a time while loading.
@@ -49,7 +49,7 @@ pub(super) struct LoadInput<'a> {
 /// Makes the index, its labels and all.
 pub(super) fn load(input: &LoadInput<'_>) -> Result<Loaded, StoreError> {
     input.database.read(|snapshot| {
-        let counters = read_counters(snapshot.gallery()?)?;
+        let counters = snapshot.counters()?;
         let known = input.place.map(|place| read_marks(snapshot.gallery()?, place.name())).transpose()?;
         if let Some(place) = input.place {
             match from_file(snapshot, input, place, &counters) {
@@ -212,7 +212,7 @@ fn from_file(
     input.report(total, total);
     tracing::info!(templates = index.len(), replayed, "the index was read from its file");
     let file = Some(Kept { mark: head.mark, commit: head.commit, key });
-    Ok(Some(Loaded { counters: *counters, index, labels, file, replayed }))
+    Ok(Some(Loaded { counters: counters.clone(), index, labels, file, replayed }))
 }
 
 fn file_contents(

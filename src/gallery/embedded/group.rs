@@ -17,7 +17,7 @@ use super::record::{
 use super::tables::{
     CAPTURE_BANDS, CAPTURES, CHANGES, CLEARED, COUNTERS_KEY, DECISION_HEADS, DECISIONS, GALLERY, REQUEST_ORDER,
     REQUESTS, SUBJECT_CAPTURES, SUBJECT_DECISIONS, SUBJECTS, TEMPLATES, Tables, WAITING, band_key, cleared_key,
-    decision_key, read_attempts, read_capture, read_counters, read_gallery, read_request, read_subject_decisions,
+    decision_key, read_attempts, read_capture, read_counters, read_decision_head, read_gallery, read_request, read_subject_decisions,
     read_template, subject_capture_key, subject_decision_key,
 };
 use crate::face::RecipeDigest;
@@ -53,7 +53,8 @@ pub(super) struct Delta {
 struct Written {
     templates: Vec<u64>,
     attributes: Attributes,
-    /// True where it is searched by other attributes than before.
+    restricted: bool,
+    /// True where it is searched by something else than before.
     is_relabelled: bool,
 }
 
@@ -198,6 +199,7 @@ impl<'t> Group<'t> {
         let state = State {
             counters: self.before,
             unlogged: self.before.template_next..self.counters.template_next,
+            relabelled: self.relabelled().cloned().collect(),
             templates: self.live,
             templates_max: self.options.templates_max,
             recipes: self.recipes,
@@ -253,6 +255,10 @@ impl<'t> Group<'t> {
             Write::ForgetCaptures(subject) => self.forget_captures(&subject),
             Write::Challenge(challenge) => self.challenges.put(&challenge),
             Write::RemoveChallenge(number) => self.challenges.remove(number),
+            Write::ForgetChallenges(transaction) => self.challenges.forget(&transaction),
+            Write::ForgetDecisions(subject) => self.forget_decisions(&subject),
+            // Its key is destroyed by the key store where the gallery is sealed.
+            Write::ForgetKey(_) => Ok(()),
             Write::Cleared(pair) => self.put_cleared(&pair),
             Write::RemoveCleared(one, other) => {
                 for name in [cleared_key(&one, &other), cleared_key(&other, &one)] {
@@ -274,12 +280,13 @@ impl<'t> Group<'t> {
         let before = read::head(self, &head.id)?;
         let was_relabelled = self.written.get(&head.id).is_some_and(|written| written.is_relabelled);
         let is_relabelled =
-            was_relabelled || before.is_some_and(|before| !before.attributes.are_searched_alike(&head.attributes));
+            was_relabelled || before.is_some_and(|before| !before.is_searched_as(&head));
         let name = head.id.as_str();
         let sealed = seal("subjects", name.as_bytes(), &SubjectRecord::of_head(&head));
         self.subjects.insert(name, sealed.as_slice())?;
+        let restricted = head.standing.is_restricted();
         let SubjectHead { id, attributes, templates, .. } = head;
-        self.written.insert(id, Written { templates, attributes, is_relabelled });
+        self.written.insert(id, Written { templates, attributes, restricted, is_relabelled });
         Ok(())
     }
 
@@ -332,6 +339,20 @@ impl<'t> Group<'t> {
         let numbers: Vec<u64> =
             read_subject_decisions(&self.subject_captures, subject, 0)?.collect::<Result<_, _>>()?;
         numbers.into_iter().try_for_each(|number| self.remove_capture(number))
+    }
+
+    fn forget_decisions(&mut self, subject: &SubjectId) -> Result<(), StoreError> {
+        let numbers: Vec<u64> =
+            read_subject_decisions(&self.subject_decisions, subject, 0)?.collect::<Result<_, _>>()?;
+        for number in numbers {
+            let head = read_decision_head(self, number)?;
+            let head = head.ok_or_else(|| StoreError::damaged("a decision is listed and not there"))?;
+            self.decisions.remove(decision_key(&head.key).as_str())?;
+            self.decision_heads.remove(number)?;
+            self.waiting.remove(number)?;
+            self.subject_decisions.remove(subject_decision_key(subject, number).as_str())?;
+        }
+        Ok(())
     }
 
     /// Forgets captures whose time is over, oldest first.
@@ -408,6 +429,11 @@ impl<'t> Group<'t> {
         Ok(())
     }
 
+    /// Subjects that are searched by something else since the last commit.
+    fn relabelled(&self) -> impl Iterator<Item = &SubjectId> {
+        self.written.iter().filter(|(_, written)| written.is_relabelled).map(|(id, _)| id)
+    }
+
     /// Writes into the log what this commit changed.
     fn log_changes(&mut self) -> Result<(), StoreError> {
         let Counters { commit, template_next, .. } = self.counters;
@@ -421,8 +447,7 @@ impl<'t> Group<'t> {
         (self.counters.changes_to, self.counters.arrivals_to) = (commit, commit);
         self.counters.listed_to = commit;
         let removed: Vec<u64> = self.delta.iter().filter(|(_, new)| new.is_none()).map(|(&key, _)| key).collect();
-        let relabelled = self.written.iter().filter(|(_, written)| written.is_relabelled);
-        let relabelled: BTreeSet<String> = relabelled.map(|(id, _)| id.as_str().to_owned()).collect();
+        let relabelled: BTreeSet<String> = self.relabelled().map(|id| id.as_str().to_owned()).collect();
         let came = self.before.template_next..template_next;
         if !removed.is_empty() || !relabelled.is_empty() || !came.is_empty() {
             let relabelled = relabelled.into_iter().collect();
@@ -489,14 +514,15 @@ fn changes(mut delta: BTreeMap<u64, Option<NewTemplate>>, written: BTreeMap<Subj
     let removed = delta.iter().filter(|(_, new)| new.is_none()).map(|(&id, _)| Change::Removed { id });
     let mut changes: Vec<Change> = removed.collect();
     let mut added = Vec::new();
-    for (subject, Written { templates, attributes, is_relabelled }) in written {
+    for (subject, Written { templates, attributes, restricted, is_relabelled }) in written {
         for &id in &templates {
             if let Some(Some(content)) = delta.remove(&id) {
-                added.push(Change::Added { subject: subject.clone(), attributes: attributes.clone(), id, content });
+                let (subject, attributes) = (subject.clone(), attributes.clone());
+                added.push(Change::Added { subject, attributes, restricted, id, content });
             }
         }
         if is_relabelled {
-            changes.push(Change::Relabelled { subject, attributes, templates });
+            changes.push(Change::Relabelled { subject, attributes, restricted, templates });
         }
     }
     changes.extend(added);

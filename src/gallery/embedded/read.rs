@@ -1,5 +1,6 @@
 //! Reading what a decision, a command or an index needs, out of one state of the tables.
 
+use std::collections::BTreeSet;
 use std::ops::Range;
 
 use redb::ReadableTable;
@@ -31,6 +32,8 @@ pub(super) struct State<'a> {
     pub(super) counters: Counters,
     /// Templates that the log does not tell of yet: those of a transaction under way.
     pub(super) unlogged: Range<u64>,
+    /// Subjects whose change the log does not tell of yet, as above.
+    pub(super) relabelled: Vec<SubjectId>,
     /// Templates that are there.
     pub(super) templates: u64,
     /// Most that may be.
@@ -53,6 +56,7 @@ pub(super) fn read(tables: &impl Tables, state: &State<'_>, wanted: &ReadSet) ->
         attempts,
         recent,
         presented_about,
+        decisions_about,
         newest_of,
         captures_since,
         challenges_of,
@@ -108,6 +112,12 @@ pub(super) fn read(tables: &impl Tables, state: &State<'_>, wanted: &ReadSet) ->
             for &id in &head.templates {
                 records.templates.push(template_of(tables, id, &head.id, state.recipes)?);
             }
+        }
+    }
+    if let Some(subject) = decisions_about {
+        for number in read_subject_decisions(tables.subject_decisions()?, subject, 0)? {
+            let head = read_decision_head(tables, number?)?;
+            records.about.push(head.ok_or_else(|| StoreError::damaged("a decision is listed and not there"))?);
         }
     }
     if let Some(subject) = newest_of {
@@ -207,8 +217,11 @@ fn last_before(tables: &impl Tables, since: Timestamp, next: u64) -> Result<u64,
     let (mut low, mut high) = (0, next);
     while high - low > 1 {
         let middle = low + (high - low) / 2;
-        match read_decision_head(tables, middle)? {
-            Some(head) if head.decided_at.0 < since => low = middle,
+        // Decisions that were erased leave gaps.
+        let next = tables.decision_heads()?.range(middle..high)?.next().transpose()?.map(|(number, _)| number.value());
+        let head = next.map(|number| read_decision_head(tables, number)).transpose()?.flatten();
+        match head {
+            Some(head) if head.decided_at.0 < since => low = head.number,
             _ => high = middle,
         }
     }
@@ -224,8 +237,7 @@ pub(super) fn head(tables: &impl Tables, id: &SubjectId) -> Result<Option<Subjec
 pub(super) fn subject(tables: &impl Tables, head: SubjectHead, recipes: &Recipes) -> Result<Subject, StoreError> {
     let restore = |&id: &u64| template_of(tables, id, &head.id, recipes);
     let templates = head.templates.iter().map(restore).collect::<Result<Vec<_>, _>>()?;
-    let SubjectHead { id, attributes, last_verified, enrolled_at, updated_at, vouched, enrolled_by, .. } = head;
-    Ok(Subject { id, attributes, templates, last_verified, enrolled_at, updated_at, vouched, enrolled_by })
+    Ok(head.holding(templates))
 }
 
 /// A template that must be there and be the subject's.
@@ -243,11 +255,16 @@ fn template_of(
 }
 
 /// A template that may have gone, and whose it is.
-fn arrival(tables: &impl Tables, id: u64, recipes: &Recipes) -> Result<Option<Arrived>, StoreError> {
+fn arrival(
+    tables: &impl Tables,
+    id: u64,
+    recipes: &Recipes,
+) -> Result<Option<(SubjectHead, StoredTemplate)>, StoreError> {
     let Some(record) = read_template(tables.templates()?, id)? else { return Ok(None) };
     let subject =
         SubjectId::new(record.subject.clone()).map_err(|_| StoreError::damaged("a template's subject is not an id"))?;
-    Ok(Some(Arrived { subject, template: record.restore(id, recipes)? }))
+    let owner = head(tables, &subject)?.ok_or_else(|| StoreError::damaged("a template belongs to nobody"))?;
+    Ok(Some((owner, record.restore(id, recipes)?)))
 }
 
 /// Templates of commits after `after`; `None` where the log does not reach back so far.
@@ -256,9 +273,20 @@ fn arrived(tables: &impl Tables, state: &State<'_>, after: u64) -> Result<Option
         return Ok(None);
     }
     let logged = read_changes(tables.changes()?, after)?;
-    let logged = logged.iter().flat_map(|change| change.came_from..change.came_to);
-    let found = logged.chain(state.unlogged.clone()).map(|id| arrival(tables, id, state.recipes));
-    Ok(Some(found.filter_map(Result::transpose).collect::<Result<_, _>>()?))
+    let mut ids: BTreeSet<u64> = logged.iter().flat_map(|change| change.came_from..change.came_to).collect();
+    ids.extend(state.unlogged.clone());
+    // Who is searched by something else was perhaps not found before: one whose restriction ended.
+    let relabelled = logged.into_iter().flat_map(|change| change.relabelled).map(stored_id);
+    for id in relabelled.chain(state.relabelled.iter().cloned().map(Ok)) {
+        ids.extend(head(tables, &id?)?.map(|head| head.templates).unwrap_or_default());
+    }
+    let mut found = Vec::new();
+    for id in ids {
+        if let Some((SubjectHead { id: subject, standing, .. }, template)) = arrival(tables, id, state.recipes)? {
+            found.push(Arrived { subject, restricted: standing.is_restricted(), template });
+        }
+    }
+    Ok(Some(found))
 }
 
 /// What commits after `after` changed.
@@ -275,20 +303,25 @@ pub(super) fn changes(
     for change in read_changes(tables.changes()?, after)? {
         changes.extend(change.removed.into_iter().map(|id| Change::Removed { id }));
         for id in change.came_from..change.came_to {
-            let Some(Arrived { subject, template }) = arrival(tables, id, recipes)? else { continue };
-            let owner = head(tables, &subject)?;
-            let owner = owner.ok_or_else(|| StoreError::damaged("a template belongs to nobody"))?;
-            changes.push(Change::Added { subject, attributes: owner.attributes, id, content: template.content });
+            let Some((owner, template)) = arrival(tables, id, recipes)? else { continue };
+            let (restricted, content) = (owner.standing.is_restricted(), template.content);
+            let SubjectHead { id: subject, attributes, .. } = owner;
+            changes.push(Change::Added { subject, attributes, restricted, id, content });
         }
         for id in change.relabelled {
-            let id = SubjectId::new(id).map_err(|_| StoreError::damaged("a subject's id is not one"))?;
             // One that was removed afterwards has no templates left.
-            if let Some(SubjectHead { attributes, templates, .. }) = head(tables, &id)? {
-                changes.push(Change::Relabelled { subject: id, attributes, templates });
+            if let Some(head) = head(tables, &stored_id(id)?)? {
+                let restricted = head.standing.is_restricted();
+                let SubjectHead { id: subject, attributes, templates, .. } = head;
+                changes.push(Change::Relabelled { subject, attributes, restricted, templates });
             }
         }
     }
     Ok(Changes { changes, up_to: Watermark(counters.commit), template_next: counters.template_next })
+}
+
+fn stored_id(id: String) -> Result<SubjectId, StoreError> {
+    SubjectId::new(id).map_err(|_| StoreError::damaged("a subject's id is not one"))
 }
 
 /// Up to `limit` subject ids in byte order, those after `after`.

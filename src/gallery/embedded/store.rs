@@ -259,6 +259,7 @@ impl RecordStore for EmbeddedStore {
             let state = State {
                 counters,
                 unlogged: counters.template_next..counters.template_next,
+                relabelled: Vec::new(),
                 templates: shared.templates.load(Ordering::Acquire),
                 templates_max: shared.options.templates_max,
                 recipes: &shared.recipes,

@@ -130,7 +130,7 @@ fn from_records(snapshot: &Snapshot, input: &LoadInput<'_>, counters: Counters) 
 }
 
 fn label_of(labels: &Labels, id: &str, subject: &SubjectRecord) -> Result<Label, StoreError> {
-    let label = labels.label(id, &SearchedBy::of(&subject.attributes()));
+    let label = labels.label(id, &SearchedBy::of(&subject.attributes(), subject.is_restricted()?));
     label.ok_or_else(|| GalleryError::Search(SearchError::Full { max: u64::from(u32::MAX) }).into())
 }
 

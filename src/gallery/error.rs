@@ -94,6 +94,34 @@ pub enum GalleryError {
     /// An officer's reason that is empty, too long or holds a number.
     #[error("a reason is 1 to 500 characters in one line and holds no number of nine or more digits")]
     BadNote,
+    /// A name of a hold that is none.
+    #[error(
+        "the name of a legal hold has 1 to 64 of A-Z a-z 0-9 _ . / - and is nobody's number; take that of the case file"
+    )]
+    BadHoldName,
+    /// A reference to a legal basis that is empty, too long or holds a number.
+    #[error(
+        "a legal basis is a reference of 1 to 200 characters in one line and holds no number of nine or more digits"
+    )]
+    BadLegalBasis,
+    /// A record that must stay as it is.
+    #[error(
+        "the record must stay as it is: a referral of it waits for an officer, it is restricted, or a legal hold is on \
+         it; where it is to go, ask for its erasure, which restricts it until that ends"
+    )]
+    RecordKept,
+    /// A record that is restricted.
+    #[error(
+        "the record is restricted: nothing is added to it and no decision about it approves by itself; an officer \
+         decides, or an auditor lifts the restriction"
+    )]
+    RecordRestricted,
+    /// A restriction to lift where there is none.
+    #[error("the record is not restricted; there is nothing to lift")]
+    NotRestricted,
+    /// A hold to release that is not there.
+    #[error("no legal hold of this name is on the record; `subject show` lists those that are")]
+    UnknownHold,
     /// A pair of one.
     #[error("a pair is of two different subjects")]
     SamePair,

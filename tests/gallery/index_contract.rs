@@ -43,7 +43,7 @@ fn attributes(scheme: &str, province: Option<&str>) -> Attributes {
 
 fn added(subject: &str, key: u64, seed: u64) -> Change {
     let attributes = attributes("health", Some("79"));
-    Change::Added { subject: id(subject), attributes, id: key, content: new_template(seed) }
+    Change::Added { subject: id(subject), attributes, restricted: false, id: key, content: new_template(seed) }
 }
 
 fn changes(up_to: u64, template_next: u64, changes: Vec<Change>) -> Changes {
@@ -142,7 +142,7 @@ async fn a_filter_leaves_out_whom_it_names(index: Index) {
         assert_eq!(index.count(&filter), count, "by attributes alone");
     }
     let moves = attributes("health", Some("01"));
-    let moves = Change::Relabelled { subject: id("a"), attributes: moves, templates: vec![1] };
+    let moves = Change::Relabelled { subject: id("a"), attributes: moves, restricted: false, templates: vec![1] };
     index.apply(changes(2, 5, vec![moves])).await.unwrap();
     assert_eq!(within(&index, 1, 0.5, &filter(Some("health"), Some("01"), &[])).await, ["a"]);
     assert_eq!(index.count(&filter(None, Some("79"), &[])), 1);
@@ -166,7 +166,8 @@ async fn what_is_no_question_is_refused(index: Index) {
     // A template of another recipe is another index's.
     let foreign = Template::from_raw(RecipeDigest([8; 32]), &vector(1)).unwrap();
     let content = NewTemplate { template: foreign, ..new_template(1) };
-    let change = Change::Added { subject: id("a"), attributes: Attributes::default(), id: 1, content };
+    let change =
+        Change::Added { subject: id("a"), attributes: Attributes::default(), restricted: false, id: 1, content };
     index.apply(changes(1, 2, vec![change])).await.unwrap();
     assert_eq!((index.count(&all), index.watermark()), (0, Watermark(1)));
 }

@@ -76,6 +76,7 @@ pub fn new_template(seed: u64) -> NewTemplate {
 pub fn enrolment(subject: &str, mode: EnrolMode, seeds: &[u64]) -> Enrolment {
     Enrolment {
         by: None,
+        legal_basis: None,
         subject: id(subject),
         mode,
         attributes: Attributes::default(),

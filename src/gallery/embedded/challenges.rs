@@ -81,11 +81,15 @@ pub(super) fn read_challenges(
     let rows = tables.owner_challenges()?.range::<&str>(first.as_str()..=last.as_str())?;
     rows.map(|row| {
         let name = row?.0;
-        let number = name.value().rsplit_once(' ').and_then(|(_, number)| u64::from_str_radix(number, 16).ok());
-        let number = number.ok_or_else(|| StoreError::damaged("the key of a challenge is not one"))?;
-        read_challenge(tables.challenges()?, protection, number)
+        read_challenge(tables.challenges()?, protection, challenge_number(name.value())?)
     })
     .collect()
+}
+
+/// The number of the challenge that lies under this key.
+fn challenge_number(name: &str) -> Result<u64, StoreError> {
+    let number = name.rsplit_once(' ').and_then(|(_, number)| u64::from_str_radix(number, 16).ok());
+    number.ok_or_else(|| StoreError::damaged("the key of a challenge is not one"))
 }
 
 /// Number of the next challenge: above those of all that are kept.
@@ -136,6 +140,19 @@ impl<'t> Challenges<'t> {
         rows.remove(&mut self.by_owner, owner_key(self.protection, &challenge.owner, number).as_str())?;
         rows.remove(&mut self.by_number, number)?;
         Ok(())
+    }
+
+    /// Takes every challenge of a transaction away, whoever asked.
+    pub(super) fn forget(&mut self, transaction: &RequestId, rows: &mut RowSum<'_>) -> Result<(), StoreError> {
+        let name = self.protection.transaction(transaction);
+        let (first, end) = (format!("{name} "), format!("{name}!"));
+        let mut numbers = Vec::new();
+        // '!' is the next after the space, which no id holds.
+        for row in self.by_owner.range::<&str>(first.as_str()..end.as_str())? {
+            let name = row?.0;
+            numbers.push(challenge_number(name.value())?);
+        }
+        numbers.into_iter().try_for_each(|number| self.remove(number, rows))
     }
 
     /// Forgets challenges whose time is over or that are too many, oldest first. Every commit does,

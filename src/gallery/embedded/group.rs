@@ -19,8 +19,8 @@ use super::row_sum::RowSum;
 use super::tables::{
     CAPTURE_BANDS, CAPTURES, CHANGES, CLEARED, COUNTERS_KEY, DECISION_HEADS, DECISIONS, DOOMED_KEYS, GALLERY,
     REQUEST_ORDER, REQUESTS, SUBJECT_CAPTURES, SUBJECT_DECISIONS, SUBJECT_KEYS, SUBJECTS, TEMPLATES, Tables, WAITING,
-    band_key, cleared_key, decision_key, read_attempts, read_capture, read_counters, read_gallery, read_request,
-    read_subject_decisions, read_template, subject_capture_key, subject_decision_key,
+    band_key, cleared_key, decision_key, read_attempts, read_capture, read_counters, read_decision_head, read_gallery,
+    read_request, read_subject_decisions, read_template, subject_capture_key, subject_decision_key,
 };
 use crate::face::RecipeDigest;
 use crate::gallery::{
@@ -55,7 +55,8 @@ pub(super) struct Delta {
 struct Written {
     templates: Vec<u64>,
     attributes: Attributes,
-    /// True where it is searched by other attributes than before.
+    restricted: bool,
+    /// True where it is searched by something else than before.
     is_relabelled: bool,
 }
 
@@ -215,6 +216,7 @@ impl<'t> Group<'t> {
         let state = State {
             counters: self.before.clone(),
             unlogged: self.before.template_next..self.counters.template_next,
+            relabelled: self.relabelled().cloned().collect(),
             templates: self.live,
             templates_max: self.options.templates_max,
             recipes: self.recipes,
@@ -270,6 +272,8 @@ impl<'t> Group<'t> {
             Write::ForgetCaptures(subject) => self.forget_captures(&subject),
             Write::Challenge(challenge) => self.challenges.put(&challenge, &mut self.rows),
             Write::RemoveChallenge(number) => self.challenges.remove(number, &mut self.rows),
+            Write::ForgetChallenges(transaction) => self.challenges.forget(&transaction, &mut self.rows),
+            Write::ForgetDecisions(subject) => self.forget_decisions(&subject),
             Write::Cleared(pair) => self.put_cleared(&pair),
             Write::RemoveCleared(one, other) => {
                 let name = |one, other| cleared_key(self.protection, one, other);
@@ -333,13 +337,13 @@ impl<'t> Group<'t> {
     fn put_subject(&mut self, head: SubjectHead) -> Result<(), StoreError> {
         let before = read::head(self, &head.id)?;
         let was_relabelled = self.written.get(&head.id).is_some_and(|written| written.is_relabelled);
-        let is_relabelled =
-            was_relabelled || before.is_some_and(|before| !before.attributes.are_searched_alike(&head.attributes));
+        let is_relabelled = was_relabelled || before.is_some_and(|before| !before.is_searched_as(&head));
         let (name, owner) = (self.protection.subject(&head.id), self.owner(&head.id)?);
         let sealed = self.protection.wrap("subjects", name.as_bytes(), owner, &SubjectRecord::of_head(&head))?;
         self.rows.insert(&mut self.subjects, name.as_str(), sealed.as_slice())?;
+        let restricted = head.standing.is_restricted();
         let SubjectHead { id, attributes, templates, .. } = head;
-        self.written.insert(id, Written { templates, attributes, is_relabelled });
+        self.written.insert(id, Written { templates, attributes, restricted, is_relabelled });
         Ok(())
     }
 
@@ -399,6 +403,22 @@ impl<'t> Group<'t> {
         let numbers: Vec<u64> =
             read_subject_decisions(&self.subject_captures, self.protection, subject, 0)?.collect::<Result<_, _>>()?;
         numbers.into_iter().try_for_each(|number| self.remove_capture(number))
+    }
+
+    fn forget_decisions(&mut self, subject: &SubjectId) -> Result<(), StoreError> {
+        let numbers: Vec<u64> =
+            read_subject_decisions(&self.subject_decisions, self.protection, subject, 0)?.collect::<Result<_, _>>()?;
+        for number in numbers {
+            let head = read_decision_head(self, number)?;
+            let head = head.ok_or_else(|| StoreError::damaged("a decision is listed and not there"))?;
+            let (name, listed) =
+                (decision_key(self.protection, &head.key), subject_decision_key(self.protection, subject, number));
+            self.rows.remove(&mut self.decisions, name.as_str())?;
+            self.rows.remove(&mut self.decision_heads, number)?;
+            self.rows.remove(&mut self.waiting, number)?;
+            self.rows.remove(&mut self.subject_decisions, listed.as_str())?;
+        }
+        Ok(())
     }
 
     /// Forgets captures whose time is over, oldest first.
@@ -481,6 +501,11 @@ impl<'t> Group<'t> {
             self.rows.remove(&mut self.request_order, order)?;
         }
         Ok(())
+    }
+
+    /// Subjects that are searched by something else since the last commit.
+    fn relabelled(&self) -> impl Iterator<Item = &SubjectId> {
+        self.written.iter().filter(|(_, written)| written.is_relabelled).map(|(id, _)| id)
     }
 
     /// Writes into the log what this commit changed.
@@ -576,14 +601,15 @@ fn changes(mut delta: BTreeMap<u64, Option<NewTemplate>>, written: BTreeMap<Subj
     let removed = delta.iter().filter(|(_, new)| new.is_none()).map(|(&id, _)| Change::Removed { id });
     let mut changes: Vec<Change> = removed.collect();
     let mut added = Vec::new();
-    for (subject, Written { templates, attributes, is_relabelled }) in written {
+    for (subject, Written { templates, attributes, restricted, is_relabelled }) in written {
         for &id in &templates {
             if let Some(Some(content)) = delta.remove(&id) {
-                added.push(Change::Added { subject: subject.clone(), attributes: attributes.clone(), id, content });
+                let (subject, attributes) = (subject.clone(), attributes.clone());
+                added.push(Change::Added { subject, attributes, restricted, id, content });
             }
         }
         if is_relabelled {
-            changes.push(Change::Relabelled { subject, attributes, templates });
+            changes.push(Change::Relabelled { subject, attributes, restricted, templates });
         }
     }
     changes.extend(added);

@@ -32,6 +32,8 @@ pub(super) struct State<'a> {
     pub(super) counters: Counters,
     /// Templates that the log does not tell of yet: those of a transaction under way.
     pub(super) unlogged: Range<u64>,
+    /// Subjects whose change the log does not tell of yet, as above.
+    pub(super) relabelled: Vec<SubjectId>,
     /// Templates that are there.
     pub(super) templates: u64,
     /// Most that may be.
@@ -54,6 +56,7 @@ pub(super) fn read(tables: &impl Tables, state: &State<'_>, wanted: &ReadSet) ->
         attempts,
         recent,
         presented_about,
+        decisions_about,
         newest_of,
         captures_since,
         challenges_of,
@@ -109,6 +112,12 @@ pub(super) fn read(tables: &impl Tables, state: &State<'_>, wanted: &ReadSet) ->
             for &id in &head.templates {
                 records.templates.push(template_of(tables, id, &head.id, state.recipes)?);
             }
+        }
+    }
+    if let Some(subject) = decisions_about {
+        for number in decisions_of(tables, subject, 0)? {
+            let head = read_decision_head(tables, number?)?;
+            records.about.push(head.ok_or_else(|| StoreError::damaged("a decision is listed and not there"))?);
         }
     }
     if let Some(subject) = newest_of {
@@ -208,8 +217,11 @@ fn last_before(tables: &impl Tables, since: Timestamp, next: u64) -> Result<u64,
     let (mut low, mut high) = (0, next);
     while high - low > 1 {
         let middle = low + (high - low) / 2;
-        match read_decision_head(tables, middle)? {
-            Some(head) if head.decided_at.0 < since => low = middle,
+        // Decisions that were erased leave gaps.
+        let next = tables.decision_heads()?.range(middle..high)?.next().transpose()?.map(|(number, _)| number.value());
+        let head = next.map(|number| read_decision_head(tables, number)).transpose()?.flatten();
+        match head {
+            Some(head) if head.decided_at.0 < since => low = head.number,
             _ => high = middle,
         }
     }
@@ -225,8 +237,7 @@ pub(super) fn head(tables: &impl Tables, id: &SubjectId) -> Result<Option<Subjec
 pub(super) fn subject(tables: &impl Tables, head: SubjectHead, recipes: &Recipes) -> Result<Subject, StoreError> {
     let restore = |&id: &u64| template_of(tables, id, &head.id, recipes);
     let templates = head.templates.iter().map(restore).collect::<Result<Vec<_>, _>>()?;
-    let SubjectHead { id, attributes, last_verified, enrolled_at, updated_at, vouched, enrolled_by, .. } = head;
-    Ok(Subject { id, attributes, templates, last_verified, enrolled_at, updated_at, vouched, enrolled_by })
+    Ok(head.holding(templates))
 }
 
 /// A template that must be there and be the subject's.
@@ -244,11 +255,16 @@ fn template_of(
 }
 
 /// A template that may have gone, and whose it is.
-fn arrival(tables: &impl Tables, id: u64, recipes: &Recipes) -> Result<Option<Arrived>, StoreError> {
+fn arrival(
+    tables: &impl Tables,
+    id: u64,
+    recipes: &Recipes,
+) -> Result<Option<(SubjectHead, StoredTemplate)>, StoreError> {
     let Some(record) = read_template(tables, id)? else { return Ok(None) };
     let subject =
         SubjectId::new(record.subject.clone()).map_err(|_| StoreError::damaged("a template's subject is not an id"))?;
-    Ok(Some(Arrived { subject, template: record.restore(id, recipes)? }))
+    let owner = head(tables, &subject)?.ok_or_else(|| StoreError::damaged("a template belongs to nobody"))?;
+    Ok(Some((owner, record.restore(id, recipes)?)))
 }
 
 /// Templates of commits after `after`; `None` where the log does not reach back so far.
@@ -257,9 +273,23 @@ fn arrived(tables: &impl Tables, state: &State<'_>, after: u64) -> Result<Option
         return Ok(None);
     }
     let logged = read_changes(tables, after)?;
-    let logged = logged.iter().flat_map(|change| change.came_from..change.came_to);
-    let found = logged.chain(state.unlogged.clone()).map(|id| arrival(tables, id, state.recipes));
-    Ok(Some(found.filter_map(Result::transpose).collect::<Result<_, _>>()?))
+    let mut ids: BTreeSet<u64> = logged.iter().flat_map(|change| change.came_from..change.came_to).collect();
+    ids.extend(state.unlogged.clone());
+    // Who is searched by something else was perhaps not found before: one whose restriction ended.
+    let mut changed: BTreeSet<SubjectId> = state.relabelled.iter().cloned().collect();
+    for change in &logged {
+        changed.append(&mut relabelled(tables, change)?);
+    }
+    for id in &changed {
+        ids.extend(head(tables, id)?.map(|head| head.templates).unwrap_or_default());
+    }
+    let mut found = Vec::new();
+    for id in ids {
+        if let Some((SubjectHead { id: subject, standing, .. }, template)) = arrival(tables, id, state.recipes)? {
+            found.push(Arrived { subject, restricted: standing.is_restricted(), template });
+        }
+    }
+    Ok(Some(found))
 }
 
 /// What commits after `after` changed.
@@ -276,16 +306,17 @@ pub(super) fn changes(
     for change in read_changes(tables, after)? {
         changes.extend(change.removed.iter().map(|&id| Change::Removed { id }));
         for id in change.came_from..change.came_to {
-            let Some(Arrived { subject, template }) = arrival(tables, id, recipes)? else { continue };
-            let owner = head(tables, &subject)?;
-            let owner = owner.ok_or_else(|| StoreError::damaged("a template belongs to nobody"))?;
-            changes.push(Change::Added { subject, attributes: owner.attributes, id, content: template.content });
+            let Some((owner, template)) = arrival(tables, id, recipes)? else { continue };
+            let (restricted, content) = (owner.standing.is_restricted(), template.content);
+            let SubjectHead { id: subject, attributes, .. } = owner;
+            changes.push(Change::Added { subject, attributes, restricted, id, content });
         }
         for id in relabelled(tables, &change)? {
-            let id = SubjectId::new(id).map_err(|_| StoreError::damaged("a subject's id is not one"))?;
             // One that was removed afterwards has no templates left.
-            if let Some(SubjectHead { attributes, templates, .. }) = head(tables, &id)? {
-                changes.push(Change::Relabelled { subject: id, attributes, templates });
+            if let Some(head) = head(tables, &id)? {
+                let restricted = head.standing.is_restricted();
+                let SubjectHead { id: subject, attributes, templates, .. } = head;
+                changes.push(Change::Relabelled { subject, attributes, restricted, templates });
             }
         }
     }
@@ -293,12 +324,17 @@ pub(super) fn changes(
 }
 
 /// Subjects whose attributes a commit changed; those who have gone since may be missing.
-pub(super) fn relabelled(tables: &impl Tables, change: &ChangeRecord) -> Result<BTreeSet<String>, StoreError> {
-    let mut subjects: BTreeSet<String> = change.relabelled.iter().cloned().collect();
+pub(super) fn relabelled(tables: &impl Tables, change: &ChangeRecord) -> Result<BTreeSet<SubjectId>, StoreError> {
+    let mut subjects: BTreeSet<SubjectId> =
+        change.relabelled.iter().cloned().map(stored_id).collect::<Result<_, _>>()?;
     for &id in &change.relabelled_templates {
-        subjects.extend(read_template(tables, id)?.map(|template| template.subject));
+        subjects.extend(read_template(tables, id)?.map(|template| stored_id(template.subject)).transpose()?);
     }
     Ok(subjects)
+}
+
+fn stored_id(id: String) -> Result<SubjectId, StoreError> {
+    SubjectId::new(id).map_err(|_| StoreError::damaged("a subject's id is not one"))
 }
 
 /// Numbers of the decisions about a subject, those after `after`, lowest first.

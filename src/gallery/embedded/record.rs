@@ -14,9 +14,10 @@ use super::fault::StoreError;
 use crate::face::{RecipeDigest, Template};
 use crate::float32;
 use crate::gallery::{
-    Attributes, ClearedPair, DecisionHead, DecisionKey, NewCapture, NewTemplate, Note, Outcome, PairEntry,
-    PairEntryKind, RequestId, Resolution, Scheme, Source, StoredCapture, StoredDecision, StoredRequest, StoredTemplate,
-    SubjectHead, SubjectId, Timestamp, Vouch, Vouched,
+    Attributes, ClearedPair, DecisionHead, DecisionKey, HoldName, LegalBasis, NewCapture, NewTemplate, Note, Outcome,
+    PairEntry, PairEntryKind, RecordedBasis, RequestId, Requester, Resolution, Scheme, Source, Standing,
+    StandingAction, StandingEntry, StoredCapture, StoredDecision, StoredRequest, StoredTemplate, SubjectHead,
+    SubjectId, Timestamp, Vouch, Vouched,
 };
 
 /// Version of a record written by this program.
@@ -210,6 +211,8 @@ pub(super) struct TraitsRecord {
     pub schemes: Vec<String>,
     #[prost(string, optional, tag = "2")]
     pub province: Option<String>,
+    #[prost(bool, tag = "20")]
+    pub restricted: bool,
 }
 
 /// Sets of attributes in the order of their numbers.
@@ -248,6 +251,44 @@ pub(super) struct SubjectRecord {
     /// The subject id, which in a sealed gallery the row's key does not tell.
     #[prost(string, tag = "11")]
     pub id: String,
+    /// What was said of how the record stands, oldest first.
+    #[prost(message, repeated, tag = "20")]
+    pub standing: Vec<StandingRecord>,
+    /// Oldest first.
+    #[prost(message, repeated, tag = "21")]
+    pub legal_bases: Vec<LegalBasisRecord>,
+}
+
+/// What was said of how a record stands.
+#[derive(Clone, PartialEq, Message)]
+pub(super) struct StandingRecord {
+    /// 1 restricted, 2 lifted, 3 held, 4 released, 5 erasure asked for.
+    #[prost(uint32, tag = "1")]
+    pub kind: u32,
+    #[prost(string, tag = "2")]
+    pub by: String,
+    #[prost(string, tag = "3")]
+    pub reason: String,
+    #[prost(uint64, tag = "4")]
+    pub at: u64,
+    /// 1 the person, 2 an authority, 3 the office; of kinds 1 and 5.
+    #[prost(uint32, tag = "5")]
+    pub requester: u32,
+    /// Of kinds 3 and 4.
+    #[prost(string, tag = "6")]
+    pub hold: String,
+    /// Of kind 5.
+    #[prost(bool, tag = "7")]
+    pub finding_open: bool,
+}
+
+/// The legal basis of an enrolment.
+#[derive(Clone, PartialEq, Message)]
+pub(super) struct LegalBasisRecord {
+    #[prost(string, tag = "1")]
+    pub reference: String,
+    #[prost(uint64, tag = "2")]
+    pub at: u64,
 }
 
 /// An officer's word that templates are one person's.
@@ -495,6 +536,8 @@ impl SubjectRecord {
             changed_in: head.changed_in,
             enrolled_by: head.enrolled_by.iter().map(|by| by.as_str().to_owned()).collect(),
             id: head.id.as_str().to_owned(),
+            standing: head.standing.entries.iter().map(StandingRecord::of).collect(),
+            legal_bases: head.legal_bases.iter().map(LegalBasisRecord::of).collect(),
         }
     }
 
@@ -515,7 +558,14 @@ impl SubjectRecord {
             vouched: self.vouched.into_iter().map(VouchedRecord::restore).collect::<Result<_, _>>()?,
             changed_in: self.changed_in,
             enrolled_by: self.enrolled_by.into_iter().map(stored_id).collect::<Result<_, _>>()?,
+            standing: standing(self.standing)?,
+            legal_bases: self.legal_bases.into_iter().map(LegalBasisRecord::restore).collect(),
         })
+    }
+
+    /// Whether the record is restricted.
+    pub(super) fn is_restricted(&self) -> Result<bool, StoreError> {
+        Ok(standing(self.standing.clone())?.is_restricted())
     }
 
     /// Attributes as the gallery's callers know them.
@@ -525,6 +575,77 @@ impl SubjectRecord {
             province: self.province.clone(),
             unit: self.unit.clone(),
         }
+    }
+}
+
+fn standing(entries: Vec<StandingRecord>) -> Result<Standing, StoreError> {
+    Ok(Standing { entries: entries.into_iter().map(StandingRecord::restore).collect::<Result<_, _>>()? })
+}
+
+impl StandingRecord {
+    fn of(entry: &StandingEntry) -> Self {
+        let (kind, requester, hold, finding_open) = match &entry.action {
+            StandingAction::Restrict(requester) => (1, requester_number(*requester), "", false),
+            StandingAction::Lift => (2, 0, "", false),
+            StandingAction::Hold(name) => (3, 0, name.as_str(), false),
+            StandingAction::Release(name) => (4, 0, name.as_str(), false),
+            StandingAction::AskErasure { requester, finding_open } => {
+                (5, requester_number(*requester), "", *finding_open)
+            }
+        };
+        Self {
+            kind,
+            by: entry.by.as_str().to_owned(),
+            reason: entry.reason.as_str().to_owned(),
+            at: entry.at.0,
+            requester,
+            hold: hold.to_owned(),
+            finding_open,
+        }
+    }
+
+    fn restore(self) -> Result<StandingEntry, StoreError> {
+        let action = match self.kind {
+            1 => StandingAction::Restrict(requester_of(self.requester)?),
+            2 => StandingAction::Lift,
+            3 => StandingAction::Hold(HoldName::stored(self.hold)),
+            4 => StandingAction::Release(HoldName::stored(self.hold)),
+            5 => {
+                let requester = requester_of(self.requester)?;
+                StandingAction::AskErasure { requester, finding_open: self.finding_open }
+            }
+            // Never taken for a record that nothing was said of.
+            _ => return Err(StoreError::damaged("what was said of a record's standing is not known")),
+        };
+        let by = stored_id(self.by)?;
+        Ok(StandingEntry { action, by, reason: Note::stored(self.reason), at: Timestamp(self.at) })
+    }
+}
+
+fn requester_number(requester: Requester) -> u32 {
+    match requester {
+        Requester::Person => 1,
+        Requester::Authority => 2,
+        Requester::Office => 3,
+    }
+}
+
+fn requester_of(number: u32) -> Result<Requester, StoreError> {
+    match number {
+        1 => Ok(Requester::Person),
+        2 => Ok(Requester::Authority),
+        3 => Ok(Requester::Office),
+        _ => Err(StoreError::damaged("by whose request a record is restricted is not known")),
+    }
+}
+
+impl LegalBasisRecord {
+    fn of(recorded: &RecordedBasis) -> Self {
+        Self { reference: recorded.basis.as_str().to_owned(), at: recorded.at.0 }
+    }
+
+    fn restore(self) -> RecordedBasis {
+        RecordedBasis { basis: LegalBasis::stored(self.reference), at: Timestamp(self.at) }
     }
 }
 

@@ -276,6 +276,7 @@ impl RecordStore for EmbeddedStore {
             let counters = snapshot.counters()?;
             let state = State {
                 unlogged: counters.template_next..counters.template_next,
+                relabelled: Vec::new(),
                 templates: shared.templates.load(Ordering::Acquire),
                 templates_max: shared.options.templates_max,
                 recipes: &shared.recipes,

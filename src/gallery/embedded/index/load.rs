@@ -137,7 +137,7 @@ fn from_records(snapshot: &Snapshot, input: &LoadInput<'_>, counters: Counters) 
 }
 
 fn label_of(labels: &Labels, id: &str, subject: &SubjectRecord) -> Result<Label, StoreError> {
-    let label = labels.label(id, &SearchedBy::of(&subject.attributes()));
+    let label = labels.label(id, &SearchedBy::of(&subject.attributes(), subject.is_restricted()?));
     label.ok_or_else(|| GalleryError::Search(SearchError::Full { max: u64::from(u32::MAX) }).into())
 }
 
@@ -273,8 +273,8 @@ fn replay(
     }
     for id in &changed {
         // One that was removed afterwards has no templates left.
-        let Some(subject) = read_subject(snapshot, id)? else { continue };
-        let label = label_of(labels, id, &subject)?;
+        let Some(subject) = read_subject(snapshot, id.as_str())? else { continue };
+        let label = label_of(labels, id.as_str(), &subject)?;
         let old = subject.templates.iter().filter_map(|&key| index.label(key).map(|old| (key, old)));
         let (keys, old): (Vec<u64>, Vec<Label>) = old.unzip();
         count += keys.len() as u64;

@@ -206,9 +206,9 @@ impl Inner {
         };
         for change in changes {
             match change {
-                Change::Added { subject, attributes, id, content } => {
+                Change::Added { subject, attributes, restricted, id, content } => {
                     if id >= known && content.template.recipe() == self.shared.recipe {
-                        let label = label(subject.as_str(), &SearchedBy::of(&attributes))?;
+                        let label = label(subject.as_str(), &SearchedBy::of(&attributes, restricted))?;
                         sum.added.insert(id, (label, content.template.vector().to_vec()));
                     }
                 }
@@ -218,8 +218,8 @@ impl Inner {
                         sum.removed.insert(id);
                     }
                 }
-                Change::Relabelled { subject, attributes, templates } => {
-                    let label = label(subject.as_str(), &SearchedBy::of(&attributes))?;
+                Change::Relabelled { subject, attributes, restricted, templates } => {
+                    let label = label(subject.as_str(), &SearchedBy::of(&attributes, restricted))?;
                     for id in templates {
                         match sum.added.get_mut(&id) {
                             Some((newest, _)) => *newest = label,

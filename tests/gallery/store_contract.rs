@@ -132,8 +132,9 @@ async fn one_read_has_everything_of_one_commit(store: Store) {
     let decided = ReadSet { decision: Some(key("t", 1)), decided_subject: true, ..ReadSet::default() };
     assert_eq!(store.read(decided).await.unwrap().subjects[0].id, id("a"));
     let page = store.subjects_after(None, 1).await.unwrap();
-    assert_eq!(page, [id("a")]);
-    assert_eq!(store.subjects_after(page.last(), 9).await.unwrap(), [id("b")]);
+    let rest = store.subjects_after(page.last(), 9).await.unwrap();
+    let all: BTreeSet<_> = page.iter().chain(&rest).cloned().collect();
+    assert!(all.into_iter().eq([id("a"), id("b")]) && (page.len(), rest.len()) == (1, 1));
     assert_eq!((store.sizes().subjects, store.sizes().templates), (2, 3));
 }
 

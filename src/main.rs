@@ -2,9 +2,16 @@
 
 use std::process::ExitCode;
 
-use chinhchu::cli::{self, Command};
+use chinhchu::cli::{self, Command, Failure};
+use chinhchu::sealing;
 
 fn main() -> ExitCode {
+    // First, while there is neither a key nor a thread.
+    if let Err(error) = sealing::forbid_core_dumps() {
+        return cli::finish(Err(Failure::new(format_args!(
+            "core dumps cannot be turned off ({error}): look at what the system forbids this process"
+        ))));
+    }
     let (global, command) = match cli::parse(std::env::args_os()) {
         Ok(parsed) => parsed,
         Err(exit) => return exit,

@@ -1,13 +1,14 @@
 //! `chinhchu config check`: whether a server would start with a configuration, and what is
 //! dangerous about it, without starting one.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use clap::{Args, Subcommand};
 use serde::Serialize;
 
 use super::approval::CallerFiles;
 use super::danger::{self, Judged, SetupArgs};
+use super::sealing::SealingSettings;
 use super::settings::Settings;
 use super::tls::{self, TlsAnswer};
 use super::{Exit, Failure, GlobalArgs, Outcome, approval, backend, outcome, print, runtime, source};
@@ -99,10 +100,42 @@ struct ConfigCheckAnswer {
     /// Where connections are encrypted.
     #[serde(skip_serializing_if = "Option::is_none")]
     tls: Option<TlsAnswer>,
+    /// Where what is at rest is sealed.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    sealing: Option<SealingAnswer>,
     /// Where operators approve configurations.
     #[serde(skip_serializing_if = "Option::is_none")]
     approval: Option<ApprovalAnswer>,
     findings: Vec<Judged>,
+}
+
+/// Where keys come from and lie; nothing of a key, nor of what a command is given.
+#[derive(Serialize)]
+struct SealingAnswer {
+    key: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    previous_key: Option<String>,
+    key_store: PathBuf,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    key_store_copy: Option<PathBuf>,
+}
+
+impl SealingAnswer {
+    fn new(sealing: &SealingSettings) -> Self {
+        Self {
+            key: sealing.key.to_string(),
+            previous_key: sealing.previous_key.as_ref().map(ToString::to_string),
+            key_store: sealing.key_store.clone(),
+            key_store_copy: sealing.key_store_copy.clone(),
+        }
+    }
+
+    fn line(&self) -> String {
+        let previous = self.previous_key.as_ref().map_or(String::new(), |key| format!(", before it {key}"));
+        let copy = self.key_store_copy.as_ref().map_or(String::new(), |path| format!(", copied to {}", path.display()));
+        let store = self.key_store.display();
+        outcome::one_line(&format!("sealed: the master key is {}{previous}; subjects' keys in {store}{copy}", self.key))
+    }
 }
 
 /// Whether two operators have approved the configuration.
@@ -138,12 +171,16 @@ fn check(global: &GlobalArgs, args: CheckArgs) -> Outcome {
     if let Some(tokens) = settings.access.as_ref().and_then(|access| access.tokens.clone()) {
         OpenedTokens::open(tokens).map_err(|error| settings.origin.explain(Failure::new(error)))?;
     }
+    if let Some(sealing) = settings.sealing() {
+        sealing.check_files(&settings.origin)?;
+    }
     let tls = tls::load(&settings)?.as_ref().map(TlsAnswer::new);
     let pack = check_calibration(&settings, &settings.pack_folder()?, "engine.pack")?;
     let second = settings.second_pack().map(|folder| check_calibration(&settings, folder, "engine.second_pack"));
     let second = second.transpose()?;
     let recipe = |pack: &Manifest| (pack.recipe(), pack.dimension());
     if let Some(folder) = args.setup.data.as_deref().or(settings.data.as_deref()) {
+        settings.sealing_of(folder)?;
         let recipes: Vec<_> = std::iter::once(&pack).chain(&second).map(recipe).collect();
         gallery::look(folder, &recipes, args.create, settings.gallery_id)
             .map_err(|error| settings.blame_folder(folder, backend::not_opened(folder, &pack.name, error)))?;
@@ -165,6 +202,7 @@ fn check(global: &GlobalArgs, args: CheckArgs) -> Outcome {
         revocation_lists: anchors.revocation_lists(),
         policies: settings.policies.iter().count(),
         tls,
+        sealing: settings.sealing().map(SealingAnswer::new),
         approval,
         findings,
     };
@@ -205,6 +243,7 @@ impl ConfigCheckAnswer {
             lines.extend(self.unreadable.iter().map(|one| outcome::one_line(&format!("  {one}"))));
         }
         lines.extend(self.tls.iter().flat_map(TlsAnswer::lines));
+        lines.extend(self.sealing.iter().map(SealingAnswer::line));
         if let Some(approval) = &self.approval {
             lines.push(match &approval.missing {
                 None => format!("two operators have approved the configuration {}", approval.digest),

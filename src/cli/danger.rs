@@ -112,6 +112,7 @@ pub(super) fn examine(
         // An empty folder holds nobody's data, and is made private when it becomes a gallery.
         data: data.filter(|path| !is_empty(path)).map(|path| permissions(path)).transpose()?.flatten(),
         deciding: deciding_found,
+        master_keys: settings.sealing().map(|sealing| sealing.places(data.map(PathBuf::as_path))).unwrap_or_default(),
         user: danger::user(),
         now: Moment::now(),
     };

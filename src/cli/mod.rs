@@ -34,6 +34,7 @@ mod print;
 mod progress;
 mod reload;
 mod runtime;
+mod sealing;
 mod settings;
 mod source;
 mod template_cache;

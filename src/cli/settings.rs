@@ -11,6 +11,7 @@ use sha2::{Digest, Sha256};
 
 use super::config::{CaptureSection, CasesSection, ConfigFile, Origin};
 use super::ledger_keys::LedgerSettings;
+use super::sealing::SealingSettings;
 use super::{Failure, GlobalArgs, options, progress};
 use crate::access::token::TokenSettings;
 use crate::access::{AccessRules, AccessSettings, Operators};
@@ -74,8 +75,11 @@ pub(super) struct Settings {
     capture_key: Option<PathBuf>,
     /// Who may call a server; `None` for an open one.
     pub access: Option<Access>,
-    /// Rules about dangerous set-ups that the operator insists on breaking.
+    /// The transparency log; `None` where none is kept.
     pub ledger: Option<LedgerSettings>,
+    /// What is sealed at rest, and under which key; `None` for nothing.
+    sealing: Option<SealingSettings>,
+    /// Rules about dangerous set-ups that the operator insists on breaking.
     pub insist: Vec<&'static Rule>,
     /// Where in the configuration the values stand.
     pub origin: Origin,
@@ -152,6 +156,7 @@ impl Settings {
             access,
             cases,
             ledger,
+            sealing,
             danger,
             policies,
         } = file;
@@ -199,6 +204,7 @@ impl Settings {
             capture_key: cases.capture_key,
             access: access.as_ref().map(|access| Access::new(access, ids.numbers.unwrap_or_default())).transpose()?,
             ledger: ledger.map(LedgerSettings::new).transpose()?,
+            sealing: sealing.map(SealingSettings::new).transpose()?,
             insist: insisted(&danger.insist)?,
             data: gallery.data,
             gallery_id: gallery.id.as_deref().map(gallery_id).transpose()?,
@@ -241,6 +247,7 @@ impl Settings {
             ("[ids]", self.number_ids != new.number_ids),
             ("[cases]", self.cases != new.cases || self.capture_key != new.capture_key),
             ("[ledger]", self.ledger != new.ledger),
+            ("[sealing]", self.sealing != new.sealing),
             ("gallery.data", self.data != new.data),
             ("gallery.id", self.gallery_id != new.gallery_id),
             ("gallery.templates_max", self.templates_max != new.templates_max),
@@ -361,8 +368,10 @@ impl Settings {
     pub(super) fn gallery_options(&self, folder: &Path) -> Result<EmbeddedOptions, Failure> {
         let default = EmbeddedOptions::default();
         let ledger = self.ledger.as_ref().map(|ledger| ledger.setup(folder, &self.origin)).transpose()?;
+        let sealing = self.sealing_of(folder)?.map(|sealing| sealing.key_store_options(&self.origin)).transpose()?;
         Ok(EmbeddedOptions {
             ledger,
+            sealing,
             templates_max: self.templates_max.unwrap_or(default.templates_max),
             memory_bytes_max: self.memory_bytes_max.unwrap_or(default.memory_bytes_max),
             progress: Some(progress::opening_bar()),
@@ -379,6 +388,17 @@ impl Settings {
         // A server has a sequencer, and changes keys.
         let ledger = options.ledger.map(|setup| LedgerSetup { sign_at_once: Vec::new(), ..setup });
         Ok(EmbeddedOptions { graph: self.graph, progress, ledger, ..options })
+    }
+
+    /// What is sealed at rest, and under which key; `None` where nothing is.
+    pub(super) fn sealing(&self) -> Option<&SealingSettings> {
+        self.sealing.as_ref()
+    }
+
+    /// The same for the gallery in a folder, in which no key of it may lie.
+    pub(super) fn sealing_of(&self, folder: &Path) -> Result<Option<&SealingSettings>, Failure> {
+        self.sealing.iter().try_for_each(|sealing| sealing.check_apart(folder, &self.origin))?;
+        Ok(self.sealing())
     }
 
     /// The ONNX Runtime library, where one is named.
@@ -536,6 +556,13 @@ mod tests {
             ("[tls]\ncertificate = \"c.pem\"\nkey = \"k\"\nclient_crl = [\"l\"]", "tls.client_crl needs client_ca"),
             ("[tls]\nclient_certificates = \"optional\"", "tls.client_certificates needs client_ca"),
             ("[tls]\nmin_version = \"1.1\"", "1.3"),
+            ("[sealing]\nkey = { credential = \"a/b\" }\nkey_store = \"k\"", "sealing.key: "),
+            ("[sealing]\nkey = { command = [\"unseal\"] }\nkey_store = \"k\"", "sealing.key: "),
+            ("[sealing]\nkey = { file = \"k\" }\nkey_store = \"./k\"", "sealing: key"),
+            (
+                "[sealing]\nkey = { file = \"k\" }\nprevious_key = { file = \"k\" }\nkey_store = \"s\"",
+                "sealing.previous_key",
+            ),
             ("[server]\ndrain_seconds = 100000", "server.drain_seconds"),
             ("[cases]\nchallenge_minutes = 0", "cases.challenge_minutes"),
             ("[cases]\nchallenge_minutes = 61", "cases.challenge_minutes"),

@@ -6,6 +6,8 @@
 //! as associated data, piece by piece, each with its length before it, so that no two lists of pieces
 //! read alike.
 
+#![forbid(unsafe_code)]
+
 use chacha20poly1305::aead::AeadInOut;
 use chacha20poly1305::{KeyInit, Tag, XChaCha20Poly1305, XNonce};
 use zeroize::Zeroizing;

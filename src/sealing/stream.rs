@@ -6,6 +6,8 @@
 //! and to whether it is the last, so frames cannot be moved, left out or cut off. All numbers are
 //! little-endian.
 
+#![forbid(unsafe_code)]
+
 use std::io::{self, Read, Write};
 
 use rayon::prelude::*;

@@ -32,7 +32,7 @@ fn has(ran: &Ran, code: &str, refuses: bool) -> bool {
 }
 
 /// Makes an empty gallery for the pack that is taken by default.
-fn gallery(data: &Path) -> GalleryId {
+pub fn gallery(data: &Path) -> GalleryId {
     let pack = fs::read(crate::support::root().join("models/default/pack.toml")).unwrap();
     let recipe = Manifest::parse(&pack).unwrap().recipe();
     made(data, recipe)

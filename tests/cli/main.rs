@@ -7,9 +7,11 @@ mod chip;
 mod config_check;
 mod counter;
 mod differentials;
+mod dumps;
 mod embed;
 mod evaluate;
 mod gallery;
+mod master_key;
 mod models;
 mod server;
 // Some of it is for the tests of the audit.

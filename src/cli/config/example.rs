@@ -56,6 +56,13 @@ clear_officers = 1             # officers it takes to clear a pair: 1 or 2
 # digest_key = "ledger-digest.key"         # transactions and subjects are named under it, 0600
 # retention_days = 3650        # contents of entries are kept for so long; default: for ever
 
+# [sealing]                    # with it: what is at rest is sealed; docs/sealing.md
+# key = { credential = "chinhchu-master" } # the master key: a systemd credential; or { file = "master.key" },
+                               # 0600; or { command = ["/usr/local/bin/unseal"] }, which writes it
+# previous_key = { file = "master-1.key" } # change keys: the master key until now
+# key_store = "/var/lib/chinhchu-keys/subjects.keys" # keys of subjects; outside the data folder
+# key_store_copy = "/mnt/second-disk/subjects.keys"  # a copy of them, on another disk
+
 [capture]                      # Verify and Identify; decisions have policies of their own
 quality = "advisory"           # off, advisory (measured and told), required (or refused)
 liveness = "advisory"          # likewise, for probes, and for several frames being one picture

@@ -16,6 +16,7 @@ use crate::access::AccessSettings;
 use crate::chip::Unreadable;
 use crate::face::quality::Range;
 use crate::matching::CurveChoice;
+use crate::sealing::KeySource;
 use crate::service::tls::{ClientCertificates, MinVersion};
 use crate::workflow::beneficiary::PolicyFile;
 use crate::workflow::{LegalBasisRule, Level, NumberIds};
@@ -42,6 +43,7 @@ pub(super) struct ConfigFile {
     pub access: Option<AccessSettings>,
     pub cases: CasesSection,
     pub ledger: Option<LedgerSection>,
+    pub sealing: Option<SealingSection>,
     pub danger: DangerSection,
     pub policies: BTreeMap<String, PolicyFile>,
 }
@@ -166,6 +168,27 @@ impl LedgerSection {
     }
 }
 
+/// `[sealing]`
+#[derive(Debug, Clone, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct SealingSection {
+    pub key: KeySource,
+    pub previous_key: Option<KeySource>,
+    pub key_store: PathBuf,
+    pub key_store_copy: Option<PathBuf>,
+}
+
+impl SealingSection {
+    fn paths(&mut self) -> impl Iterator<Item = &mut PathBuf> {
+        let of_keys = [Some(&mut self.key), self.previous_key.as_mut()].into_iter().flatten();
+        let of_keys = of_keys.filter_map(|source| match source {
+            KeySource::File(path) => Some(path),
+            KeySource::Credential(_) | KeySource::Command(_) => None,
+        });
+        of_keys.chain([&mut self.key_store]).chain(&mut self.key_store_copy)
+    }
+}
+
 /// `[ids]`
 #[derive(Debug, Clone, Default, PartialEq, Deserialize)]
 #[serde(default, deny_unknown_fields)]
@@ -205,7 +228,8 @@ impl ConfigFile {
         let of_ledger = file.ledger.iter_mut().flat_map(|ledger| {
             [&mut ledger.signing_key, &mut ledger.digest_key].into_iter().chain(&mut ledger.replaces)
         });
-        for value in paths.into_iter().flatten().chain(of_tls).chain(of_tokens).chain(of_ledger) {
+        let of_sealing = file.sealing.iter_mut().flat_map(SealingSection::paths);
+        for value in paths.into_iter().flatten().chain(of_tls).chain(of_tokens).chain(of_ledger).chain(of_sealing) {
             *value = folder.join(&value);
         }
         Ok((file, Origin::new(path, &text)))
@@ -256,6 +280,40 @@ mod tests {
         assert_eq!(tls.client_crl.len(), 1);
         assert_eq!(tls.client_certificates, Some(ClientCertificates::default()));
         assert_eq!(tls.min_version, Some(MinVersion::default()));
+    }
+
+    #[test]
+    fn what_the_example_shows_of_sealing_parses_once_it_is_no_comment() {
+        let lines = EXAMPLE.lines().skip_while(|line| !line.starts_with("# [sealing]"));
+        let lines = lines.take_while(|line| !line.is_empty()).map(|line| line.trim_start_matches("# "));
+        let sealing = ConfigFile::parse(&lines.collect::<Vec<_>>().join("\n")).expect("the example").sealing;
+        let mut sealing = sealing.expect("[sealing]");
+        assert_eq!(sealing.key, KeySource::Credential("chinhchu-master".to_owned()));
+        assert_eq!(sealing.paths().count(), 3, "every file can be named");
+    }
+
+    #[test]
+    fn a_master_key_has_one_source_of_the_three_and_none_is_a_variable() {
+        for (key, parts) in [
+            ("{ env = \"KEY\" }", ["env", "`file`, `credential`"]),
+            ("{ file = \"a\", credential = \"b\" }", ["line", ""]),
+            ("{ command = \"sh -c x\" }", ["list", ""]),
+            ("{}", ["", ""]),
+            ("\"chinhchu-master-key-v1:AAAA\"", ["", ""]),
+        ] {
+            let text = format!("[sealing]\nkey = {key}\nkey_store = \"k\"\n");
+            let (line, what) = ConfigFile::parse(&text).expect_err(key);
+            assert_eq!(line, 2, "{key}: {what}");
+            eprintln!("{key}: {what}");
+            assert!(parts.iter().all(|part| what.contains(part)), "{key}: {what}");
+        }
+        let (_, what) = ConfigFile::parse("[sealing]\nkey_store = \"k\"\n").expect_err("no key");
+        assert!(what.contains("key"), "{what}");
+        let (_, what) = ConfigFile::parse("[sealing]\nkey = { credential = \"m\" }\n").expect_err("no store");
+        assert!(what.contains("key_store"), "{what}");
+        let more = "[sealing]\nkey = { credential = \"m\" }\nkey_store = \"k\"\nkey_stor_copy = \"c\"\n";
+        let (line, what) = ConfigFile::parse(more).expect_err("a typo");
+        assert!(line == 4 && what.contains("key_stor_copy"), "{line} {what}");
     }
 
     #[test]

@@ -1,8 +1,9 @@
 //! The embedded record store: a redb database in a folder, and one thread that writes to it.
 
 use std::collections::BTreeMap;
+use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
 
@@ -28,6 +29,7 @@ use crate::gallery::{
     GalleryId, GallerySnapshot, LedgerRead, ReadSet, RecordStore, Records, Sizes, SubjectId, Timestamp, Watermark,
 };
 use crate::hex;
+use crate::sealing::Rotation;
 
 /// What callers, readers and the writer share.
 pub(super) struct Shared {
@@ -66,6 +68,34 @@ impl Shared {
     }
 }
 
+/// Begins to seal the keys anew where the master key was changed, beside the work.
+fn rotation(shared: &Arc<Shared>, is_closing: &Arc<AtomicBool>) -> std::io::Result<Option<JoinHandle<()>>> {
+    let protection = &shared.database.protection;
+    let is_asked_for = shared.options.sealing.as_ref().is_some_and(|sealing| sealing.previous.is_some());
+    if !is_asked_for || protection.keys().is_none() {
+        return Ok(None);
+    }
+    let (protection, is_closing) = (Arc::clone(protection), Arc::clone(is_closing));
+    let rotate = move || {
+        let Some(keys) = protection.keys() else { return };
+        let mut told = 0;
+        let progress = &mut |Rotation { done, of }| {
+            if done * 10 / of.max(1) > told {
+                told = done * 10 / of.max(1);
+                tracing::info!(done, of, "keys are sealed anew under the new master key");
+            }
+            if is_closing.load(Ordering::Acquire) { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
+        };
+        match keys.rotate(progress) {
+            Ok(true) => tracing::info!("the master key was changed; the previous one can be taken out of [sealing]"),
+            Ok(false) if keys.is_rotated() => tracing::info!("the previous master key can be taken out of [sealing]"),
+            Ok(false) => tracing::info!("the change of the master key goes on at the next start"),
+            Err(error) => tracing::error!(%error, "the master key could not be changed; the next start tries again"),
+        }
+    };
+    std::thread::Builder::new().name("key-rotation".into()).spawn(rotate).map(Some)
+}
+
 /// Destroys the keys that commits have given up.
 fn destroy_doomed(snapshot: &Snapshot) -> Result<(), StoreError> {
     let Some(keys) = snapshot.protection().keys() else { return Ok(()) };
@@ -78,6 +108,10 @@ pub(in crate::gallery) struct EmbeddedStore {
     /// `None` once it is closed.
     queue: Mutex<Option<mpsc::Sender<Message>>>,
     writer: Mutex<Option<JoinHandle<()>>>,
+    /// Seals the keys anew, where the master key was changed.
+    rotation: Mutex<Option<JoinHandle<()>>>,
+    /// Told to stop it.
+    is_closing: Arc<AtomicBool>,
     /// Freed last, when all else is closed.
     folder: Mutex<Option<Folder>>,
 }
@@ -192,7 +226,11 @@ impl EmbeddedStore {
             .name("gallery-writer".into())
             .spawn(move || writer.run(messages))
             .map_err(|error| fault::from_io(&error, path))?;
+        let is_closing = Arc::new(AtomicBool::new(false));
+        let rotation = rotation(&shared, &is_closing).map_err(|error| fault::from_io(&error, path))?;
         Ok(Self {
+            rotation: Mutex::new(rotation),
+            is_closing,
             shared,
             queue: Mutex::new(Some(queue)),
             writer: Mutex::new(Some(writer)),
@@ -379,6 +417,10 @@ impl RecordStore for EmbeddedStore {
     }
 
     fn close(&self) {
+        self.is_closing.store(true, Ordering::Release);
+        if let Some(rotation) = self.rotation.lock().unwrap_or_else(PoisonError::into_inner).take() {
+            let _ = rotation.join();
+        }
         drop(self.queue.lock().unwrap_or_else(PoisonError::into_inner).take());
         if let Some(writer) = self.writer.lock().unwrap_or_else(PoisonError::into_inner).take() {
             // It catches panics itself; there is nobody left to tell.

@@ -13,9 +13,12 @@
 //! system and cells that a solid-state disk has set aside may keep older bytes: those open under the
 //! store key alone, which a rotation replaces ([`KeyStore::rotate`]).
 
+#![forbid(unsafe_code)]
+
 mod file;
 
 use std::io;
+use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, MutexGuard, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
@@ -204,6 +207,11 @@ impl KeyStore {
         self.files().main.master()
     }
 
+    /// Whether it is sealed under the master key of its options, so that the one before is needed no more.
+    pub fn is_rotated(&self) -> bool {
+        self.master() == self.options.master.id()
+    }
+
     /// How many keys are made, those included that were destroyed or are not handed out yet.
     pub fn made(&self) -> u64 {
         self.handing_out().made
@@ -277,12 +285,12 @@ impl KeyStore {
 
     /// Seals every key anew, under a new store key, itself sealed under the master key of the options;
     /// goes on where an earlier one was interrupted. Keys are handed out, read and destroyed meanwhile.
-    /// `progress` is told how far it is. The old files are overwritten and taken away. Whether anything
-    /// was to be done.
+    /// `progress` is told how far it is, and can stop it; another call goes on. The old files are
+    /// overwritten and taken away. Whether this call ended it.
     ///
     /// # Errors
     /// [`KeyStoreError::Io`]: what was there is there still, and goes on being used.
-    pub fn rotate(&self, progress: &mut dyn FnMut(Rotation)) -> Result<bool, KeyStoreError> {
+    pub fn rotate(&self, progress: &mut dyn FnMut(Rotation) -> ControlFlow<()>) -> Result<bool, KeyStoreError> {
         {
             let mut files = self.files_to_change();
             if files.main.master() == self.options.master.id() {
@@ -299,7 +307,9 @@ impl KeyStore {
             // Another rotation may have been at work.
             let Some(new) = rotated.as_ref() else { return Ok(false) };
             let done = new.slots()?;
-            progress(Rotation { done, of: handing_out.made });
+            if progress(Rotation { done, of: handing_out.made }).is_break() {
+                return Ok(false);
+            }
             if done < handing_out.made {
                 new.append_resealed(main, done, ROTATED_AT_ONCE.min(handing_out.made - done))?;
                 continue;

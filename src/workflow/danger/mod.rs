@@ -6,9 +6,11 @@
 
 mod anchors;
 mod folders;
+mod keys;
 mod policies;
 
 pub use folders::{Permissions, user};
+pub use keys::MasterKeyPlace;
 
 use crate::chip::{Anchors, Moment};
 use crate::matching::CurveChoice;
@@ -78,6 +80,8 @@ pub struct Setup<'a> {
     pub data: Option<Permissions>,
     /// Who may write what decides: configuration, certificates, model pack.
     pub deciding: Vec<Permissions>,
+    /// The master keys, and where they lie.
+    pub master_keys: Vec<MasterKeyPlace>,
     /// User id of this process, where it is known.
     pub user: Option<u32>,
     /// The clock.
@@ -183,6 +187,15 @@ rules! {
     RULES_OWNED_BY_OTHER, Warn,
         "another user than root and the server's own owns it, and can change what is approved",
         "run `chown -R root PATH`, unless that user is an operator";
+    MASTER_KEY_WITH_DATA, Refuse,
+        "the master key lies in the gallery's folder: whoever copies the folder has what opens it, and sealing protects nobody",
+        "keep it elsewhere: a systemd credential, or a file outside that other backups take";
+    MASTER_KEY_WITH_KEYS, Warn,
+        "the master key lies in the folder of the subjects' keys: whoever copies the folder has those and what opens them",
+        "keep it elsewhere: a systemd credential, or a file of another folder";
+    KEY_COMMAND_OPEN, Refuse,
+        "every user of this machine can put another program in the place of the one that gives the master key",
+        "run `chmod o-w PATH`";
     TLS_1_2, Warn,
         "TLS 1.2 shows who connects, and has a history of attacks that 1.3 has not; only its suites with ECDHE and AEAD are spoken",
         "leave tls.min_version at 1.3 as soon as no Windows 10 or Windows Server 2019 calls";
@@ -227,6 +240,7 @@ pub fn findings(setup: &Setup<'_>) -> Vec<Finding> {
         all.push(TLS_1_2.at("tls.min_version", "1.2"));
     }
     all.extend(folders::findings(setup));
+    all.extend(setup.master_keys.iter().flat_map(keys::findings));
     all.extend(setup.log.filter(|filter| is_of_everything(filter)).map(|filter| LOG_OF_LIBRARIES.at("--log", filter)));
     all.sort_by_key(|finding| finding.rule.effect != Effect::Refuse);
     all

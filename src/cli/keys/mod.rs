@@ -1,4 +1,7 @@
-//! `chinhchu keys`: a test authority, certificates of servers and clients, and their revocation.
+//! `chinhchu keys`: the master key ([`master`]); a test authority, certificates of servers and clients,
+//! and their revocation.
+
+mod master;
 
 use std::fs::OpenOptions;
 use std::io::{ErrorKind, Write};
@@ -9,6 +12,7 @@ use std::path::{Path, PathBuf};
 use clap::{Args, Subcommand};
 use serde::Serialize;
 
+use self::master::{ExportArgs, MasterIdArgs, NewMasterArgs, RestoreArgs};
 use super::{Exit, Failure, GlobalArgs, Outcome, print, runtime};
 use crate::access::{check_dns, check_uri};
 use crate::private::{self, Readers};
@@ -22,8 +26,9 @@ Examples:
   chinhchu keys client pki --name payments --uri spiffe://vss.example/payments
   chinhchu keys client pki --name desk-1 --dns desk-1.example
   chinhchu keys revoke pki pki/desk-1.pem
+  chinhchu keys new-master master.key                   the master key of sealing: `keys new-master --help`
 
-For trying out TLS, demonstrations and tests, NOT for production: the authority's key lies in a
+The authority is for trying out TLS, demonstrations and tests, NOT for production: its key lies in a
 file, and whoever reads that can be any machine. In production certificates come from an authority
 whose key nobody can copy. Keys are ECDSA P-256, readable by their owner alone (0600). The
 authority is valid for two years, what it issues for 90 days. Nothing is ever overwritten but the
@@ -69,6 +74,18 @@ enum KeysAction {
     /// Put a certificate on the authority's revocation list
     #[command(after_help = EXAMPLES)]
     Revoke(RevokeArgs),
+    /// Make a master key, under which what is at rest is sealed
+    #[command(after_help = master::EXAMPLES)]
+    NewMaster(NewMasterArgs),
+    /// Split the master key into shares for custodians
+    #[command(after_help = master::EXAMPLES)]
+    Export(ExportArgs),
+    /// Put the master key together of shares
+    #[command(after_help = master::EXAMPLES)]
+    Restore(RestoreArgs),
+    /// Print what the master key is told from others by
+    #[command(after_help = master::EXAMPLES)]
+    MasterId(MasterIdArgs),
 }
 
 #[derive(Debug, Args)]
@@ -172,6 +189,10 @@ pub fn run(global: &GlobalArgs, args: KeysArgs) -> Outcome {
             issue(&args.folder, &args.name, &leaf, what, args.json)
         }
         KeysAction::Revoke(args) => revoke(&args),
+        KeysAction::NewMaster(args) => master::make(&args),
+        KeysAction::Export(args) => master::export(global, &args),
+        KeysAction::Restore(args) => master::restore(&args),
+        KeysAction::MasterId(args) => master::tell_id(global, &args),
     }
 }
 

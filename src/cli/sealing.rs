@@ -1,0 +1,246 @@
+//! `[sealing]`: where the master key comes from, and where the keys of subjects lie.
+
+use std::ffi::OsString;
+use std::path::{Component, Path, PathBuf};
+
+use super::Failure;
+use super::config::{Origin, SealingSection};
+use crate::sealing::{KeySource, KeyStoreOptions, MasterKey};
+use crate::workflow::danger::{MasterKeyPlace, Permissions};
+
+/// Links that are followed from a path at most, as the system does.
+const LINKS_MAX: usize = 40;
+
+/// `[sealing]`, checked.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) struct SealingSettings {
+    /// The master key.
+    pub key: KeySource,
+    /// The one before, over a change of keys.
+    pub previous_key: Option<KeySource>,
+    /// File of the subjects' keys.
+    pub key_store: PathBuf,
+    /// File that a copy of them is kept in.
+    pub key_store_copy: Option<PathBuf>,
+}
+
+impl SealingSettings {
+    pub(super) fn new(section: SealingSection) -> Result<Self, Failure> {
+        let SealingSection { key, previous_key, key_store, key_store_copy } = section;
+        let checked =
+            |name: &str, source: &KeySource| source.check().map_err(|why| Failure::new(format_args!("{name}: {why}")));
+        checked("sealing.key", &key)?;
+        previous_key.iter().try_for_each(|source| checked("sealing.previous_key", source))?;
+        if previous_key.as_ref() == Some(&key) {
+            return Err(Failure::new(
+                "sealing.previous_key is the same as key; name the earlier one, or take it out when the change is done",
+            ));
+        }
+        let sealing = Self { key, previous_key, key_store, key_store_copy };
+        let files: Vec<PathBuf> = sealing.files().map(|path| resolved(path)).collect();
+        if (1..files.len()).any(|at| files[..at].contains(&files[at])) {
+            return Err(Failure::new(
+                "sealing: key, previous_key, key_store and key_store_copy are files of their own, each another",
+            ));
+        }
+        Ok(sealing)
+    }
+
+    /// The master key, and the one before where a change of keys is under way. A command is run here.
+    pub(super) fn read_keys(&self, origin: &Origin) -> Result<(MasterKey, Option<MasterKey>), Failure> {
+        let read = |name: &str, source: &KeySource| source.read().map_err(|why| origin.blame(name, why));
+        let key = read("sealing.key", &self.key)?;
+        let previous = self.previous_key.as_ref().map(|source| read("sealing.previous_key", source)).transpose()?;
+        if previous.as_ref().is_some_and(|previous| previous.id() == key.id()) {
+            let why = format_args!("it is the key {} as well, so that no key would be changed; take it out", key.id());
+            return Err(origin.blame("sealing.previous_key", why));
+        }
+        Ok((key, previous))
+    }
+
+    /// The keys of subjects, and what opens them.
+    pub(super) fn key_store_options(&self, origin: &Origin) -> Result<KeyStoreOptions, Failure> {
+        let (master, previous) = self.read_keys(origin)?;
+        let (path, copy) = (self.key_store.clone(), self.key_store_copy.clone());
+        Ok(KeyStoreOptions { path, copy, master, previous })
+    }
+
+    /// As a check without a server does: reads files, as commands and credentials may be out of reach.
+    pub(super) fn check_files(&self, origin: &Origin) -> Result<(), Failure> {
+        let is_file = |source: &KeySource| matches!(source, KeySource::File(_));
+        let named = [("sealing.key", Some(&self.key)), ("sealing.previous_key", self.previous_key.as_ref())];
+        for (name, source) in named {
+            if let Some(source) = source.filter(|source| is_file(source)) {
+                source.read().map_err(|why| origin.blame(name, why))?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Refuses subjects' keys in the folder whose contents they are erased with: a backup of the folder
+    /// would hold both.
+    pub(super) fn check_apart(&self, data: &Path, origin: &Origin) -> Result<(), Failure> {
+        let stores =
+            [("sealing.key_store", Some(&self.key_store)), ("sealing.key_store_copy", self.key_store_copy.as_ref())];
+        for (name, path) in stores {
+            if let Some(path) = path.filter(|path| lies_in(path, data)) {
+                let why = format_args!(
+                    "{} lies in the gallery's folder {}, whose copies would then hold the keys of what is in it; name a \
+                     place outside, which other backups take",
+                    path.display(),
+                    data.display()
+                );
+                return Err(origin.blame(name, why));
+            }
+        }
+        Ok(())
+    }
+
+    /// Where the keys lie, to be held against the rules about dangerous set-ups.
+    pub(super) fn places(&self, data: Option<&Path>) -> Vec<MasterKeyPlace> {
+        let named = [("sealing.key", Some(&self.key)), ("sealing.previous_key", self.previous_key.as_ref())];
+        let place = |(name, source): (&'static str, Option<&KeySource>)| {
+            let mut place =
+                MasterKeyPlace { name, path: PathBuf::new(), with_data: false, with_keys: false, program: None };
+            match source? {
+                KeySource::File(path) => {
+                    place.path = path.clone();
+                    place.with_data = data.is_some_and(|data| lies_in(path, data));
+                    let folder = resolved(path).parent().map(Path::to_owned);
+                    let stores = [Some(&self.key_store), self.key_store_copy.as_ref()];
+                    let folders =
+                        stores.into_iter().flatten().filter_map(|path| resolved(path).parent().map(Path::to_owned));
+                    place.with_keys = folders.into_iter().any(|store| Some(store) == folder);
+                }
+                KeySource::Command(words) => {
+                    place.path = PathBuf::from(words.first()?);
+                    let program = Permissions::of(&place.path).ok().flatten();
+                    place.program = Permissions::of_above(&place.path).or(program);
+                }
+                KeySource::Credential(_) => return None,
+            }
+            Some(place)
+        };
+        named.into_iter().filter_map(place).collect()
+    }
+
+    /// Files that nothing else may be written over.
+    fn files(&self) -> impl Iterator<Item = &PathBuf> {
+        let of_keys = [Some(&self.key), self.previous_key.as_ref()].into_iter().flatten();
+        let of_keys = of_keys.filter_map(|source| match source {
+            KeySource::File(path) => Some(path),
+            _ => None,
+        });
+        of_keys.chain([&self.key_store]).chain(&self.key_store_copy)
+    }
+}
+
+/// Whether a path leads into a folder, through whatever links and whether it is there yet or not.
+fn lies_in(path: &Path, folder: &Path) -> bool {
+    resolved(path).starts_with(resolved(folder))
+}
+
+/// Where a path leads: links are followed as far as it is there, the rest is taken as it is written.
+fn resolved(path: &Path) -> PathBuf {
+    let mut left: Vec<OsString> = pieces(&std::path::absolute(path).unwrap_or_else(|_| path.to_owned()));
+    let (mut at, mut links) = (PathBuf::from("/"), 0);
+    while let Some(piece) = left.pop() {
+        if piece == ".." {
+            at.pop();
+            continue;
+        }
+        let next = at.join(&piece);
+        match std::fs::read_link(&next) {
+            Ok(target) if links < LINKS_MAX => {
+                links += 1;
+                if target.is_absolute() {
+                    at = PathBuf::from("/");
+                }
+                left.extend(pieces(&target));
+            }
+            _ => at = next,
+        }
+    }
+    at
+}
+
+/// Names of a path, the last first.
+fn pieces(path: &Path) -> Vec<OsString> {
+    let name = |piece: Component<'_>| match piece {
+        Component::Normal(name) => Some(name.to_owned()),
+        Component::ParentDir => Some("..".into()),
+        _ => None,
+    };
+    let mut names: Vec<_> = path.components().filter_map(name).collect();
+    names.reverse();
+    names
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+    use std::os::unix::fs::symlink;
+
+    use super::*;
+
+    fn settings(key_store: &Path) -> SealingSettings {
+        SealingSettings {
+            key: KeySource::Credential("master".to_owned()),
+            previous_key: None,
+            key_store: key_store.to_owned(),
+            key_store_copy: None,
+        }
+    }
+
+    #[test]
+    fn subjects_keys_lie_outside_the_data_whatever_links_lead_there() {
+        let folder = tempfile::tempdir().unwrap();
+        let at = |name: &str| folder.path().join(name);
+        let data = at("data");
+        fs::create_dir(&data).unwrap();
+        fs::create_dir(at("keys")).unwrap();
+        symlink(&data, at("link-to-data")).unwrap();
+        symlink("data/keys.new", at("link-to-nothing-yet")).unwrap();
+        symlink(at("link-to-data"), at("link-to-a-link")).unwrap();
+        symlink(at("keys"), data.join("out")).unwrap();
+        symlink("loop-2", at("loop-1")).unwrap();
+        symlink("loop-1", at("loop-2")).unwrap();
+        for inside in [
+            "data/keys",
+            "data/a/b/keys",
+            "data/../data/keys",
+            "keys/../data/keys",
+            "none/../data/keys",
+            "link-to-data/keys",
+            "link-to-a-link/keys",
+            "link-to-nothing-yet",
+            "./data/./keys",
+        ] {
+            let refused = settings(&at(inside)).check_apart(&data, &Origin::default());
+            let told = refused.expect_err(inside).to_string();
+            assert!(told.contains("lies in the gallery's folder"), "{told}");
+            // The folder is named by a link.
+            assert!(settings(&at(inside)).check_apart(&at("link-to-a-link"), &Origin::default()).is_err(), "{inside}");
+            let copy = SealingSettings { key_store_copy: Some(at(inside)), ..settings(&at("keys/k")) };
+            assert!(copy.check_apart(&data, &Origin::default()).is_err(), "{inside}");
+        }
+        for outside in ["keys/keys", "data-2", "data/../keys", "data/out/keys", "link-to-data/../keys", "loop-1/keys"] {
+            settings(&at(outside)).check_apart(&data, &Origin::default()).expect(outside);
+        }
+    }
+
+    #[test]
+    fn a_key_with_the_data_or_beside_the_subjects_keys_is_told() {
+        let folder = tempfile::tempdir().unwrap();
+        let at = |name: &str| folder.path().join(name);
+        let found = |key: &str| {
+            let settings = SealingSettings { key: KeySource::File(at(key)), ..settings(&at("keys/subjects")) };
+            let places = settings.places(Some(&at("data")));
+            (places[0].with_data, places[0].with_keys)
+        };
+        assert_eq!(found("data/master.key"), (true, false));
+        assert_eq!(found("keys/master.key"), (false, true));
+        assert_eq!(found("elsewhere/master.key"), (false, false));
+        assert_eq!(settings(&at("k")).places(None), [], "a credential lies where systemd puts it");
+    }
+}

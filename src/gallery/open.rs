@@ -4,7 +4,7 @@ use std::ops::ControlFlow;
 use std::path::Path;
 use std::sync::Arc;
 
-use super::embedded::{BackendFactory, EmbeddedIndex, EmbeddedOptions, EmbeddedStore};
+use super::embedded::{BackendFactory, EmbeddedIndex, EmbeddedOptions, EmbeddedStore, Sealed};
 use super::{
     Gallery, GalleryError, GalleryId, LedgerSetup, LedgerTables, RecordStore, SnapshotHead, SnapshotPart, VectorIndex,
 };
@@ -83,6 +83,18 @@ fn of(store: Arc<EmbeddedStore>, setup: Option<LedgerSetup>) -> Result<Gallery, 
         Some(LedgerSetup { key, sign_at_once, .. }) => gallery.with_ledger(key).signing_at_once(sign_at_once),
         None => gallery,
     })
+}
+
+/// Seals the gallery in the folder `dir`, which nobody has open and which lies in the clear, with the
+/// keys of the options; goes on where an earlier call was interrupted. `progress` is told how many rows
+/// are done. What lay in the clear is overwritten; copies that were made of the folder before stay
+/// readable.
+///
+/// # Errors
+/// As [`open`]; [`GalleryError::SealingNeeded`] where the options have no keys. Where it fails the
+/// clear gallery is as it was.
+pub fn seal(dir: &Path, options: &EmbeddedOptions, progress: &mut dyn FnMut(u64)) -> Result<Sealed, GalleryError> {
+    EmbeddedStore::seal(dir, options, progress)
 }
 
 /// Whether there is a gallery in the folder `dir`.

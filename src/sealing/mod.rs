@@ -18,6 +18,7 @@ mod source;
 pub mod stream;
 
 pub use self::dumps::forbid_core_dumps;
+pub(crate) use self::key_store::overwrite_and_remove;
 pub use self::key_store::{KeyStore, KeyStoreError, KeyStoreOptions, Rotation};
 pub use self::master::{KeyId, MasterKey, NotAMasterKey};
 pub use self::secret::Secret;

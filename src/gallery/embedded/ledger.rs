@@ -31,13 +31,13 @@ use crate::ledger::verify::Leaf;
 /// Version of the layout with these tables: an earlier program would write without entering.
 pub(super) const FORMAT_VERSION_WITH_LEDGER: u32 = 3;
 
-const HEAD: TableDefinition<&str, &[u8]> = TableDefinition::new("ledger");
+pub(super) const HEAD: TableDefinition<&str, &[u8]> = TableDefinition::new("ledger");
 const HEAD_KEY: &str = "head";
-const COMMITMENTS: TableDefinition<u64, &[u8]> = TableDefinition::new("ledger_commitments");
-const ENTRIES: TableDefinition<u64, &[u8]> = TableDefinition::new("ledger_entries");
-const ABOUT: TableDefinition<&[u8], &[u8]> = TableDefinition::new("ledger_about");
-const TILES: TableDefinition<u64, &[u8]> = TableDefinition::new("ledger_tiles");
-const CHECKPOINTS: TableDefinition<u64, &[u8]> = TableDefinition::new("ledger_checkpoints");
+pub(super) const COMMITMENTS: TableDefinition<u64, &[u8]> = TableDefinition::new("ledger_commitments");
+pub(super) const ENTRIES: TableDefinition<u64, &[u8]> = TableDefinition::new("ledger_entries");
+pub(super) const ABOUT: TableDefinition<&[u8], &[u8]> = TableDefinition::new("ledger_about");
+pub(super) const TILES: TableDefinition<u64, &[u8]> = TableDefinition::new("ledger_tiles");
+pub(super) const CHECKPOINTS: TableDefinition<u64, &[u8]> = TableDefinition::new("ledger_checkpoints");
 
 /// Bits of a tile's number in its key.
 const TILE_BITS: u32 = 56;
@@ -68,7 +68,7 @@ struct HeadRecord {
 }
 
 #[derive(Clone, PartialEq, Message)]
-struct EntryRecord {
+pub(super) struct EntryRecord {
     #[prost(bytes = "vec", tag = "1")]
     salt: Vec<u8>,
     #[prost(bytes = "vec", tag = "2")]

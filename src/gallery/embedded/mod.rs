@@ -28,6 +28,7 @@ mod protection;
 mod read;
 mod record;
 mod row_sum;
+mod seal;
 mod snapshot;
 mod storage;
 mod store;
@@ -36,5 +37,6 @@ mod writer;
 
 pub(super) use self::index::EmbeddedIndex;
 pub use self::options::{EmbeddedOptions, Progress};
+pub use self::seal::Sealed;
 pub use self::storage::BackendFactory;
 pub(super) use self::store::EmbeddedStore;

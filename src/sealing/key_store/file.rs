@@ -114,7 +114,7 @@ pub(super) fn begun_rotation(main: &StoreFile, options: &KeyStoreOptions) -> Res
 }
 
 /// Overwrites a file with zeros and takes it away; where there is none, all is well.
-pub(super) fn overwrite_and_remove(path: &Path) -> io::Result<()> {
+pub(crate) fn overwrite_and_remove(path: &Path) -> io::Result<()> {
     let file = match OpenOptions::new().write(true).open(path) {
         Ok(file) => file,
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),

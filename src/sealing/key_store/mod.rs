@@ -22,6 +22,7 @@ use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, MutexGuard, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
+pub(crate) use self::file::overwrite_and_remove;
 use self::file::{Header, SLOT_BYTES, Slot, StoreFile};
 use super::{KeyId, MasterKey, Secret};
 

@@ -355,6 +355,7 @@ async fn send(client: &Client, number: usize, kind: u64, one: Vec<u8>, other: Ve
                     attributes,
                     photos,
                     accept_poor: true,
+                    legal_basis: None,
                     vouch: None,
                 })
                 .await?;

@@ -67,6 +67,7 @@ async fn run(templates: u64) -> Result<bool, Failure> {
         attributes: Attributes::default(),
         photos: vec![enrolled],
         accept_poor: true,
+        legal_basis: None,
         vouch: None,
     };
     engine.enrol(&RequestContext::internal("benchmark"), request).await?;

@@ -165,6 +165,7 @@ async fn enrolments_per_second(gallery: &Arc<Gallery>, writers: u64, tag: &str) 
                     let new = NewTemplate { template: content, source: Source::Live, captured_at: None, quality: None };
                     let enrolment = Enrolment {
                         by: None,
+                        legal_basis: None,
                         subject,
                         mode: EnrolMode::Create,
                         attributes: Attributes::default(),

@@ -50,6 +50,7 @@
 //!             templates: vec![photo],
 //!             agreement: Agreement::Known,
 //!             by: None,
+//!             legal_basis: None,
 //!         };
 //!         gallery.enrol(&RequestContext::internal("example"), enrolment, None).await?;
 //!     }

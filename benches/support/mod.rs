@@ -104,6 +104,7 @@ pub async fn fill(
             let template = Template::from_raw(recipe, vector).map_err(|_| "a vector without a length")?;
             let enrolment = Enrolment {
                 by: None,
+                legal_basis: None,
                 subject: SubjectId::new(format!("s{number}"))?,
                 mode: EnrolMode::Create,
                 attributes: Attributes::default(),

@@ -178,7 +178,8 @@ pub(super) fn open_gallery(
 ) -> Result<Engine, Failure> {
     let engine = settings.open_engine(photos)?;
     let gallery = gallery_of(folder, &engine, options).map_err(|failure| settings.blame_folder(folder, failure))?;
-    Ok(engine.with_gallery(gallery).map_err(Failure::new)?.with_number_ids(settings.number_ids))
+    let engine = engine.with_gallery(gallery).map_err(Failure::new)?;
+    Ok(engine.with_number_ids(settings.number_ids).with_legal_basis(settings.legal_basis))
 }
 
 /// The embedded gallery in `folder`, for an engine.

@@ -39,7 +39,7 @@ use super::progress::Progress;
 use super::settings::Settings;
 use super::{Failure, caller, outcome, photo};
 use crate::context::RequestContext;
-use crate::gallery::{Attributes, EnrolMode, RequestId, Source, SubjectId, Timestamp};
+use crate::gallery::{Attributes, EnrolMode, LegalBasis, RequestId, Source, SubjectId, Timestamp};
 use crate::hex;
 use crate::workflow::reason::Reason;
 use crate::workflow::{EnrolRequest, Photo, WorkflowError};
@@ -65,6 +65,8 @@ pub(super) struct BulkPlan {
     pub attributes: Attributes,
     /// Who enrols the rows that name nobody.
     pub clerk: Option<SubjectId>,
+    /// What rows rest on that name nothing.
+    pub legal_basis: Option<LegalBasis>,
     pub accept_poor: bool,
 }
 
@@ -345,6 +347,7 @@ impl Worker {
                 attributes: listed.attributes.clone(),
                 photos: vec![photo],
                 by: listed.clerk.clone().or_else(|| self.plan.clerk.clone()),
+                legal_basis: listed.legal_basis.clone().or_else(|| self.plan.legal_basis.clone()),
                 accept_poor: self.plan.accept_poor,
                 // A list is nothing an officer has looked at photo by photo.
                 vouch: None,
@@ -388,6 +391,9 @@ impl Worker {
         // Only where a row has one: those of earlier versions keep their names.
         if let Some(Timestamp(at)) = listed.captured_at {
             field(&at.to_le_bytes());
+        }
+        if let Some(basis) = listed.legal_basis.as_ref().or(self.plan.legal_basis.as_ref()) {
+            field(basis.as_str().as_bytes());
         }
         // A second pack makes templates that the first alone did not: that is not done yet.
         if let Backend::Engine(engine) = &self.backend

@@ -10,7 +10,7 @@ use super::bulk::{self, BulkPlan};
 use super::settings::Settings;
 use super::{Exit, Failure, GlobalArgs, Outcome, caller, options, photo, print, runtime};
 use crate::face::FaceReport;
-use crate::gallery::{Attributes, EnrolMode, Note, RequestId, Source, SubjectId, Vouch};
+use crate::gallery::{Attributes, EnrolMode, LegalBasis, Note, RequestId, Source, SubjectId, Vouch};
 use crate::workflow::{EnrolOutcome, EnrolRequest, PROBE_FRAMES_MAX, Photo};
 
 const USAGE: &str = "\
@@ -27,8 +27,8 @@ Examples:
 A manifest is a CSV file with the columns subject_id and path, one photo a row, in
 any order; relative paths start at the manifest's folder, and several rows may name the
 same subject. The columns scheme (several divided by ; | or +), province, unit,
-captured_at (2024-03-05, or with time and offset), source and clerk_id go before the options
-of these names where a row fills them; other columns are ignored. A row that fails is listed
+captured_at (2024-03-05, or with time and offset), source, clerk_id and legal_basis go before
+the options of these names where a row fills them; other columns are ignored. A row that fails is listed
 on standard error with its line, and does not stop the others.
 
 Each row is durable before the next one of its subject begins. After an interruption
@@ -86,6 +86,9 @@ pub struct EnrollArgs {
     /// Pseudonymous id of the clerk who enrols; kept with the record
     #[arg(long, value_name = "ID", value_parser = options::id)]
     clerk: Option<SubjectId>,
+    /// Reference to the legal basis or consent that the enrolment rests on; kept with the record
+    #[arg(long, value_name = "REF", value_parser = options::legal_basis)]
+    legal_basis: Option<LegalBasis>,
     /// Scheme the subject draws from: social, health or unemployment; may be repeated
     #[arg(long, value_name = "SCHEME", help_heading = "Attributes", value_parser = options::scheme)]
     scheme: Vec<String>,
@@ -172,13 +175,21 @@ pub fn run(global: &GlobalArgs, args: EnrollArgs) -> Outcome {
             let bytes = photo::read_all(&photos, settings.limits.encoded_bytes_max)?;
             let photos = bytes.into_iter().map(|bytes| Photo { bytes, source, captured_at: None }).collect();
             let accept_poor = args.accept_poor;
-            let by = args.clerk;
-            let request = EnrolRequest { request_id, subject, mode, attributes, photos, by, accept_poor, vouch };
+            let (by, legal_basis) = (args.clerk, args.legal_basis);
+            let request =
+                EnrolRequest { request_id, subject, mode, attributes, photos, by, accept_poor, vouch, legal_basis };
             runtime::block_on(one(&settings, &place, args.create, request, &roles, args.json))
         }
         EnrollPlan::Many(manifest) => {
-            let plan =
-                BulkPlan { manifest, mode, source, attributes, clerk: args.clerk, accept_poor: args.accept_poor };
+            let plan = BulkPlan {
+                manifest,
+                mode,
+                source,
+                attributes,
+                clerk: args.clerk,
+                legal_basis: args.legal_basis,
+                accept_poor: args.accept_poor,
+            };
             runtime::block_on(many(&settings, &place, args.create, plan, args.json))
         }
     }

@@ -136,6 +136,7 @@ pub fn run(global: &GlobalArgs, args: IdentifyArgs) -> Outcome {
         province: args.province,
         excluded: args.exclude.into_iter().collect(),
         claimed: args.claimed,
+        ..Filter::default()
     };
     let probes = photo::read_all(&args.photos, settings.limits.encoded_bytes_max)?;
 

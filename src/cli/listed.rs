@@ -2,7 +2,7 @@
 
 use super::manifest::{BadRow, Columns, Manifest, Row};
 use super::{Failure, date};
-use crate::gallery::{Attributes, Scheme, Source, SubjectId, Timestamp};
+use crate::gallery::{Attributes, LegalBasis, Scheme, Source, SubjectId, Timestamp};
 
 /// A row that can be acted on.
 #[derive(Debug, Clone, PartialEq)]
@@ -15,11 +15,13 @@ pub(super) struct Listed {
     pub captured_at: Option<Timestamp>,
     /// Pseudonymous id of who enrols, where the row says so.
     pub clerk: Option<SubjectId>,
+    /// What the enrolment rests on in law, where the row says so.
+    pub legal_basis: Option<LegalBasis>,
 }
 
 /// A manifest of people to enrol. Its columns `scheme` (or `schemes`), `province`, `unit`,
-/// `captured_at`, `source` and `clerk_id` are read where they are there; a field that is empty
-/// leaves what holds for all rows.
+/// `captured_at`, `source`, `clerk_id` and `legal_basis` are read where they are there; a field that
+/// is empty leaves what holds for all rows.
 pub(super) struct People {
     manifest: Manifest,
     scheme: Option<usize>,
@@ -28,6 +30,7 @@ pub(super) struct People {
     captured_at: Option<usize>,
     source: Option<usize>,
     clerk: Option<usize>,
+    legal_basis: Option<usize>,
     attributes: Attributes,
     all_from: Source,
 }
@@ -57,6 +60,7 @@ impl People {
             captured_at: find(&["captured_at", "capture_date"])?,
             source: find(&["source"])?,
             clerk: find(&["clerk_id"])?,
+            legal_basis: find(&["legal_basis"])?,
             manifest,
             attributes,
             all_from: source,
@@ -89,8 +93,10 @@ impl People {
         let source =
             text(self.source)?.map(|text| source(&text).ok_or_else(|| bad("the source is none of chip, live, other")));
         let clerk = text(self.clerk)?.map(|id| SubjectId::new(id).map_err(|_| bad(NO_CLERK)));
+        let legal_basis = text(self.legal_basis)?.map(|text| LegalBasis::new(text).map_err(|_| bad(NO_BASIS)));
         Ok(Listed {
             clerk: clerk.transpose()?,
+            legal_basis: legal_basis.transpose()?,
             row,
             attributes,
             source: source.transpose()?.unwrap_or(self.all_from),
@@ -100,6 +106,8 @@ impl People {
 }
 
 const NO_CLERK: &str = "clerk_id is 1 to 128 bytes of text without control characters";
+
+const NO_BASIS: &str = "legal_basis is a reference of 1 to 200 characters without a number of nine or more digits";
 
 const NO_TIME: &str = "captured_at is no time from 1970 until now; write 2024-03-05, or 2024-03-05T08:30:00+07:00 (05/03/2024 may mean two days)";
 
@@ -144,7 +152,7 @@ mod tests {
     /// Somebody was enrolled without the scheme that the row named.
     #[test]
     fn a_row_in_another_encoding_fails_and_its_attributes_are_not_dropped() {
-        for column in ["scheme", "province", "unit", "captured_at", "source", "clerk_id"] {
+        for column in ["scheme", "province", "unit", "captured_at", "source", "clerk_id", "legal_basis"] {
             let mut text = format!("subject_id,path,{column},note\np1,a.jpg,").into_bytes();
             text.extend(b"H\xe0 N\xf4i,x\np2,b.jpg,,\xe0\n");
             let rows = read(text);
@@ -164,6 +172,7 @@ mod tests {
             ("captured_at", "2024-02-30", "no time"),
             ("source", "scan", "chip, live, other"),
             ("clerk_id", "a\u{7}b", "control characters"),
+            ("legal_basis", "consent 079088000017", "nine or more digits"),
         ] {
             let rows = read(format!("subject_id,path,{column}\np1,a.jpg,{value}\np2,b.jpg,\n"));
             let bad = rows[0].as_ref().unwrap_err();

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use clap::builder::{OsStringValueParser, TypedValueParser};
 use clap::{Args, ValueEnum};
 
-use crate::gallery::{RequestId, Scheme, SubjectId};
+use crate::gallery::{LegalBasis, RequestId, Scheme, SubjectId};
 use crate::matching::CurveChoice;
 use crate::workflow::danger::{self, Rule};
 
@@ -129,6 +129,11 @@ pub(super) fn scheme(text: &str) -> Result<String, String> {
 /// The id of a subject, an officer or a clerk as typed.
 pub(super) fn id(text: &str) -> Result<SubjectId, String> {
     SubjectId::new(text).map_err(|error| error.to_string())
+}
+
+/// A reference to a legal basis as typed.
+pub(super) fn legal_basis(text: &str) -> Result<LegalBasis, String> {
+    LegalBasis::new(text).map_err(|error| error.to_string())
 }
 
 /// A transaction as typed.

@@ -5,7 +5,7 @@ use std::path::{Component, Path, PathBuf};
 
 use super::Failure;
 use super::config::{Origin, SealingSection};
-use crate::sealing::{KeySource, MasterKey};
+use crate::sealing::{KeySource, KeyStoreOptions, MasterKey};
 use crate::workflow::danger::{MasterKeyPlace, Permissions};
 
 /// Links that are followed from a path at most, as the system does.
@@ -56,6 +56,13 @@ impl SealingSettings {
             return Err(origin.blame("sealing.previous_key", why));
         }
         Ok((key, previous))
+    }
+
+    /// The keys of subjects, and what opens them.
+    pub(super) fn key_store_options(&self, origin: &Origin) -> Result<KeyStoreOptions, Failure> {
+        let (master, previous) = self.read_keys(origin)?;
+        let (path, copy) = (self.key_store.clone(), self.key_store_copy.clone());
+        Ok(KeyStoreOptions { path, copy, master, previous })
     }
 
     /// As a check without a server does: reads files, as commands and credentials may be out of reach.

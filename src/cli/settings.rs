@@ -26,7 +26,9 @@ use crate::service;
 use crate::service::tls::TlsOptions;
 use crate::workflow::beneficiary::Policies;
 use crate::workflow::danger::Rule;
-use crate::workflow::{CaptureRules, CaseRules, Engine, EngineOptions, GenerationOptions, NumberIds, WorkflowError};
+use crate::workflow::{
+    CaptureRules, CaseRules, Engine, EngineOptions, GenerationOptions, LegalBasisRule, NumberIds, WorkflowError,
+};
 
 /// Where the default pack is looked for, below each of the [`places`].
 const PACK_DEFAULT: &str = "models/default";
@@ -68,6 +70,7 @@ pub(super) struct Settings {
     pub csca_unreadable: Unreadable,
     pub policies: Policies,
     pub number_ids: NumberIds,
+    pub legal_basis: LegalBasisRule,
     cases: CaseRules,
     capture_key: Option<PathBuf>,
     /// Who may call a server; `None` for an open one.
@@ -196,6 +199,7 @@ impl Settings {
             csca_unreadable: chip.csca_unreadable.unwrap_or_default(),
             policies: Policies::new(&policies).map_err(Failure::new)?,
             number_ids: ids.numbers.unwrap_or_default(),
+            legal_basis: gallery.legal_basis.unwrap_or_default(),
             cases: case_rules(&cases)?,
             capture_key: cases.capture_key,
             access: access.as_ref().map(|access| Access::new(access, ids.numbers.unwrap_or_default())).transpose()?,
@@ -249,6 +253,7 @@ impl Settings {
             ("gallery.templates_max", self.templates_max != new.templates_max),
             ("gallery.memory_bytes_max", self.memory_bytes_max != new.memory_bytes_max),
             ("gallery.graph", self.graph != new.graph),
+            ("gallery.legal_basis", self.legal_basis != new.legal_basis),
             ("[server]", self.server != new.server),
             // Whether there is one at all: what it says is read anew.
             ("[access]", self.access.is_some() != new.access.is_some()),
@@ -363,8 +368,10 @@ impl Settings {
     pub(super) fn gallery_options(&self, folder: &Path) -> Result<EmbeddedOptions, Failure> {
         let default = EmbeddedOptions::default();
         let ledger = self.ledger.as_ref().map(|ledger| ledger.setup(folder, &self.origin)).transpose()?;
+        let sealing = self.sealing_of(folder)?.map(|sealing| sealing.key_store_options(&self.origin)).transpose()?;
         Ok(EmbeddedOptions {
             ledger,
+            sealing,
             templates_max: self.templates_max.unwrap_or(default.templates_max),
             memory_bytes_max: self.memory_bytes_max.unwrap_or(default.memory_bytes_max),
             progress: Some(progress::opening_bar()),

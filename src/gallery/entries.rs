@@ -2,8 +2,8 @@
 
 use super::ledger::{NewEntry, entry_of};
 use super::{
-    ClearPair, Command, EnrolMode, Enrolment, GalleryError, NewDecision, Outcome, RequestId, ResolveCommand, SubjectId,
-    UnclearPair,
+    ChangeStanding, ClearPair, Command, EnrolMode, Enrolment, Erase, GalleryError, NewDecision, Outcome, RequestId,
+    ResolveCommand, StandingAction, SubjectId, UnclearPair,
 };
 use crate::context::RequestContext;
 use crate::ledger::entry::{Code, Entry, Kind, LedgerKey, REASONS_MAX, SUBJECTS_MAX};
@@ -117,6 +117,22 @@ pub(super) fn entered(
         Command::Enrol(enrolment, _) => vec![of_enrolment(context, enrolment, key)],
         Command::Remove(subject, _) => {
             vec![Entry { subjects: vec![key.subject(subject.as_str())], ..of(Kind::Removal) }]
+        }
+        Command::ChangeStanding(ChangeStanding { subject, action, by, .. }, _) => {
+            let kind = match action {
+                StandingAction::Hold(_) | StandingAction::Release(_) => Kind::Hold,
+                _ => Kind::Restriction,
+            };
+            vec![Entry {
+                subjects: vec![key.subject(subject.as_str())],
+                outcome: code(action.name()),
+                named: named(by),
+                ..of(kind)
+            }]
+        }
+        // What it comes to is filled in where it is planned.
+        Command::Erase(Erase { subject, by, .. }, _) => {
+            vec![Entry { subjects: vec![key.subject(subject.as_str())], named: named(by), ..of(Kind::Erasure) }]
         }
         Command::Decide(decision) => of_decision(context, decision, key),
         Command::Resolve(ResolveCommand { key: of_decision, resolution, .. }) => vec![Entry {

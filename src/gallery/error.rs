@@ -2,6 +2,7 @@ use std::path::PathBuf;
 
 use super::GalleryId;
 use crate::face::RecipeDigest;
+use crate::sealing::KeyStoreError;
 use crate::search::SearchError;
 
 /// Why the gallery refused or failed. The variants tell the caller's fault, the
@@ -93,6 +94,34 @@ pub enum GalleryError {
     /// An officer's reason that is empty, too long or holds a number.
     #[error("a reason is 1 to 500 characters in one line and holds no number of nine or more digits")]
     BadNote,
+    /// A name of a hold that is none.
+    #[error(
+        "the name of a legal hold has 1 to 64 of A-Z a-z 0-9 _ . / - and is nobody's number; take that of the case file"
+    )]
+    BadHoldName,
+    /// A reference to a legal basis that is empty, too long or holds a number.
+    #[error(
+        "a legal basis is a reference of 1 to 200 characters in one line and holds no number of nine or more digits"
+    )]
+    BadLegalBasis,
+    /// A record that must stay as it is.
+    #[error(
+        "the record must stay as it is: a referral of it waits for an officer, it is restricted, or a legal hold is on \
+         it; where it is to go, ask for its erasure, which restricts it until that ends"
+    )]
+    RecordKept,
+    /// A record that is restricted.
+    #[error(
+        "the record is restricted: nothing is added to it and no decision about it approves by itself; an officer \
+         decides, or an auditor lifts the restriction"
+    )]
+    RecordRestricted,
+    /// A restriction to lift where there is none.
+    #[error("the record is not restricted; there is nothing to lift")]
+    NotRestricted,
+    /// A hold to release that is not there.
+    #[error("no legal hold of this name is on the record; `subject show` lists those that are")]
+    UnknownHold,
     /// A pair of one.
     #[error("a pair is of two different subjects")]
     SamePair,
@@ -199,6 +228,25 @@ pub enum GalleryError {
     /// What was to be done cannot be entered.
     #[error("nothing was done: it cannot be entered in the log ({0}); this is a defect of chinhchu")]
     Entry(String),
+    /// The gallery is sealed, and no key was given.
+    #[error(
+        "the gallery {0} is sealed, and is opened with its keys alone; name them under [sealing] in the configuration"
+    )]
+    SealingNeeded(PathBuf),
+    /// A key was given, and the gallery is not sealed.
+    #[error(
+        "the gallery {0} is not sealed, though [sealing] is in the configuration; `chinhchu keys seal` seals it, or take [sealing] out"
+    )]
+    NotSealed(PathBuf),
+    /// The key store is another gallery's.
+    #[error("the key store {0} is not the one of this gallery; check sealing.key_store")]
+    OtherKeyStore(PathBuf),
+    /// Keys that the gallery uses are not in the key store.
+    #[error("the key store {0} is older than the gallery and lacks keys that it uses; put it back from its copy")]
+    OlderKeyStore(PathBuf),
+    /// The key store cannot be used.
+    #[error(transparent)]
+    KeyStore(#[from] KeyStoreError),
     /// The store is shutting down.
     #[error("the gallery is closing; try again")]
     Closing,
@@ -219,7 +267,12 @@ impl GalleryError {
     /// Whose fault it is.
     pub fn fault(&self) -> Fault {
         match self {
-            Self::Damaged { .. } | Self::NewerVersion { .. } | Self::Ledger(_) => Fault::Data,
+            Self::Damaged { .. }
+            | Self::NewerVersion { .. }
+            | Self::Ledger(_)
+            | Self::OtherKeyStore(_)
+            | Self::OlderKeyStore(_)
+            | Self::KeyStore(KeyStoreError::Damaged { .. } | KeyStoreError::Newer { .. }) => Fault::Data,
             Self::Search(
                 SearchError::Full { .. }
                 | SearchError::Memory { .. }
@@ -239,6 +292,9 @@ impl GalleryError {
             | Self::NoLedger
             | Self::LedgerSigner
             | Self::Entry(_)
+            | Self::SealingNeeded(_)
+            | Self::NotSealed(_)
+            | Self::KeyStore(_)
             | Self::InUse(_)
             | Self::NotThere(_)
             | Self::OtherFiles(_)

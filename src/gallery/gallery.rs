@@ -12,10 +12,10 @@ use super::records::{Committed, ReadSet, Records};
 use super::rules::{self, Command};
 use super::store::RecordStore;
 use super::{
-    ANSWER_BYTES_MAX, Candidate, CaptureBand, CapturesFound, ClearPair, ClearedPair, DecisionFilter, DecisionKey,
-    DecisionPage, Enrolment, Filter, GalleryError, GalleryId, GallerySnapshot, LookUp, NewChallenge, NewDecision,
-    Receipt, RequestId, ResolveCommand, Retry, Scope, Stats, StoredChallenge, StoredDecision, Subject, SubjectId,
-    UnclearPair, Watermark,
+    ANSWER_BYTES_MAX, Candidate, CaptureBand, CapturesFound, ChangeStanding, ClearPair, ClearedPair, DecisionFilter,
+    DecisionKey, DecisionPage, Enrolment, Erase, Erasure, Filter, GalleryError, GalleryId, GallerySnapshot, LookUp,
+    NewChallenge, NewDecision, Receipt, RequestId, ResolveCommand, Restricted, Retry, Scope, Stats, StoredChallenge,
+    StoredDecision, Subject, SubjectId, UnclearPair, Watermark,
 };
 use crate::context::RequestContext;
 use crate::face::{RecipeDigest, Template};
@@ -119,7 +119,7 @@ impl Gallery {
     }
 
     fn counted(&self) -> Vec<(RecipeDigest, u64)> {
-        let all = IndexFilter::default();
+        let all = IndexFilter { restricted: Restricted::Included, ..IndexFilter::default() };
         self.indexes.iter().map(|index| (index.recipe(), index.count(&all))).collect()
     }
 
@@ -184,6 +184,48 @@ impl Gallery {
         retry: Option<Retry>,
     ) -> Result<Receipt, GalleryError> {
         Ok(self.commit(context, Command::Remove(subject.clone(), retry)).await?.receipt)
+    }
+
+    /// Restricts or holds a record, or ends that. With a [`Retry`] as in [`Gallery::enrol`].
+    ///
+    /// # Errors
+    /// [`GalleryError::UnknownSubject`]; [`GalleryError::NotRestricted`] where there is nothing to
+    /// lift; [`GalleryError::UnknownHold`] where there is none of that name;
+    /// [`GalleryError::RequestIdReused`]; as [`RecordStore::commit`].
+    pub async fn change_standing(
+        &self,
+        context: &RequestContext,
+        change: ChangeStanding,
+        retry: Option<Retry>,
+    ) -> Result<Receipt, GalleryError> {
+        Ok(self.commit(context, Command::ChangeStanding(change, retry)).await?.receipt)
+    }
+
+    /// Takes away everything that is kept of a subject: the record, its templates, every decision
+    /// about it with what belongs to it, and pairs. Where a referral of it waits for an officer, a
+    /// legal hold is on it or a finding is open, the record is restricted instead; once that has
+    /// ended, asking again erases it. The subject's id may be enrolled anew later.
+    ///
+    /// # Errors
+    /// [`GalleryError::UnknownSubject`] where nothing is kept of it; [`GalleryError::RecordKept`]
+    /// where it is not enrolled and a referral waits; [`GalleryError::RequestIdReused`]; as
+    /// [`RecordStore::commit`].
+    pub async fn erase(
+        &self,
+        context: &RequestContext,
+        erase: Erase,
+        retry: Option<Retry>,
+    ) -> Result<(Erasure, Receipt), GalleryError> {
+        let Committed { receipt, erasure, .. } = self.commit(context, Command::Erase(erase, retry)).await?;
+        let erasure = erasure.ok_or_else(|| GalleryError::Storage("the store did not say what was erased".into()))?;
+        if erasure == Erasure::Erased {
+            // In this order: what an index file held of the record is gone when its key is.
+            for index in &self.indexes {
+                index.forget_files().await?;
+            }
+            self.store.destroy_keys().await?;
+        }
+        Ok((erasure, receipt))
     }
 
     /// Stores a decision with its transaction id and whatever must be there together with it: an
@@ -394,7 +436,7 @@ impl Gallery {
         self.store.read(wanted).await?.subject(subject)
     }
 
-    /// Up to `limit` subject ids in byte order, those after `after`.
+    /// Up to `limit` subject ids in the store's own order, which does not change, those after `after`.
     ///
     /// # Errors
     /// As [`RecordStore::read`].
@@ -430,8 +472,7 @@ impl Gallery {
         Ok(self.store.read(wanted).await?.cleared_with)
     }
 
-    /// Up to `limit` cleared pairs, however they stand, in byte order of their ids, those after
-    /// `after`.
+    /// Up to `limit` cleared pairs, however they stand, in the store's own order, those after `after`.
     ///
     /// # Errors
     /// As [`RecordStore::read`].
@@ -479,8 +520,12 @@ impl Gallery {
     /// # Errors
     /// As [`RecordStore::read`].
     pub async fn templates_in(&self, filter: &Filter) -> Result<u64, GalleryError> {
-        let attributes =
-            IndexFilter { scheme: filter.scheme.clone(), province: filter.province.clone(), ..Default::default() };
+        let attributes = IndexFilter {
+            scheme: filter.scheme.clone(),
+            province: filter.province.clone(),
+            excluded: Default::default(),
+            restricted: filter.restricted,
+        };
         self.follow().await?;
         let count: u64 = self.indexes.iter().map(|index| index.count(&attributes)).sum();
         if filter.excluded.is_empty() && filter.claimed.is_none() {
@@ -493,7 +538,7 @@ impl Gallery {
             .subjects
             .iter()
             .chain(&records.cleared_heads)
-            .filter(|head| attributes.passes(&head.attributes))
+            .filter(|head| attributes.passes(&head.attributes, head.standing.is_restricted()))
             .map(|head| (&head.id, head.templates.len()))
             .collect();
         Ok(count.saturating_sub(out.values().sum::<usize>() as u64))
@@ -501,8 +546,8 @@ impl Gallery {
 
     /// The filter with everybody it leaves out by name.
     async fn resolved(&self, filter: &Filter) -> Result<IndexFilter, GalleryError> {
-        let Filter { scheme, province, excluded, claimed } = filter.clone();
-        let mut resolved = IndexFilter { scheme, province, excluded };
+        let Filter { scheme, province, excluded, claimed, restricted } = filter.clone();
+        let mut resolved = IndexFilter { scheme, province, excluded, restricted };
         if let Some(claimed) = claimed {
             resolved.excluded.extend(self.cleared_with(&claimed).await?);
             resolved.excluded.insert(claimed);

@@ -7,8 +7,8 @@ use async_trait::async_trait;
 
 use super::records::Changes;
 use super::{
-    Answered, Attributes, Candidate, GalleryError, Instead, LookUp, Scope, SubjectId, Watermark, same_province,
-    same_scheme,
+    Answered, Attributes, Candidate, GalleryError, Instead, LookUp, Restricted, Scope, SubjectId, Watermark,
+    same_province, same_scheme,
 };
 use crate::face::{RecipeDigest, Template};
 use crate::search::GraphReport;
@@ -89,6 +89,15 @@ pub trait VectorIndex: Send + Sync {
         None
     }
 
+    /// Takes away every file that was derived from templates that have gone; what it keeps in their place
+    /// holds none of them. Returns when nothing of them is left.
+    ///
+    /// # Errors
+    /// [`GalleryError::Storage`] where that cannot be done now.
+    async fn forget_files(&self) -> Result<(), GalleryError> {
+        Ok(())
+    }
+
     /// Finishes what must be finished before the store is closed.
     fn close(&self) {}
 }
@@ -111,6 +120,8 @@ pub struct IndexFilter {
     pub province: Option<String>,
     /// These subjects do not pass, enrolled or not.
     pub excluded: BTreeSet<SubjectId>,
+    /// Whether restricted records pass.
+    pub restricted: Restricted,
 }
 
 impl fmt::Debug for IndexFilter {
@@ -121,12 +132,15 @@ impl fmt::Debug for IndexFilter {
 }
 
 impl IndexFilter {
-    /// Whether somebody with these attributes passes, by whatever name.
-    pub fn passes(&self, attributes: &Attributes) -> bool {
-        self.admits(&attributes.schemes, attributes.province.as_deref())
+    /// Whether somebody with these attributes passes, restricted or not, by whatever name.
+    pub fn passes(&self, attributes: &Attributes, restricted: bool) -> bool {
+        self.admits(&attributes.schemes, attributes.province.as_deref(), restricted)
     }
 
-    pub(super) fn admits(&self, schemes: &BTreeSet<String>, province: Option<&str>) -> bool {
+    pub(super) fn admits(&self, schemes: &BTreeSet<String>, province: Option<&str>, restricted: bool) -> bool {
+        if restricted && self.restricted == Restricted::LeftOut {
+            return false;
+        }
         let draws = |wanted: &String| schemes.iter().any(|stored| same_scheme(stored, wanted));
         let lives = |wanted: &String| province.is_some_and(|stored| same_province(stored, wanted));
         self.scheme.as_ref().is_none_or(draws) && self.province.as_ref().is_none_or(lives)

@@ -10,7 +10,7 @@
 use std::fmt;
 use std::sync::Arc;
 
-use super::{GalleryError, Timestamp};
+use super::{Erasure, GalleryError, Timestamp};
 use crate::context::RequestContext;
 use crate::ledger::commitment::{Opening, Salt};
 use crate::ledger::entry::{Code, Entry, KeyedDigest, Kind, LedgerKey, Principal};
@@ -81,6 +81,16 @@ impl NewEntry {
     #[must_use]
     pub(super) fn with_records(mut self, records: u64) -> Self {
         self.entry.records = Some(records);
+        self
+    }
+
+    /// The same, of an erasure that came to this.
+    #[must_use]
+    pub(super) fn of_erasure(mut self, erasure: &Erasure) -> Self {
+        self.entry.outcome = Code::new(erasure.name()).ok();
+        if let Erasure::Waits(against) = erasure {
+            self.entry.reasons = against.iter().filter_map(|one| Code::new(one.code()).ok()).collect();
+        }
         self
     }
 
@@ -291,6 +301,15 @@ pub trait LedgerTables {
     /// # Errors
     /// As [`LedgerTables::head`].
     fn checkpoints(&self, after: Option<u64>, limit: usize) -> Result<Vec<Note>, GalleryError>;
+
+    /// Whether the records beside the log are those of its last commit, as far as the store can tell: in
+    /// a sealed gallery no old value was put back.
+    ///
+    /// # Errors
+    /// [`GalleryError::Damaged`] where they are not; as [`LedgerTables::head`].
+    fn check_records(&self) -> Result<(), GalleryError> {
+        Ok(())
+    }
 }
 
 /// Tiles of a log, for [`TileNodes`](crate::ledger::tile::TileNodes).

@@ -55,6 +55,9 @@ pub enum LedgerFault {
          others are; the entries themselves are as they were entered"
     )]
     Listed,
+    /// The records beside the log are not those that were committed with it.
+    #[error("the records are not those that were committed with the log: {0}")]
+    Records(String),
     /// The log is not the one that was there before.
     #[error("by a checkpoint that was kept elsewhere: {0}")]
     Witness(NotContinued),
@@ -146,6 +149,11 @@ pub fn verify_ledger(
     }
     if !found.is_listed(tables)? {
         return Ok(Err(LedgerFault::Listed));
+    }
+    match tables.check_records() {
+        Ok(()) => {}
+        Err(GalleryError::Damaged { detail, .. }) => return Ok(Err(LedgerFault::Records(detail))),
+        Err(error) => return Err(error),
     }
     for remembered in remembered {
         let current = current(&head, &keys)?;

@@ -23,6 +23,7 @@ mod records;
 mod rules;
 mod scheme;
 mod snapshot;
+mod standing;
 mod store;
 mod types;
 
@@ -53,6 +54,10 @@ pub use rules::{Command, Plan, Planned, Signer, Write, next_attempt};
 pub use scheme::Scheme;
 pub(crate) use scheme::{province_code, same_province, same_scheme};
 pub use snapshot::{GallerySnapshot, SnapshotHead, SnapshotPart};
+pub use standing::{
+    ChangeStanding, Erase, Erasure, HoldName, LegalBasis, Obstacle, RecordedBasis, Requester, Restricted, Standing,
+    StandingAction, StandingEntry,
+};
 pub use store::RecordStore;
 pub(crate) use types::groups_of_one_record;
 pub use types::{

@@ -2,9 +2,9 @@
 
 use super::ledger::LedgerHead;
 use super::{
-    Attributes, CaptureBand, ChallengeOwner, ClearedPair, DecisionHead, DecisionKey, GalleryError, NewTemplate,
-    Receipt, RequestId, StoredCapture, StoredChallenge, StoredDecision, StoredTemplate, Subject, SubjectHead,
-    SubjectId, Timestamp, Watermark,
+    Attributes, CaptureBand, ChallengeOwner, ClearedPair, DecisionHead, DecisionKey, Erasure, GalleryError,
+    NewTemplate, Receipt, RequestId, StoredCapture, StoredChallenge, StoredDecision, StoredTemplate, Subject,
+    SubjectHead, SubjectId, Timestamp, Watermark,
 };
 use crate::ledger::commitment::Commitment;
 
@@ -40,6 +40,8 @@ pub struct ReadSet {
     pub recent: Option<(SubjectId, Timestamp)>,
     /// Who presented the newest decisions about these subjects, [`RECENT_MAX`] of each.
     pub presented_about: Vec<SubjectId>,
+    /// Every decision about this subject.
+    pub decisions_about: Option<SubjectId>,
     /// The number of the newest decision about this subject.
     pub newest_of: Option<SubjectId>,
     /// Those with whom this subject was cleared, each with its head, and the pairs, also those
@@ -50,7 +52,8 @@ pub struct ReadSet {
     pub captures_since: Option<(u64, Vec<CaptureBand>)>,
     /// The challenges of this owner, also those that were used or whose time is over.
     pub challenges_of: Option<ChallengeOwner>,
-    /// Templates that were committed after this one and are still there.
+    /// Templates that were committed after this one and are still there, and those of subjects who
+    /// are searched by something else since.
     pub arrived_after: Option<Watermark>,
     /// So many entries of the log, at most, that are not in its tree yet.
     pub unsequenced: Option<usize>,
@@ -88,6 +91,8 @@ pub struct Records {
     pub recent: Vec<DecisionHead>,
     /// Of each decision about [`ReadSet::presented_about`] the subject, and who presented it.
     pub presented: Vec<(SubjectId, Option<SubjectId>)>,
+    /// The decisions about [`ReadSet::decisions_about`], oldest first.
+    pub about: Vec<DecisionHead>,
     /// Number of the newest decision about [`ReadSet::newest_of`]; 0 where there is none.
     pub newest: u64,
     /// Number of the next decision: 1 for the first.
@@ -167,6 +172,8 @@ impl StoredRequest {
 pub struct Arrived {
     /// Whose it is.
     pub subject: SubjectId,
+    /// Whether that record is restricted now.
+    pub restricted: bool,
     /// The template.
     pub template: StoredTemplate,
 }
@@ -182,12 +189,14 @@ pub struct Committed {
     pub pair: Option<ClearedPair>,
     /// The challenge as it is stored, where the command issued one.
     pub challenge: Option<StoredChallenge>,
+    /// What the command came to, where it was an erasure.
+    pub erasure: Option<Erasure>,
 }
 
 impl Committed {
     /// Of a command about nothing that is told beside the receipt.
     pub(super) fn of(receipt: Receipt) -> Self {
-        Self { receipt, decision: None, pair: None, challenge: None }
+        Self { receipt, decision: None, pair: None, challenge: None, erasure: None }
     }
 }
 
@@ -213,6 +222,8 @@ pub enum Change {
         subject: SubjectId,
         /// What its subject is searched by.
         attributes: Attributes,
+        /// Whether its subject is restricted.
+        restricted: bool,
         /// Its id.
         id: u64,
         /// Itself.
@@ -229,6 +240,8 @@ pub enum Change {
         subject: SubjectId,
         /// What it is now.
         attributes: Attributes,
+        /// Whether the subject is restricted.
+        restricted: bool,
         /// All its templates.
         templates: Vec<u64>,
     },

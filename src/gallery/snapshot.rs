@@ -21,7 +21,7 @@ pub struct SnapshotHead {
     pub taken_at: Timestamp,
 }
 
-/// One part of a snapshot: subjects by id in byte order, then cleared pairs likewise.
+/// One part of a snapshot: subjects in the store's own order, then cleared pairs likewise.
 #[derive(Clone, PartialEq)]
 #[non_exhaustive]
 pub enum SnapshotPart {
@@ -53,7 +53,7 @@ impl GallerySnapshot {
         Self { head, parts, ended: false }
     }
 
-    /// One whose parts are all at hand: subjects by id in byte order, then cleared pairs likewise.
+    /// One whose parts are all at hand: subjects in some order, then cleared pairs.
     pub fn whole(head: SnapshotHead, parts: Vec<SnapshotPart>) -> Self {
         let (sender, received) = mpsc::channel(parts.len() + 1);
         let sent = parts.into_iter().map(|part| Sent::Part(Box::new(part))).chain([Sent::End]);

@@ -61,13 +61,13 @@ pub trait RecordStore: Send + Sync {
     /// [`GalleryError::Damaged`], [`GalleryError::Storage`], [`GalleryError::Closing`].
     async fn snapshot(&self) -> Result<GallerySnapshot, GalleryError>;
 
-    /// Up to `limit` subject ids in byte order, those after `after`.
+    /// Up to `limit` subject ids in the store's own order, which does not change, those after `after`.
     ///
     /// # Errors
     /// As [`RecordStore::read`].
     async fn subjects_after(&self, after: Option<&SubjectId>, limit: usize) -> Result<Vec<SubjectId>, GalleryError>;
 
-    /// Up to `limit` cleared pairs in byte order of their ids, those after `after`.
+    /// Up to `limit` cleared pairs in the store's own order, those after `after`.
     ///
     /// # Errors
     /// As [`RecordStore::read`].
@@ -104,6 +104,15 @@ pub trait RecordStore: Send + Sync {
     /// # Errors
     /// What the task ends with; as [`RecordStore::read`].
     async fn read_ledger(&self, read: LedgerRead) -> Result<(), GalleryError>;
+
+    /// Destroys the keys that commits have given up: returns when what was sealed under them can be read
+    /// nowhere. A store that seals nothing has none.
+    ///
+    /// # Errors
+    /// [`GalleryError::KeyStore`]: ask again; opening the store asks, too. As [`RecordStore::read`].
+    async fn destroy_keys(&self) -> Result<(), GalleryError> {
+        Ok(())
+    }
 
     /// How much is stored.
     fn sizes(&self) -> Sizes;

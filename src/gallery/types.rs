@@ -4,7 +4,7 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-use super::{GalleryError, Note};
+use super::{GalleryError, LegalBasis, Note, RecordedBasis, Restricted, Standing};
 use crate::face::{RecipeDigest, Template};
 use crate::matching::{RecipeMismatch, TemplateLikeness, compare, person_groups};
 
@@ -184,6 +184,10 @@ pub struct Subject {
     /// Pseudonymous ids of those who enrolled any of its templates, where callers named them;
     /// each once, oldest first.
     pub enrolled_by: Vec<SubjectId>,
+    /// What is said of how the record stands.
+    pub standing: Standing,
+    /// The legal bases of its enrolments, where they were given, oldest first.
+    pub legal_bases: Vec<RecordedBasis>,
 }
 
 /// An enrolled person without the vectors.
@@ -206,6 +210,10 @@ pub struct SubjectHead {
     /// Pseudonymous ids of those who enrolled any of its templates, where callers named them;
     /// each once, oldest first.
     pub enrolled_by: Vec<SubjectId>,
+    /// What is said of how the record stands.
+    pub standing: Standing,
+    /// The legal bases of its enrolments, where they were given, oldest first.
+    pub legal_bases: Vec<RecordedBasis>,
     /// The commit that last changed any of this; 0 where an earlier version of the program did.
     pub changed_in: u64,
 }
@@ -228,14 +236,35 @@ impl SubjectHead {
     /// # Errors
     /// [`GalleryError::Storage`] where one is missing.
     pub fn with_templates(self, templates: &[StoredTemplate]) -> Result<Subject, GalleryError> {
-        let Self {
-            id, attributes, templates: ids, last_verified, enrolled_at, updated_at, vouched, enrolled_by, ..
-        } = self;
         let find = |key: &u64| templates.iter().find(|template| template.id == *key).cloned();
-        let templates: Option<Vec<StoredTemplate>> = ids.iter().map(find).collect();
+        let templates: Option<Vec<StoredTemplate>> = self.templates.iter().map(find).collect();
         let templates =
             templates.ok_or_else(|| GalleryError::Storage("a subject was read without all its templates".into()))?;
-        Ok(Subject { id, attributes, templates, last_verified, enrolled_at, updated_at, vouched, enrolled_by })
+        Ok(self.holding(templates))
+    }
+
+    /// The subject, with these as its templates.
+    pub(super) fn holding(self, templates: Vec<StoredTemplate>) -> Subject {
+        let Self { id, attributes, last_verified, enrolled_at, updated_at, vouched, .. } = self;
+        let Self { enrolled_by, standing, legal_bases, .. } = self;
+        Subject {
+            id,
+            attributes,
+            templates,
+            last_verified,
+            enrolled_at,
+            updated_at,
+            vouched,
+            enrolled_by,
+            standing,
+            legal_bases,
+        }
+    }
+
+    /// Whether searches treat both alike.
+    pub(super) fn is_searched_as(&self, other: &Self) -> bool {
+        self.attributes.are_searched_alike(&other.attributes)
+            && self.standing.is_restricted() == other.standing.is_restricted()
     }
 }
 
@@ -384,6 +413,8 @@ pub struct Enrolment {
     pub agreement: Agreement,
     /// Pseudonymous id of who enrols, where the caller named one.
     pub by: Option<SubjectId>,
+    /// What it rests on in law, where the caller said so.
+    pub legal_basis: Option<LegalBasis>,
 }
 
 /// Proof that a write was committed.
@@ -472,6 +503,8 @@ pub struct Filter {
     pub excluded: BTreeSet<SubjectId>,
     /// If set, neither this subject matches nor those an officer has cleared with it.
     pub claimed: Option<SubjectId>,
+    /// Whether restricted records match.
+    pub restricted: Restricted,
 }
 
 impl Filter {

@@ -226,6 +226,7 @@ impl Redact for pb::DecisionEvidence {
             captures: _,
             distinct_frames: _,
             record_templates,
+            record_restricted: _,
             history,
         } = self;
         if !fields.measures {

@@ -126,6 +126,7 @@ impl Refusal {
             | WorkflowError::NumberAsId { field }
             | WorkflowError::CaptureRefused { field, .. }
             | WorkflowError::NotLive { field } => Some(names.of(*field)),
+            WorkflowError::LegalBasisMissing => Some("legal_basis".to_owned()),
             WorkflowError::PhotoCount { .. } | WorkflowError::ProbesDisagree | WorkflowError::FramesRepeated => {
                 Some(names.photos.to_owned())
             }

@@ -3,7 +3,7 @@ use std::sync::Arc;
 
 use super::beneficiary::{DecisionService, Policies};
 use super::generation::{Generation, GenerationOptions};
-use super::{CaptureRules, CaseRules, Field, NumberIds, PROBE_FRAMES_MAX, WorkflowError};
+use super::{CaptureRules, CaseRules, Field, LegalBasisRule, NumberIds, PROBE_FRAMES_MAX, WorkflowError};
 use crate::chip::Anchors;
 use crate::face::fingerprint::FingerprintKey;
 use crate::face::{FacePool, Pack, PoolOptions, RecipeDigest};
@@ -39,6 +39,7 @@ pub struct Engine {
     gallery: Option<Arc<Gallery>>,
     decisions: Arc<DecisionService>,
     number_ids: NumberIds,
+    legal_basis: LegalBasisRule,
     case_rules: CaseRules,
     /// Without one, no fingerprints of captures are kept.
     capture_key: Option<Arc<FingerprintKey>>,
@@ -77,6 +78,7 @@ impl Engine {
             gallery: None,
             decisions: Arc::default(),
             number_ids: NumberIds::default(),
+            legal_basis: LegalBasisRule::default(),
             case_rules: CaseRules::default(),
             capture_key: None,
         })
@@ -146,6 +148,17 @@ impl Engine {
     pub fn with_number_ids(mut self, rule: NumberIds) -> Self {
         self.number_ids = rule;
         self
+    }
+
+    /// The same engine with another rule for the legal basis of enrolments.
+    pub fn with_legal_basis(mut self, rule: LegalBasisRule) -> Self {
+        self.legal_basis = rule;
+        self
+    }
+
+    /// Whether an enrolment must name its legal basis.
+    pub(super) fn legal_basis(&self) -> LegalBasisRule {
+        self.legal_basis
     }
 
     /// The same engine with other rules for what officers do.

@@ -4,12 +4,12 @@ use super::engine::check_count;
 use super::generation::{Analysed, Generation, analyze};
 use super::identify::NAME_BYTES_MAX;
 use super::photos_analysed::photos_are_analysed;
-use super::{Engine, Field, Kind, NumberIds, WorkflowError, reach};
+use super::{Engine, Field, Kind, LegalBasisRule, NumberIds, WorkflowError, reach};
 use crate::context::{Reach, RequestContext, Role};
 use crate::face::{FaceReport, Wants};
 use crate::gallery::{
-    Agreement, Attributes, EnrolMode, Enrolment, Gallery, NewTemplate, ReadSet, Receipt, RequestId, Retry, Scheme,
-    Source, Stats, Subject, SubjectId, Timestamp, Vouch, province_code,
+    Agreement, Attributes, EnrolMode, Enrolment, Gallery, LegalBasis, NewTemplate, ReadSet, Receipt, RequestId, Retry,
+    Scheme, Source, Stats, Subject, SubjectId, Timestamp, Vouch, province_code,
 };
 use crate::text;
 
@@ -53,6 +53,8 @@ pub struct EnrolRequest {
     /// An officer's word that the photos, and those of the record they are added to, are
     /// one person's, where the faces alone do not say so. Kept with the record.
     pub vouch: Option<Vouch>,
+    /// Reference to the legal basis or the consent that it rests on. Kept with the record.
+    pub legal_basis: Option<LegalBasis>,
 }
 
 /// What an enrolment did.
@@ -80,7 +82,8 @@ impl Engine {
     ///
     /// # Errors
     /// [`WorkflowError::Face`] names the photo that gave no template,
-    /// [`WorkflowError::CaptureRefused`] the one that is too poor; [`WorkflowError::Gallery`]
+    /// [`WorkflowError::CaptureRefused`] the one that is too poor;
+    /// [`WorkflowError::LegalBasisMissing`] where the engine requires one; [`WorkflowError::Gallery`]
     /// where the gallery refuses or fails; [`WorkflowError::OutOfReach`] for a record of another
     /// place; [`WorkflowError::DeadlineExceeded`] where the deadline has passed already.
     ///
@@ -103,6 +106,9 @@ impl Engine {
         }
         if let Some(by) = &request.by {
             self.check_officer(by, "clerk_id")?;
+        }
+        if request.legal_basis.is_none() && self.legal_basis() == LegalBasisRule::Required {
+            return Err(WorkflowError::LegalBasisMissing);
         }
         let attributes = checked(request.attributes, self.number_ids())?;
         self.check_reach(context, gallery, &request.subject, &attributes).await?;
@@ -149,8 +155,8 @@ impl Engine {
             Some(vouch) => Agreement::Vouched(vouch),
             None => Agreement::Asked(scores()?),
         };
-        let EnrolRequest { subject, mode, by, .. } = request;
-        let enrolment = Enrolment { subject, mode, attributes, templates, agreement, by };
+        let EnrolRequest { subject, mode, by, legal_basis, .. } = request;
+        let enrolment = Enrolment { subject, mode, attributes, templates, agreement, by, legal_basis };
         let receipt = gallery.enrol(context, enrolment, retry).await?;
         Ok(EnrolOutcome { receipt, photos: reports })
     }
@@ -276,6 +282,10 @@ impl EnrolRequest {
             digest.field(b"enrolled by");
             digest.field(by.as_str().as_bytes());
         }
+        if let Some(basis) = &self.legal_basis {
+            digest.field(b"legal basis");
+            digest.field(basis.as_str().as_bytes());
+        }
         digest.finish()
     }
 }
@@ -332,7 +342,8 @@ mod tests {
     #[test]
     fn every_part_of_an_enrolment_counts_in_its_digest() {
         type Change = fn(&mut EnrolRequest);
-        let changes: [Change; 14] = [
+        let changes: [Change; 15] = [
+            |r| r.legal_basis = Some(LegalBasis::new("form 7").unwrap()),
             |r| r.by = Some(SubjectId::new("clerk").unwrap()),
             |r| r.accept_poor = true,
             |r| r.subject = SubjectId::new("b").unwrap(),

@@ -143,6 +143,12 @@ pub enum WorkflowError {
         /// Which.
         field: Field,
     },
+    /// An enrolment without a legal basis, where one is required.
+    #[error(
+        "the enrolment names no legal basis, and [gallery] legal_basis requires one; give the reference of the law or \
+         the consent it rests on"
+    )]
+    LegalBasisMissing,
     /// What is asked for belongs to another unit or province than the caller's.
     #[error("this belongs to another unit or province than the caller's")]
     OutOfReach,

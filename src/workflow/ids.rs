@@ -75,6 +75,17 @@ impl NumberIds {
     }
 }
 
+/// Whether an enrolment must name its legal basis.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum LegalBasisRule {
+    /// It may.
+    #[default]
+    Optional,
+    /// It is refused without; and no decision enrols whom it sees first.
+    Required,
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -36,7 +36,7 @@ pub use generation::{GENERATIONS_MAX, Generation, GenerationOptions};
 pub use identify::{
     CANDIDATES_DEFAULT, CANDIDATES_MAX, IdentifiedCandidate, IdentifyOutcome, IdentifyRequest, IdentifyScope,
 };
-pub use ids::NumberIds;
+pub use ids::{LegalBasisRule, NumberIds};
 pub use photos_analysed::on_photos_analysed;
 pub use verify::{Decision, VerifyOutcome, VerifyRequest, VerifyScores, VerifyShown};
 

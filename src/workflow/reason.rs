@@ -183,6 +183,34 @@ code_table! {
     VouchNotNeeded, "VOUCH_NOT_NEEDED", FailedPrecondition,
         "These photos agree with each other. A registrar enrols them, without an officer's word.",
         "Các ảnh này đã khớp nhau. Hãy để cán bộ đăng ký tự đăng ký, không cần người có thẩm quyền xác nhận.";
+    /// The name of a legal hold that cannot be one.
+    BadHoldName, "BAD_HOLD_NAME", InvalidArgument,
+        "Name the legal hold by its case file: 1 to 64 letters, digits and _ . / -, and nobody's number.",
+        "Hãy ghi mã hồ sơ vụ việc làm tên lệnh lưu giữ: 1 đến 64 chữ cái không dấu, chữ số và _ . / -, không phải số của cá nhân.";
+    /// A reference to a legal basis that cannot be kept.
+    BadLegalBasis, "BAD_LEGAL_BASIS", InvalidArgument,
+        "Give the legal basis as a reference of 1 to 200 characters in one line, without card or insurance numbers.",
+        "Hãy ghi căn cứ pháp lý bằng một mã tham chiếu từ 1 đến 200 ký tự trên một dòng, không có số thẻ hay số bảo hiểm.";
+    /// An enrolment without a legal basis, where the configuration requires one.
+    LegalBasisMissing, "LEGAL_BASIS_MISSING", InvalidArgument,
+        "Give the legal basis or the consent that this enrolment rests on.",
+        "Hãy ghi căn cứ pháp lý hoặc sự đồng ý làm cơ sở cho việc đăng ký này.";
+    /// A record that must stay as it is.
+    RecordKept, "RECORD_KEPT", FailedPrecondition,
+        "The record must stay as it is: a referral of it waits, it is restricted, or a legal hold is on it. Ask for its erasure, or settle that first.",
+        "Phải giữ nguyên hồ sơ: có trường hợp chờ xử lý, hồ sơ đang bị hạn chế hoặc có lệnh lưu giữ. Hãy yêu cầu xóa hoặc giải quyết việc đó trước.";
+    /// A record that is restricted.
+    RecordRestricted, "RECORD_RESTRICTED", FailedPrecondition,
+        "The record is restricted: nothing is added to it or decided of it by machine. Refer to an officer or auditor.",
+        "Hồ sơ đang được hạn chế xử lý: hệ thống không bổ sung và không tự quyết định. Hãy chuyển cho người có thẩm quyền.";
+    /// Nothing to lift.
+    NotRestricted, "NOT_RESTRICTED", FailedPrecondition,
+        "The record is not restricted. Check that the right record is open.",
+        "Hồ sơ này không bị hạn chế xử lý. Hãy kiểm tra xem đã mở đúng hồ sơ chưa.";
+    /// No hold of that name.
+    HoldUnknown, "HOLD_UNKNOWN", NotFound,
+        "No legal hold of this name is on the record. Check the name.",
+        "Hồ sơ không có lệnh lưu giữ nào mang tên này. Hãy kiểm tra lại tên.";
     /// The pair was never cleared.
     PairUnknown, "PAIR_UNKNOWN", NotFound,
         "This pair was not cleared. Check the two ids.",
@@ -342,6 +370,7 @@ impl Reason {
             WorkflowError::OutOfRange { .. } => Self::OutOfRange,
             WorkflowError::BadId { .. } => Self::BadSubjectId,
             WorkflowError::NumberAsId { .. } => Self::IdIsNumber,
+            WorkflowError::LegalBasisMissing => Self::LegalBasisMissing,
             WorkflowError::Busy { .. } => Self::Busy,
             WorkflowError::DeadlineExceeded(_) => Self::DeadlineExceeded,
             WorkflowError::Calibration(CalibrationError::BadRate(_)) => Self::OutOfRange,
@@ -405,6 +434,12 @@ impl Reason {
             GalleryError::Outdated => Self::Busy,
             GalleryError::Behind | GalleryError::LogTooShort => Self::Storage,
             GalleryError::BadNote => Self::BadNote,
+            GalleryError::BadHoldName => Self::BadHoldName,
+            GalleryError::BadLegalBasis => Self::BadLegalBasis,
+            GalleryError::RecordKept => Self::RecordKept,
+            GalleryError::RecordRestricted => Self::RecordRestricted,
+            GalleryError::NotRestricted => Self::NotRestricted,
+            GalleryError::UnknownHold => Self::HoldUnknown,
             GalleryError::SamePair => Self::SamePair,
             GalleryError::OtherRecipe { .. } => Self::RecipeMismatch,
             GalleryError::Search(SearchError::Full { .. } | SearchError::Memory { .. }) => Self::GalleryFull,
@@ -423,7 +458,12 @@ impl Reason {
             | GalleryError::OtherGallery { .. }
             | GalleryError::LedgerNeeded
             | GalleryError::LedgerKey
-            | GalleryError::LedgerSigner => Self::Storage,
+            | GalleryError::LedgerSigner
+            | GalleryError::SealingNeeded(_)
+            | GalleryError::NotSealed(_)
+            | GalleryError::OtherKeyStore(_)
+            | GalleryError::OlderKeyStore(_)
+            | GalleryError::KeyStore(_) => Self::Storage,
             GalleryError::NoLedger => Self::NoLedger,
             GalleryError::UnknownEntry => Self::EntryUnknown,
             GalleryError::Entry(_) => Self::Internal,

@@ -40,6 +40,7 @@ pub fn enrolment_of(recipe: RecipeDigest, subject: &str, vectors: &[Vec<f32>], p
     };
     Enrolment {
         by: None,
+        legal_basis: None,
         subject: id(subject),
         mode: EnrolMode::Create,
         attributes: Attributes {

@@ -222,6 +222,7 @@ async fn subjects_are_listed_and_counted() {
         photos: vec![Photo { bytes: photo("biden.jpg"), source: Source::Other, captured_at: None }],
         by: Some(id("clerk-1")),
         accept_poor: true,
+        legal_basis: None,
         vouch: None,
     };
     counter.client.enrol(enrolment).await.unwrap();

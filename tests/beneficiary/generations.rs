@@ -63,6 +63,7 @@ async fn enrol(engine: &Engine, subject: &str, mode: EnrolMode, names: &[&str]) 
         attributes: chinhchu::gallery::Attributes { schemes: ["social".to_owned()].into(), ..Default::default() },
         photos: photos.collect(),
         accept_poor: true,
+        legal_basis: None,
         vouch: None,
     };
     Ok(engine.enrol(&desk(), request).await?.receipt.templates)

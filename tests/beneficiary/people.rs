@@ -23,6 +23,7 @@ fn enrolment(subject: &str, schemes: &[&str], name: &str) -> EnrolRequest {
         },
         photos: vec![Photo { bytes: photo(name), source: Source::Other, captured_at: None }],
         accept_poor: true,
+        legal_basis: None,
         vouch: None,
     }
 }

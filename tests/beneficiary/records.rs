@@ -25,6 +25,7 @@ fn enrolment(subject: &str, mode: EnrolMode, names: &[&str]) -> EnrolRequest {
             .map(|name| Photo { bytes: photo(name), source: Source::Other, captured_at: None })
             .collect(),
         accept_poor: true,
+        legal_basis: None,
         vouch: None,
     }
 }
@@ -137,6 +138,7 @@ async fn a_record_that_holds_two_people_refers_whoever_comes() {
     let gallery = chinhchu::gallery::open(folder.path(), recipe, dimension, Default::default()).unwrap();
     let enrolment = chinhchu::gallery::Enrolment {
         by: None,
+        legal_basis: None,
         subject: id("record-1"),
         mode: EnrolMode::Create,
         attributes: chinhchu::gallery::Attributes { schemes: ["social".to_owned()].into(), ..Default::default() },

@@ -15,7 +15,7 @@ use crate::memory::{MemoryIndex, MemoryStore};
 use crate::support::*;
 
 promises!(
-    embedded, super::embedded; memory, super::in_memory; mixed, super::embedded_store_and_memory_index => {
+    embedded, super::embedded; sealed, super::embedded_and_sealed; memory, super::in_memory; mixed, super::embedded_store_and_memory_index => {
         an_officer_can_take_up_whatever_did_not_approve,
         where_two_officers_are_needed_one_is_not_enough_and_nobody_is_two,
         nobody_answers_what_they_presented_or_enrolled,
@@ -38,6 +38,11 @@ promises!(
 fn embedded() -> (Gallery, tempfile::TempDir) {
     let dir = tempfile::tempdir().unwrap();
     (open(dir.path()).unwrap(), dir)
+}
+
+fn embedded_and_sealed() -> (Gallery, tempfile::TempDir) {
+    let dir = tempfile::tempdir().unwrap();
+    (open_sealed(dir.path()).unwrap(), dir)
 }
 
 fn in_memory() -> (Gallery, ()) {

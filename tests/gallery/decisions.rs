@@ -133,8 +133,10 @@ pub fn pairs_are_cleared_for_both_and_forgotten_with_either(gallery: Arc<Gallery
         assert_eq!(gallery.cleared_with(&id("b")).await.unwrap(), [id("a")]);
 
         let ids = |pairs: Vec<ClearedPair>| pairs.into_iter().map(|pair| (pair.first, pair.second)).collect::<Vec<_>>();
-        let all = [(id("a"), id("b")), (id("a"), id("c")), (id("ab"), id("z"))];
-        assert_eq!(ids(gallery.cleared_pairs(None, 10).await.unwrap()), all);
+        let all = ids(gallery.cleared_pairs(None, 10).await.unwrap());
+        let mut sorted = all.clone();
+        sorted.sort_unstable();
+        assert_eq!(sorted, [(id("a"), id("b")), (id("a"), id("c")), (id("ab"), id("z"))]);
         assert_eq!(ids(gallery.cleared_pairs(None, 1).await.unwrap()), all[..1]);
         assert_eq!(ids(gallery.cleared_pairs(Some(&all[0]), 10).await.unwrap()), all[1..]);
 
@@ -144,7 +146,7 @@ pub fn pairs_are_cleared_for_both_and_forgotten_with_either(gallery: Arc<Gallery
         gallery.enrol(&by(), enrolment("c", EnrolMode::Replace, &[4]), None).await.unwrap();
         assert!(gallery.cleared_with(&id("c")).await.unwrap().is_empty());
         gallery.remove(&by(), &id("a"), None).await.unwrap();
-        assert_eq!(ids(gallery.cleared_pairs(None, 10).await.unwrap()), all[2..]);
+        assert_eq!(ids(gallery.cleared_pairs(None, 10).await.unwrap()), [(id("ab"), id("z"))]);
     });
 }
 

@@ -40,6 +40,18 @@ mod with_log {
     run_through_contract!(empty);
 }
 
+/// The embedded pair, sealed.
+mod sealed {
+    use super::*;
+
+    fn empty() -> (Arc<Gallery>, tempfile::TempDir) {
+        let dir = tempfile::tempdir().unwrap();
+        (Arc::new(open_sealed(dir.path()).unwrap()), dir)
+    }
+
+    run_through_contract!(empty);
+}
+
 /// The embedded store followed by another index.
 mod embedded_and_memory {
     use super::*;

@@ -60,6 +60,7 @@ fn person(number: u64, mode: EnrolMode, faces: &[Template]) -> Enrolment {
     };
     Enrolment {
         by: None,
+        legal_basis: None,
         subject: name(number),
         mode,
         attributes,

@@ -6,7 +6,8 @@ use std::sync::Arc;
 
 use chinhchu::face::{RecipeDigest, Template};
 use chinhchu::gallery::{
-    Attributes, Change, Changes, GalleryError, IndexFilter, NewTemplate, RecordStore, Scope, VectorIndex, Watermark,
+    Attributes, Change, Changes, GalleryError, IndexFilter, NewTemplate, RecordStore, Restricted, Scope, VectorIndex,
+    Watermark,
 };
 use chinhchu::matching::compare;
 
@@ -43,7 +44,7 @@ fn attributes(scheme: &str, province: Option<&str>) -> Attributes {
 
 fn added(subject: &str, key: u64, seed: u64) -> Change {
     let attributes = attributes("health", Some("79"));
-    Change::Added { subject: id(subject), attributes, id: key, content: new_template(seed) }
+    Change::Added { subject: id(subject), attributes, restricted: false, id: key, content: new_template(seed) }
 }
 
 fn changes(up_to: u64, template_next: u64, changes: Vec<Change>) -> Changes {
@@ -115,6 +116,7 @@ async fn a_filter_leaves_out_whom_it_names(index: Index) {
     let of = |subject: &str, key, scheme: &str, province| Change::Added {
         subject: id(subject),
         attributes: attributes(scheme, province),
+        restricted: false,
         id: key,
         content: new_template(1),
     };
@@ -129,6 +131,7 @@ async fn a_filter_leaves_out_whom_it_names(index: Index) {
         scheme: scheme.map(Into::into),
         province: province.map(Into::into),
         excluded: excluded.iter().map(|&name| id(name)).collect::<BTreeSet<_>>(),
+        ..IndexFilter::default()
     };
     for (filter, expected, count) in [
         (filter(None, None, &["b", "nobody"]), &["a", "c", "d"][..], 4),
@@ -142,10 +145,22 @@ async fn a_filter_leaves_out_whom_it_names(index: Index) {
         assert_eq!(index.count(&filter), count, "by attributes alone");
     }
     let moves = attributes("health", Some("01"));
-    let moves = Change::Relabelled { subject: id("a"), attributes: moves, templates: vec![1] };
+    let moves = Change::Relabelled { subject: id("a"), attributes: moves, restricted: false, templates: vec![1] };
     index.apply(changes(2, 5, vec![moves])).await.unwrap();
     assert_eq!(within(&index, 1, 0.5, &filter(Some("health"), Some("01"), &[])).await, ["a"]);
     assert_eq!(index.count(&filter(None, Some("79"), &[])), 1);
+    // One who is restricted passes where restricted ones are asked for, and nowhere else.
+    let attributes = attributes("social", Some("79"));
+    let restricts = Change::Relabelled { subject: id("b"), attributes, restricted: true, templates: vec![2] };
+    index.apply(changes(3, 5, vec![restricts])).await.unwrap();
+    let social = |restricted| IndexFilter { restricted, ..filter(Some("social"), None, &[]) };
+    for (restricted, expected) in [(Restricted::LeftOut, &["d"][..]), (Restricted::Included, &["b", "d"])] {
+        let mut found = within(&index, 1, 0.5, &social(restricted)).await;
+        found.sort_unstable();
+        assert_eq!(found, expected);
+        assert_eq!(index.count(&social(restricted)), expected.len() as u64);
+    }
+    assert_eq!(within(&index, 1, 0.5, &IndexFilter::default()).await.len(), 3);
 }
 
 async fn it_answers_as_of_the_commit_that_is_asked_for_or_not_at_all(index: Index) {
@@ -166,7 +181,8 @@ async fn what_is_no_question_is_refused(index: Index) {
     // A template of another recipe is another index's.
     let foreign = Template::from_raw(RecipeDigest([8; 32]), &vector(1)).unwrap();
     let content = NewTemplate { template: foreign, ..new_template(1) };
-    let change = Change::Added { subject: id("a"), attributes: Attributes::default(), id: 1, content };
+    let change =
+        Change::Added { subject: id("a"), attributes: Attributes::default(), restricted: false, id: 1, content };
     index.apply(changes(1, 2, vec![change])).await.unwrap();
     assert_eq!((index.count(&all), index.watermark()), (0, Watermark(1)));
 }

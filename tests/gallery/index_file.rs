@@ -49,6 +49,7 @@ fn person(number: u64, mode: EnrolMode, faces: &[u64]) -> Enrolment {
     };
     Enrolment {
         by: None,
+        legal_basis: None,
         subject: id(format!("s{number:05}")),
         mode,
         attributes,

@@ -48,6 +48,12 @@ fn embedded() -> (Gallery, tempfile::TempDir) {
     (open_with_log(dir.path()).unwrap(), dir)
 }
 
+fn embedded_and_sealed() -> (Gallery, tempfile::TempDir) {
+    let dir = tempfile::tempdir().unwrap();
+    let options = EmbeddedOptions { ledger: Some(setup()), ..sealed(dir.path()) };
+    (gallery::open(&dir.path().join("data"), RECIPE, DIMENSION, options).unwrap(), dir)
+}
+
 fn in_memory() -> (Gallery, ()) {
     let store = MemoryStore::default().with_ledger(&digest_key(), signer(1).verifier().clone());
     let gallery = Gallery::new(Arc::new(store), vec![Arc::new(MemoryIndex::default())]).unwrap();
@@ -128,6 +134,7 @@ fn caller() -> RequestContext {
 
 promises! {
     embedded_store, super::embedded;
+    sealed_store, super::embedded_and_sealed;
     memory_store, super::in_memory
     => {
         whatever_is_done_is_entered_with_it_once_and_in_order,

@@ -36,6 +36,8 @@ struct Tables {
     subjects: BTreeMap<SubjectId, SubjectHead>,
     templates: BTreeMap<u64, (u64, SubjectId, NewTemplate)>,
     decisions: BTreeMap<DecisionKey, StoredDecision>,
+    /// Number of the last decision.
+    last_decision: u64,
     cleared: BTreeMap<(SubjectId, SubjectId), ClearedPair>,
     requests: BTreeMap<RequestId, StoredRequest>,
     captures: BTreeMap<u64, StoredCapture>,
@@ -122,11 +124,23 @@ impl Tables {
         let newest = wanted.newest_of.as_ref().and_then(|subject| {
             self.heads().into_values().rev().find(|head| head.subject == *subject).map(|head| head.number)
         });
+        let about = wanted
+            .decisions_about
+            .as_ref()
+            .map(|subject| self.heads().into_values().filter(|head| head.subject == *subject).collect());
         let cleared_heads = cleared_with.iter().filter_map(|id| self.subjects.get(id)).cloned().collect();
         let arrived = wanted.arrived_after.map(|Watermark(after)| {
-            let newer = self.templates.iter().filter(|(_, (commit, ..))| *commit > after);
+            let relabelled = |of: &SubjectId| {
+                let newer = self.log.iter().filter(|(commit, _)| *commit > after);
+                newer
+                    .into_iter()
+                    .any(|(_, change)| matches!(change, Change::Relabelled { subject, .. } if subject == of))
+            };
+            let newer =
+                self.templates.iter().filter(|(_, (commit, subject, _))| *commit > after || relabelled(subject));
             let arrived = |(&id, (_, subject, content)): (&u64, &(u64, SubjectId, NewTemplate))| Arrived {
                 subject: subject.clone(),
+                restricted: self.subjects[subject].standing.is_restricted(),
                 template: StoredTemplate { id, content: content.clone() },
             };
             newer.map(arrived).collect()
@@ -143,6 +157,7 @@ impl Tables {
             attempts: attempts.unwrap_or_default(),
             recent: recent.unwrap_or_default(),
             presented,
+            about: about.unwrap_or_default(),
             newest: newest.unwrap_or(0),
             captures: wanted
                 .captures_since
@@ -153,7 +168,7 @@ impl Tables {
                 self.challenges.values().filter(|one| one.owner == *owner).cloned().collect()
             }),
             challenge_next: self.challenges.last_key_value().map_or(1, |(number, _)| number + 1),
-            decision_next: self.decisions.len() as u64 + 1,
+            decision_next: self.last_decision + 1,
             subjects,
             templates,
             cleared_with,
@@ -186,17 +201,21 @@ impl Tables {
         let mut change = None;
         match write {
             Write::Subject(head) => {
-                let SubjectHead { id, attributes, templates, .. } = head.clone();
+                let SubjectHead { id, attributes, templates, standing, .. } = head.clone();
+                let restricted = standing.is_restricted();
                 let is_new = |id: &u64| self.templates.get(id).is_some_and(|(came, ..)| *came == commit);
                 let before = self.subjects.insert(head.id.clone(), head);
                 for id in templates.iter().filter(|id| is_new(id)) {
                     let (_, subject, content) = self.templates[id].clone();
-                    self.log
-                        .push((commit, Change::Added { subject, attributes: attributes.clone(), id: *id, content }));
+                    let attributes = attributes.clone();
+                    self.log.push((commit, Change::Added { subject, attributes, restricted, id: *id, content }));
                     self.last_change = commit;
                 }
-                if before.is_some_and(|before| before.attributes != attributes) {
-                    change = Some(Change::Relabelled { subject: id, attributes, templates });
+                let is_other = |before: SubjectHead| {
+                    before.attributes != attributes || before.standing.is_restricted() != restricted
+                };
+                if before.is_some_and(is_other) {
+                    change = Some(Change::Relabelled { subject: id, attributes, restricted, templates });
                 }
             }
             Write::RemoveSubject(id) => drop(self.subjects.remove(&id)),
@@ -209,7 +228,16 @@ impl Tables {
                 assert_eq!(owner, subject);
                 change = Some(Change::Removed { id });
             }
-            Write::Decision(decision) => drop(self.decisions.insert(decision.key.clone(), decision)),
+            Write::Decision(decision) => {
+                self.last_decision = self.last_decision.max(decision.number);
+                self.decisions.insert(decision.key.clone(), decision);
+            }
+            Write::ForgetDecisions(subject) => self.decisions.retain(|_, decision| decision.subject != subject),
+            Write::ForgetChallenges(transaction) => {
+                self.challenges.retain(|_, challenge| challenge.owner.transaction != transaction);
+            }
+            // Nothing here is sealed.
+            Write::ForgetKey(_) => {}
             Write::Capture(capture) => {
                 self.last_capture = capture.number;
                 self.captures.insert(capture.number, capture);
@@ -437,11 +465,14 @@ impl RecordStore for MemoryStore {
 /// By how much its scores are off at most.
 const SCORE_ERROR: f32 = 0.02;
 
+/// Whose, what its subject is searched by, whether that is restricted, and the template.
+type Row = (SubjectId, Attributes, bool, Template);
+
 #[derive(Default)]
 struct Rows {
     watermark: u64,
     template_next: u64,
-    templates: BTreeMap<u64, (SubjectId, Attributes, Template)>,
+    templates: BTreeMap<u64, Row>,
 }
 
 /// A [`VectorIndex`] in memory, with scores that are a little off, as those of an index of
@@ -486,16 +517,16 @@ impl VectorIndex for MemoryIndex {
         }
         for change in changes.changes {
             match change {
-                Change::Added { subject, attributes, id, content } => {
+                Change::Added { subject, attributes, restricted, id, content } => {
                     if id >= rows.template_next && content.template.recipe() == self.recipe {
-                        rows.templates.insert(id, (subject, attributes, content.template));
+                        rows.templates.insert(id, (subject, attributes, restricted, content.template));
                     }
                 }
                 Change::Removed { id } => drop(rows.templates.remove(&id)),
-                Change::Relabelled { attributes, templates, .. } => {
+                Change::Relabelled { attributes, restricted, templates, .. } => {
                     for id in templates {
                         if let Some(row) = rows.templates.get_mut(&id) {
-                            row.1 = attributes.clone();
+                            (row.1, row.2) = (attributes.clone(), restricted);
                         }
                     }
                 }
@@ -523,8 +554,8 @@ impl VectorIndex for MemoryIndex {
             return Err(GalleryError::Behind);
         }
         let mut best: BTreeMap<SubjectId, (f32, u64)> = BTreeMap::new();
-        for (&id, (subject, attributes, template)) in &rows.templates {
-            if !filter.passes(attributes) || filter.excluded.contains(subject) {
+        for (&id, (subject, attributes, restricted, template)) in &rows.templates {
+            if !filter.passes(attributes, *restricted) || filter.excluded.contains(subject) {
                 continue;
             }
             // Off by up to the error either way, differently for each.
@@ -551,6 +582,7 @@ impl VectorIndex for MemoryIndex {
 
     fn count(&self, filter: &IndexFilter) -> u64 {
         let rows = self.rows.lock().unwrap();
-        rows.templates.values().filter(|(_, attributes, _)| filter.passes(attributes)).count() as u64
+        let passing = rows.templates.values().filter(|(_, of, restricted, _)| filter.passes(of, *restricted));
+        passing.count() as u64
     }
 }

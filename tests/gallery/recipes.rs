@@ -42,7 +42,7 @@ fn open_both(dir: &Path) -> Gallery {
 }
 
 promises!(
-    embedded, super::embedded; memory, super::in_memory; mixed, super::embedded_store_and_memory_indexes => {
+    embedded, super::embedded; sealed, super::embedded_and_sealed; memory, super::in_memory; mixed, super::embedded_store_and_memory_indexes => {
         a_probe_finds_templates_of_its_own_recipe_alone,
         what_goes_and_is_relabelled_is_so_in_every_index,
         the_most_templates_of_a_subject_are_counted_by_recipe,
@@ -59,6 +59,12 @@ fn embedded() -> (Gallery, tempfile::TempDir) {
 
 fn memory_indexes() -> Vec<Arc<dyn VectorIndex>> {
     vec![Arc::new(MemoryIndex::of(FIRST)), Arc::new(MemoryIndex::of(SECOND))]
+}
+
+fn embedded_and_sealed() -> (Gallery, tempfile::TempDir) {
+    let dir = tempfile::tempdir().unwrap();
+    let options = EmbeddedOptions { recipes_beside: vec![SECOND], ..sealed(dir.path()) };
+    (gallery::open(&dir.path().join("data"), FIRST.0, FIRST.1, options).unwrap(), dir)
 }
 
 fn in_memory() -> (Gallery, ()) {

@@ -8,6 +8,7 @@ use chinhchu::gallery::{
     self, Agreement, AgreementScores, Attributes, EmbeddedOptions, EnrolMode, Enrolment, Gallery, GalleryError,
     NewTemplate, Receipt, RequestId, Retry, Source, SubjectId, Timestamp,
 };
+use chinhchu::sealing::{KeyStoreOptions, MasterKey, Secret};
 
 /// Who writes in tests.
 pub fn by() -> RequestContext {
@@ -29,6 +30,17 @@ pub fn options() -> EmbeddedOptions {
 
 pub fn open(dir: &std::path::Path) -> Result<Gallery, GalleryError> {
     gallery::open(dir, RECIPE, DIMENSION, options())
+}
+
+/// The same of a gallery that is sealed: its data in `data`, its keys in `keys`, both in `dir`.
+pub fn sealed(dir: &std::path::Path) -> EmbeddedOptions {
+    let (path, copy) = (dir.join("keys"), Some(dir.join("copy-of-keys")));
+    let master = MasterKey::new(Secret::copied(&[3; 32]));
+    EmbeddedOptions { sealing: Some(KeyStoreOptions { path, copy, master, previous: None }), ..options() }
+}
+
+pub fn open_sealed(dir: &std::path::Path) -> Result<Gallery, GalleryError> {
+    gallery::open(&dir.join("data"), RECIPE, DIMENSION, sealed(dir))
 }
 
 pub fn id(id: impl Into<String>) -> SubjectId {
@@ -64,6 +76,7 @@ pub fn new_template(seed: u64) -> NewTemplate {
 pub fn enrolment(subject: &str, mode: EnrolMode, seeds: &[u64]) -> Enrolment {
     Enrolment {
         by: None,
+        legal_basis: None,
         subject: id(subject),
         mode,
         attributes: Attributes::default(),

@@ -24,6 +24,7 @@ fn request(index: usize, photo: &[u8]) -> EnrolRequest {
         attributes: Attributes::default(),
         photos: vec![Photo { bytes: photo.to_vec(), source: Source::Other, captured_at: None }],
         accept_poor: false,
+        legal_basis: None,
         vouch: None,
     }
 }

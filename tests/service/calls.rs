@@ -151,6 +151,7 @@ async fn enroll_carries_every_field_there_and_back_and_a_retry_is_told_as_such()
             Photo { bytes: vec![2], source: Source::Live, captured_at: Some(Timestamp(1_700_000_000_001)) },
         ],
         accept_poor: true,
+        legal_basis: None,
         vouch: None,
     };
     let outcome = client.enrol(request.clone()).await.unwrap();

@@ -34,6 +34,7 @@ fn enrolment(request: &str, subject: &str, photo: Vec<u8>) -> EnrolRequest {
         attributes: Attributes::default(),
         photos: vec![Photo { bytes: photo, source: Source::Other, captured_at: None }],
         accept_poor: false,
+        legal_basis: None,
         vouch: None,
     }
 }
@@ -237,6 +238,7 @@ async fn a_poor_capture_is_told_before_anything_is_compared_and_not_enrolled() {
     let enrol = |request: &str, source: Source, accept_poor: bool| EnrolRequest {
         photos: vec![Photo { bytes: poor.clone(), source, captured_at: None }],
         accept_poor,
+        legal_basis: None,
         ..enrolment(request, request, Vec::new())
     };
     let refused = client.enrol(enrol("live", Source::Live, false)).await.unwrap_err();

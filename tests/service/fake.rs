@@ -321,6 +321,7 @@ pub fn beneficiary_outcome(key: DecisionKey) -> BeneficiaryOutcome {
                 sex: FieldState::NotInRecord,
             },
             scheme: Some(SchemeState::NotInRecord),
+            record_restricted: true,
             frames: vec![
                 FrameEvidence {
                     eye_distance: 61.5,

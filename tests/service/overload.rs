@@ -32,6 +32,7 @@ fn enrol_request() -> EnrolRequest {
         attributes: Attributes::default(),
         photos: vec![Photo { bytes: b"face".to_vec(), source: Source::Other, captured_at: None }],
         accept_poor: false,
+        legal_basis: None,
         vouch: None,
     }
 }

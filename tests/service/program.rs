@@ -97,6 +97,7 @@ async fn the_server_keeps_its_memory_names_nobody_and_ends_on_sigterm() {
             attributes: Attributes { province: Some("secret-province".into()), ..Attributes::default() },
             photos: vec![Photo { bytes: face.clone(), source: Source::Live, captured_at: None }],
             accept_poor: true,
+            legal_basis: None,
             vouch: None,
         };
         client.enrol(request).await.unwrap();

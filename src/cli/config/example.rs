@@ -38,6 +38,7 @@ data = "people"                # folder of the gallery
 # id = "0123456789abcdef0123456789abcdef"  # the gallery that must be there: `chinhchu gallery show`
 # templates_max = 20000000
 # memory_bytes_max = 8589934592  # for the index; default: half of the machine's memory
+legal_basis = "optional"       # of each enrolment; required: refused without, and first_sight enrols nobody
 graph = false                  # serve: keep a graph for approximate look-ups, in the same memory
 
 [cases]                        # what officers do, and what is looked at before a decision

@@ -19,7 +19,7 @@ use crate::matching::CurveChoice;
 use crate::sealing::KeySource;
 use crate::service::tls::{ClientCertificates, MinVersion};
 use crate::workflow::beneficiary::PolicyFile;
-use crate::workflow::{Level, NumberIds};
+use crate::workflow::{LegalBasisRule, Level, NumberIds};
 use crate::{regular, typed};
 
 /// Largest configuration file read, in bytes.
@@ -115,6 +115,7 @@ pub(super) struct GallerySection {
     pub templates_max: Option<u64>,
     pub memory_bytes_max: Option<u64>,
     pub graph: Option<bool>,
+    pub legal_basis: Option<LegalBasisRule>,
 }
 
 /// `[chip]`
@@ -365,6 +366,7 @@ mod tests {
             ("[engine]\ncurve = true\n[server]\nlisten = 1", 2, ["`true`", "`worst-group`", "`pooled`"]),
             ("[capture]\nquality = 0.5\n", 2, ["`off`", "`advisory`", "`required`"]),
             ("[ids]\nnumbers = 3\n", 2, ["`3`", "`refuse`", "`accept`"]),
+            ("[gallery]\nlegal_basis = 3\n", 2, ["`3`", "`optional`", "`required`"]),
             ("[policies.p]\nfirst_sight = 3\n", 2, ["`refer`", "`accept`", "`enrol`"]),
             ("[policies.p]\nwithout = [3]\n", 2, ["`chip`", "`liveness`", "`duplicates`"]),
             ("[policies.p.on]\nquality_poor = 3\n", 2, ["`accept`", "`refer`", "`deny`"]),

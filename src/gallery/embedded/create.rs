@@ -7,39 +7,54 @@ use redb::{Database, ReadableDatabase, ReadableTable};
 use super::EmbeddedOptions;
 use super::challenges::{CHALLENGES, OWNER_CHALLENGES};
 use super::fault::StoreError;
+use super::protection::{Owner, Protection};
 use super::read::Recipes;
 use super::record::{
-    Counters, DecisionHeadRecord, DecisionRecord, GalleryRecord, IdRecord, TemplateRecord, seal, unseal,
+    Counters, DecisionHeadRecord, DecisionRecord, GalleryRecord, IdRecord, SealingRecord, TemplateRecord, seal, unseal,
 };
+use super::row_sum::RowSum;
 use super::tables::{
-    CAPTURE_BANDS, CAPTURES, CHANGES, CLEARED, COUNTERS_KEY, DECISION_HEADS, DECISIONS, FORMAT_VERSION, GALLERY,
-    GALLERY_KEY, ID_KEY, REQUEST_ORDER, REQUESTS, SUBJECT_CAPTURES, SUBJECT_DECISIONS, SUBJECTS, Snapshot, TEMPLATES,
-    Tables, WAITING, decision_key_of, if_there, read_attempts, read_counters, read_decision, read_gallery, read_id,
-    subject_decision_key,
+    CAPTURE_BANDS, CAPTURES, CHANGES, CLEARED, COUNTERS_KEY, DECISION_HEADS, DECISIONS, DOOMED_KEYS, FORMAT_VERSION,
+    FORMAT_VERSION_SEALED, GALLERY, GALLERY_KEY, ID_KEY, REQUEST_ORDER, REQUESTS, SUBJECT_CAPTURES, SUBJECT_DECISIONS,
+    SUBJECT_KEYS, SUBJECTS, Snapshot, TEMPLATES, Tables, WAITING, attempts_in, decision_key_of, if_there,
+    read_counters, read_gallery, read_id, subject_decision_key,
 };
 use crate::face::RecipeDigest;
 use crate::gallery::{GalleryError, GalleryId, StoredDecision, Timestamp};
 use crate::search::SearchError;
 
 /// Makes every table of a new gallery, in one transaction.
-pub(super) fn initialise(database: &Database, recipe: RecipeDigest, dimension: usize) -> Result<(), StoreError> {
+pub(super) fn initialise(
+    database: &Database,
+    recipe: RecipeDigest,
+    dimension: usize,
+    (protection, sealing): &(Protection, Option<SealingRecord>),
+) -> Result<(), StoreError> {
     let dimension = u32::try_from(dimension)
         .map_err(|_| GalleryError::Search(SearchError::Dimension { expected: u32::MAX as usize, found: dimension }))?;
     let transaction = database.begin_write()?;
     {
         let mut gallery = transaction.open_table(GALLERY)?;
+        let keys_to = sealing.as_ref().map_or(0, |keys| keys.of_tables.max(keys.of_names) + 1);
+        if sealing.is_some() {
+            transaction.open_table(SUBJECT_KEYS)?;
+            transaction.open_table(DOOMED_KEYS)?;
+        }
         let record = GalleryRecord {
-            version: FORMAT_VERSION,
+            version: if sealing.is_some() { FORMAT_VERSION_SEALED } else { FORMAT_VERSION },
             recipe: recipe.0.to_vec(),
             dimension,
             created_at: Timestamp::now().0,
             beside: Vec::new(),
+            sealing: sealing.clone(),
         };
         put_gallery(&mut gallery, record)?;
         put_id(&mut gallery)?;
         // Template ids begin at 1, so that 0 never means one.
-        let counters = Counters { template_next: 1, decision_next: 1, ..Counters::default() };
-        gallery.insert(COUNTERS_KEY, seal("gallery", COUNTERS_KEY.as_bytes(), &counters).as_slice())?;
+        let counters = Counters { template_next: 1, decision_next: 1, keys_to, ..Counters::default() };
+        let counters = Counters { row_sum: RowSum::after(protection, &[]).bytes(), ..counters };
+        let sealed = protection.wrap("gallery", COUNTERS_KEY.as_bytes(), Owner::Table, &counters)?;
+        gallery.insert(COUNTERS_KEY, sealed.as_slice())?;
         transaction.open_table(SUBJECTS)?;
         transaction.open_table(TEMPLATES)?;
         transaction.open_table(REQUESTS)?;
@@ -72,14 +87,18 @@ pub(super) fn complete(database: &Database) -> Result<(), StoreError> {
     {
         let read = database.begin_read()?;
         // Nothing of a newer program's folder, or of none of ours, is touched.
-        read_gallery(&read.open_table(GALLERY)?)?;
+        let record = read_gallery(&read.open_table(GALLERY)?)?;
+        // Programs before this one made no sealed ones.
+        if record.sealing.is_some() {
+            return Ok(());
+        }
         if if_there(read.open_table(DECISIONS))?.is_some()
             && if_there(read.open_table(CLEARED))?.is_some()
             && if_there(read.open_table(CHANGES))?.is_some()
             && if_there(read.open_table(DECISION_HEADS))?.is_some()
             && if_there(read.open_table(SUBJECT_CAPTURES))?.is_some()
             && if_there(read.open_table(OWNER_CHALLENGES))?.is_some()
-            && is_listed(&read_counters(&read.open_table(GALLERY)?)?)
+            && is_listed(&read_counters(&read.open_table(GALLERY)?, &Protection::Checksummed)?)
             && read_id(&read.open_table(GALLERY)?)?.is_some()
         {
             return Ok(());
@@ -103,7 +122,7 @@ pub(super) fn complete(database: &Database) -> Result<(), StoreError> {
         if record.version < FORMAT_VERSION {
             put_gallery(&mut gallery, GalleryRecord { version: FORMAT_VERSION, ..record })?;
         }
-        let counters = read_counters(&gallery)?;
+        let counters = read_counters(&gallery, &Protection::Checksummed)?;
         if !is_listed(&counters) {
             let decision_next = list_decisions(&transaction)?;
             let counters = Counters { decision_next, listed_to: counters.commit, ..counters };
@@ -112,6 +131,24 @@ pub(super) fn complete(database: &Database) -> Result<(), StoreError> {
     }
     transaction.commit()?;
     Ok(())
+}
+
+/// How what is in a gallery can be read.
+pub(super) fn protection(
+    database: &Database,
+    options: &EmbeddedOptions,
+    path: &Path,
+) -> Result<Protection, StoreError> {
+    let read = database.begin_read()?;
+    let table = read.open_table(GALLERY)?;
+    let record = read_gallery(&table)?;
+    let protection = Protection::open(record.sealing.as_ref(), options.sealing.as_ref(), path)?;
+    if let (Some(keys), Some(options)) = (protection.keys(), &options.sealing)
+        && keys.made() < read_counters(&table, &protection)?.keys_to
+    {
+        return Err(GalleryError::OlderKeyStore(options.path.clone()).into());
+    }
+    Ok(protection)
 }
 
 /// Whether the tables that decisions are listed by are up to date.
@@ -138,14 +175,18 @@ fn list_decisions(transaction: &redb::WriteTransaction) -> Result<u64, StoreErro
     order.sort_unstable();
     for (number, (_, _, name)) in (1u64..).zip(&order) {
         let key = decision_key_of(name)?;
-        let is_last = read_attempts(&decisions, &key.transaction, 1)?.first().is_some_and(|last| last.key == key);
-        let stored = read_decision(&decisions, &key)?.ok_or_else(|| StoreError::damaged("a decision is gone"))?;
-        let decision = StoredDecision { number, ..stored.restore(key)? };
+        let attempts = attempts_in(&decisions, &Protection::Checksummed, &key.transaction, usize::MAX)?;
+        let is_last = attempts.first().is_some_and(|last| last.key == key);
+        let stored = attempts.into_iter().find(|attempt| attempt.key == key);
+        let decision = StoredDecision { number, ..stored.ok_or_else(|| StoreError::damaged("a decision is gone"))? };
         decisions
             .insert(name.as_str(), seal("decisions", name.as_bytes(), &DecisionRecord::of(&decision)).as_slice())?;
         let head = seal("decision_heads", &number.to_le_bytes(), &DecisionHeadRecord::of(&decision));
         heads.insert(number, head.as_slice())?;
-        of_subjects.insert(subject_decision_key(&decision.subject, number).as_str(), [].as_slice())?;
+        of_subjects.insert(
+            subject_decision_key(&Protection::Checksummed, &decision.subject, number).as_str(),
+            [].as_slice(),
+        )?;
         if is_last && decision.waits() {
             waiting.insert(number, [].as_slice())?;
         }
@@ -170,7 +211,10 @@ pub(super) fn checked_id(database: &Database, options: &EmbeddedOptions, path: &
 /// dimension than given. Recipes that the gallery names beside others and of which no templates
 /// are left need not be given: those are handed back.
 pub(super) fn check_recipes(snapshot: &Snapshot, given: &Recipes) -> Result<Vec<RecipeDigest>, StoreError> {
-    let stored = read_gallery(snapshot.gallery()?)?.recipes()?;
+    let record = read_gallery(snapshot.gallery()?)?;
+    // Whoever looks without its keys takes it that none are left: opening it will tell.
+    let is_closed = record.sealing.is_some() && snapshot.protection().keys().is_none();
+    let stored = record.recipes()?;
     let mut unused = Vec::new();
     for &(recipe, expected) in &stored {
         match given.iter().find(|(of, _)| *of == recipe) {
@@ -178,7 +222,9 @@ pub(super) fn check_recipes(snapshot: &Snapshot, given: &Recipes) -> Result<Vec<
                 return Err(GalleryError::Search(SearchError::Dimension { expected, found }).into());
             }
             Some(_) => {}
-            None if unused.len() + 1 < stored.len() && !has_templates(snapshot, recipe)? => unused.push(recipe),
+            None if unused.len() + 1 < stored.len() && (is_closed || !has_templates(snapshot, recipe)?) => {
+                unused.push(recipe);
+            }
             None => {
                 let template = given.first().map_or(recipe, |(own, _)| *own);
                 return Err(GalleryError::OtherRecipe { gallery: recipe, template }.into());
@@ -191,7 +237,8 @@ pub(super) fn check_recipes(snapshot: &Snapshot, given: &Recipes) -> Result<Vec<
 fn has_templates(snapshot: &Snapshot, recipe: RecipeDigest) -> Result<bool, StoreError> {
     for row in snapshot.templates()?.iter()? {
         let (id, bytes) = row?;
-        let record: TemplateRecord = unseal("templates", &id.value().to_le_bytes(), bytes.value())?;
+        let record: TemplateRecord =
+            snapshot.protection().unwrap("templates", &id.value().to_le_bytes(), bytes.value())?;
         if record.recipe == recipe.0 {
             return Ok(true);
         }

@@ -1,20 +1,22 @@
 //! The open database, and the vectors that searches read from it.
 
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Mutex, PoisonError, RwLock};
+use std::sync::{Arc, Mutex, PoisonError, RwLock};
 
 use redb::{Database, ReadableDatabase};
 
 use super::fault::StoreError;
-use super::tables::{Rows, Snapshot, TEMPLATES, read_template};
+use super::protection::Protection;
+use super::tables::{Rows, Snapshot, TEMPLATES, template_in};
 use crate::float32;
 use crate::gallery::GalleryError;
 use crate::search::{Originals, SearchError};
 
 /// Where the database is. `None` while it is being opened again after a failure.
-#[derive(Default)]
 pub(super) struct OpenDatabase {
     pub(super) slot: RwLock<Option<Database>>,
+    /// How what is in it can be read.
+    pub(super) protection: Arc<Protection>,
     /// Times it had to be closed: snapshots under way end then.
     closings: AtomicU64,
 }
@@ -24,6 +26,10 @@ fn closed() -> StoreError {
 }
 
 impl OpenDatabase {
+    pub(super) fn new(database: Database, protection: Arc<Protection>) -> Self {
+        Self { slot: RwLock::new(Some(database)), protection, closings: AtomicU64::new(0) }
+    }
+
     pub(super) fn is_open(&self) -> bool {
         self.slot.read().unwrap_or_else(PoisonError::into_inner).is_some()
     }
@@ -41,7 +47,8 @@ impl OpenDatabase {
 
     pub(super) fn read<T>(&self, read: impl FnOnce(&Snapshot) -> Result<T, StoreError>) -> Result<T, StoreError> {
         let database = self.slot.read().unwrap_or_else(PoisonError::into_inner);
-        read(&Snapshot::new(database.as_ref().ok_or_else(closed)?.begin_read()?))
+        let transaction = database.as_ref().ok_or_else(closed)?.begin_read()?;
+        read(&Snapshot::new(transaction, Arc::clone(&self.protection)))
     }
 
     /// Does work that reads vectors as they are at this moment, and no others. The
@@ -49,9 +56,10 @@ impl OpenDatabase {
     pub(super) fn pinned<T>(&self, work: impl FnOnce(&Pinned) -> T) -> (T, Option<StoreError>) {
         let database = self.slot.read().unwrap_or_else(PoisonError::into_inner);
         let open = || Ok(database.as_ref().ok_or_else(closed)?.begin_read()?.open_table(TEMPLATES)?);
+        let protection = Arc::clone(&self.protection);
         let pinned = match open() {
-            Ok(templates) => Pinned { templates: Some(templates), failure: Mutex::default() },
-            Err(error) => Pinned { templates: None, failure: Mutex::new(Some(error)) },
+            Ok(templates) => Pinned { templates: Some(templates), protection, failure: Mutex::default() },
+            Err(error) => Pinned { templates: None, protection, failure: Mutex::new(Some(error)) },
         };
         let done = work(&pinned);
         (done, pinned.failure.into_inner().unwrap_or_else(PoisonError::into_inner))
@@ -61,6 +69,7 @@ impl OpenDatabase {
 /// The templates of one moment.
 pub(super) struct Pinned {
     templates: Option<Rows<u64>>,
+    protection: Arc<Protection>,
     /// The first thing that went wrong.
     failure: Mutex<Option<StoreError>>,
 }
@@ -70,7 +79,7 @@ impl Pinned {
         let templates = self.templates.as_ref().ok_or_else(closed)?;
         let mut vector = Vec::new();
         for (at, &key) in keys.iter().enumerate() {
-            let Some(record) = read_template(templates, key)? else { continue };
+            let Some(record) = template_in(templates, &self.protection, key)? else { continue };
             let values = float32::values(&record.vector);
             vector.clear();
             vector.extend(values.ok_or_else(|| StoreError::damaged("a template is cut short"))?);

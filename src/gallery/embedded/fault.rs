@@ -4,6 +4,7 @@ use std::io;
 use std::path::Path;
 
 use crate::gallery::GalleryError;
+use crate::sealing::KeyStoreError;
 
 /// Why work on the store stopped.
 #[derive(Debug)]
@@ -14,6 +15,8 @@ pub(super) enum StoreError {
     Redb(redb::Error),
     /// What was read makes no sense. Says what, never whose.
     Damaged(String),
+    /// The key store failed; the transaction is lost.
+    Keys(KeyStoreError),
     /// A record was written by a newer program.
     Newer {
         /// Version found.
@@ -35,6 +38,12 @@ macro_rules! from_redb {
 
 from_redb!(StorageError, TableError, TransactionError, CommitError, DatabaseError);
 
+impl From<KeyStoreError> for StoreError {
+    fn from(error: KeyStoreError) -> Self {
+        Self::Keys(error)
+    }
+}
+
 impl From<GalleryError> for StoreError {
     fn from(error: GalleryError) -> Self {
         Self::Refused(error)
@@ -52,6 +61,7 @@ impl StoreError {
             Self::Refused(error) => error,
             Self::Damaged(detail) => GalleryError::Damaged { path: path.to_owned(), detail },
             Self::Newer { found, known } => GalleryError::NewerVersion { path: path.to_owned(), found, known },
+            Self::Keys(error) => GalleryError::KeyStore(error),
             Self::Redb(error) => from_redb_error(error, path),
         }
     }

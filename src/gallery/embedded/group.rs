@@ -9,16 +9,18 @@ use super::challenges::Challenges;
 use super::create::put_gallery;
 use super::fault::StoreError;
 use super::ledger::Ledger;
+use super::protection::{Owner, Protection};
 use super::read::{self, Recipes, State};
 use super::record::{
     CaptureRecord, ChangeRecord, ClearedRecord, Counters, DecisionHeadRecord, DecisionRecord, RequestRecord,
-    SubjectRecord, TemplateRecord, seal,
+    SubjectRecord, TemplateRecord,
 };
+use super::row_sum::RowSum;
 use super::tables::{
-    CAPTURE_BANDS, CAPTURES, CHANGES, CLEARED, COUNTERS_KEY, DECISION_HEADS, DECISIONS, GALLERY, REQUEST_ORDER,
-    REQUESTS, SUBJECT_CAPTURES, SUBJECT_DECISIONS, SUBJECTS, TEMPLATES, Tables, WAITING, band_key, cleared_key,
-    decision_key, read_attempts, read_capture, read_counters, read_gallery, read_request, read_subject_decisions,
-    read_template, subject_capture_key, subject_decision_key,
+    CAPTURE_BANDS, CAPTURES, CHANGES, CLEARED, COUNTERS_KEY, DECISION_HEADS, DECISIONS, DOOMED_KEYS, GALLERY,
+    REQUEST_ORDER, REQUESTS, SUBJECT_CAPTURES, SUBJECT_DECISIONS, SUBJECT_KEYS, SUBJECTS, TEMPLATES, Tables, WAITING,
+    band_key, cleared_key, decision_key, read_attempts, read_capture, read_counters, read_decision_head, read_gallery,
+    read_request, read_subject_decisions, read_template, subject_capture_key, subject_decision_key,
 };
 use crate::face::RecipeDigest;
 use crate::gallery::{
@@ -53,7 +55,8 @@ pub(super) struct Delta {
 struct Written {
     templates: Vec<u64>,
     attributes: Attributes,
-    /// True where it is searched by other attributes than before.
+    restricted: bool,
+    /// True where it is searched by something else than before.
     is_relabelled: bool,
 }
 
@@ -73,6 +76,12 @@ pub(super) struct Group<'t> {
     captures: Table<'t, u64, &'static [u8]>,
     capture_bands: Table<'t, &'static str, &'static [u8]>,
     subject_captures: Table<'t, &'static str, &'static [u8]>,
+    /// In a sealed gallery.
+    subject_keys: Option<Table<'t, &'static str, u64>>,
+    doomed_keys: Option<Table<'t, u64, &'static [u8]>>,
+    protection: &'t Protection,
+    /// Writes the rows of all these tables.
+    rows: RowSum<'t>,
     challenges: Challenges<'t>,
     /// Where the gallery keeps a transparency log.
     ledger: Option<Ledger<'t>>,
@@ -95,6 +104,10 @@ pub(super) struct Group<'t> {
 impl<'t> Tables for Group<'t> {
     type ByText = Table<'t, &'static str, &'static [u8]>;
     type ByNumber = Table<'t, u64, &'static [u8]>;
+
+    fn protection(&self) -> &Protection {
+        self.protection
+    }
 
     fn subjects(&self) -> Result<&Self::ByText, StoreError> {
         Ok(&self.subjects)
@@ -156,10 +169,11 @@ impl<'t> Group<'t> {
         recipes: &'t Recipes,
         keep_after: u64,
         has_ledger: bool,
+        protection: &'t Protection,
     ) -> Result<Self, StoreError> {
         let gallery = transaction.open_table(GALLERY)?;
-        let before = read_counters(&gallery)?;
-        let counters = Counters { commit: before.commit + 1, ..before };
+        let before = read_counters(&gallery, protection)?;
+        let counters = Counters { commit: before.commit + 1, ..before.clone() };
         let templates = transaction.open_table(TEMPLATES)?;
         Ok(Self {
             subjects: transaction.open_table(SUBJECTS)?,
@@ -177,8 +191,12 @@ impl<'t> Group<'t> {
             captures: transaction.open_table(CAPTURES)?,
             capture_bands: transaction.open_table(CAPTURE_BANDS)?,
             subject_captures: transaction.open_table(SUBJECT_CAPTURES)?,
-            challenges: Challenges::open(transaction)?,
-            ledger: has_ledger.then(|| Ledger::make(transaction)).transpose()?,
+            subject_keys: protection.keys().map(|_| transaction.open_table(SUBJECT_KEYS)).transpose()?,
+            doomed_keys: protection.keys().map(|_| transaction.open_table(DOOMED_KEYS)).transpose()?,
+            protection,
+            rows: RowSum::after(protection, &before.row_sum),
+            challenges: Challenges::open(transaction, protection)?,
+            ledger: has_ledger.then(|| Ledger::make(transaction, protection)).transpose()?,
             options,
             recipes,
             keep_after,
@@ -196,8 +214,9 @@ impl<'t> Group<'t> {
     /// [`StoreError::Refused`] leaves the group as it was; any other error ends it.
     pub(super) fn carry(&mut self, command: &Command) -> Result<Committed, StoreError> {
         let state = State {
-            counters: self.before,
+            counters: self.before.clone(),
             unlogged: self.before.template_next..self.counters.template_next,
+            relabelled: self.relabelled().cloned().collect(),
             templates: self.live,
             templates_max: self.options.templates_max,
             recipes: self.recipes,
@@ -242,7 +261,7 @@ impl<'t> Group<'t> {
         match write {
             Write::Subject(head) => self.put_subject(head),
             Write::RemoveSubject(id) => {
-                self.subjects.remove(id.as_str())?;
+                self.rows.remove(&mut self.subjects, self.protection.subject(&id).as_str())?;
                 self.written.remove(&id);
                 Ok(())
             }
@@ -251,15 +270,19 @@ impl<'t> Group<'t> {
             Write::Decision(decision) => self.put_decision(&decision),
             Write::Capture(capture) => self.put_capture(&capture),
             Write::ForgetCaptures(subject) => self.forget_captures(&subject),
-            Write::Challenge(challenge) => self.challenges.put(&challenge),
-            Write::RemoveChallenge(number) => self.challenges.remove(number),
+            Write::Challenge(challenge) => self.challenges.put(&challenge, &mut self.rows),
+            Write::RemoveChallenge(number) => self.challenges.remove(number, &mut self.rows),
+            Write::ForgetChallenges(transaction) => self.challenges.forget(&transaction, &mut self.rows),
+            Write::ForgetDecisions(subject) => self.forget_decisions(&subject),
             Write::Cleared(pair) => self.put_cleared(&pair),
             Write::RemoveCleared(one, other) => {
-                for name in [cleared_key(&one, &other), cleared_key(&other, &one)] {
-                    self.cleared.remove(name.as_str())?;
+                let name = |one, other| cleared_key(self.protection, one, other);
+                for name in [name(&one, &other), name(&other, &one)] {
+                    self.rows.remove(&mut self.cleared, name.as_str())?;
                 }
                 Ok(())
             }
+            Write::ForgetKey(subject) => self.forget_key(&subject),
             Write::Request(id, request) => self.remember(&id, &request),
             Write::Entry(entry) => self.ledger()?.put_entry(entry),
             Write::Nodes(run) => self.ledger()?.put_nodes(&run),
@@ -270,16 +293,57 @@ impl<'t> Group<'t> {
         }
     }
 
+    /// Under whose key is sealed what is about a subject: a new one where it has none yet.
+    fn owner(&mut self, subject: &SubjectId) -> Result<Owner, StoreError> {
+        let (Some(keys), Some(table)) = (self.protection.keys(), &mut self.subject_keys) else {
+            return Ok(Owner::Table);
+        };
+        let name = self.protection.subject(subject);
+        if let Some(number) = table.get(name.as_str())? {
+            return Ok(Owner::Subject(number.value()));
+        }
+        let number = keys.hand_out()?;
+        self.rows.insert(table, name.as_str(), number)?;
+        self.counters.keys_to = self.counters.keys_to.max(number + 1);
+        Ok(Owner::Subject(number))
+    }
+
+    /// Lists a subject's key among those that are to be destroyed; what is written of the subject from
+    /// here on has another.
+    fn forget_key(&mut self, subject: &SubjectId) -> Result<(), StoreError> {
+        let (Some(table), Some(doomed)) = (&mut self.subject_keys, &mut self.doomed_keys) else { return Ok(()) };
+        let name = self.protection.subject(subject);
+        let number = table.get(name.as_str())?.map(|number| number.value());
+        if let Some(number) = number {
+            self.rows.remove(table, name.as_str())?;
+            self.rows.insert(doomed, number, [].as_slice())?;
+        }
+        Ok(())
+    }
+
+    /// Takes keys off that list which are destroyed.
+    fn prune_doomed_keys(&mut self) -> Result<(), StoreError> {
+        let (Some(keys), Some(doomed)) = (self.protection.keys(), &mut self.doomed_keys) else { return Ok(()) };
+        for _ in 0..PRUNED_MAX {
+            let Some(number) = doomed.first()?.map(|(number, _)| number.value()) else { break };
+            if keys.key(number)?.is_some() {
+                break;
+            }
+            self.rows.remove(doomed, number)?;
+        }
+        Ok(())
+    }
+
     fn put_subject(&mut self, head: SubjectHead) -> Result<(), StoreError> {
         let before = read::head(self, &head.id)?;
         let was_relabelled = self.written.get(&head.id).is_some_and(|written| written.is_relabelled);
-        let is_relabelled =
-            was_relabelled || before.is_some_and(|before| !before.attributes.are_searched_alike(&head.attributes));
-        let name = head.id.as_str();
-        let sealed = seal("subjects", name.as_bytes(), &SubjectRecord::of_head(&head));
-        self.subjects.insert(name, sealed.as_slice())?;
+        let is_relabelled = was_relabelled || before.is_some_and(|before| !before.is_searched_as(&head));
+        let (name, owner) = (self.protection.subject(&head.id), self.owner(&head.id)?);
+        let sealed = self.protection.wrap("subjects", name.as_bytes(), owner, &SubjectRecord::of_head(&head))?;
+        self.rows.insert(&mut self.subjects, name.as_str(), sealed.as_slice())?;
+        let restricted = head.standing.is_restricted();
         let SubjectHead { id, attributes, templates, .. } = head;
-        self.written.insert(id, Written { templates, attributes, is_relabelled });
+        self.written.insert(id, Written { templates, attributes, restricted, is_relabelled });
         Ok(())
     }
 
@@ -287,19 +351,22 @@ impl<'t> Group<'t> {
     /// nobody.
     fn put_decision(&mut self, decision: &StoredDecision) -> Result<(), StoreError> {
         let StoredDecision { number, key, subject, .. } = decision;
-        let last = read_attempts(&self.decisions, &key.transaction, 1)?.pop();
-        let name = decision_key(key);
-        let sealed = seal("decisions", name.as_bytes(), &DecisionRecord::of(decision));
-        self.decisions.insert(name.as_str(), sealed.as_slice())?;
-        let head = seal("decision_heads", &number.to_le_bytes(), &DecisionHeadRecord::of(decision));
-        self.decision_heads.insert(*number, head.as_slice())?;
-        self.subject_decisions.insert(subject_decision_key(subject, *number).as_str(), [].as_slice())?;
+        let last = read_attempts(self, &key.transaction, 1)?.pop();
+        let (protection, owner) = (self.protection, self.owner(subject)?);
+        let name = decision_key(protection, key);
+        let sealed = protection.wrap("decisions", name.as_bytes(), owner, &DecisionRecord::of(decision))?;
+        self.rows.insert(&mut self.decisions, name.as_str(), sealed.as_slice())?;
+        let head = DecisionHeadRecord::of(decision);
+        let head = protection.wrap("decision_heads", &number.to_le_bytes(), owner, &head)?;
+        self.rows.insert(&mut self.decision_heads, *number, head.as_slice())?;
+        let listed = subject_decision_key(protection, subject, *number);
+        self.rows.insert(&mut self.subject_decisions, listed.as_str(), [].as_slice())?;
         if let Some(earlier) = last.filter(|last| last.key.attempt < key.attempt) {
-            self.waiting.remove(earlier.number)?;
+            self.rows.remove(&mut self.waiting, earlier.number)?;
         }
         match decision.waits() {
-            true => drop(self.waiting.insert(*number, [].as_slice())?),
-            false => drop(self.waiting.remove(*number)?),
+            true => self.rows.insert(&mut self.waiting, *number, [].as_slice())?,
+            false => self.rows.remove(&mut self.waiting, *number)?,
         }
         self.counters.decision_next = self.counters.decision_next.max(number + 1);
         Ok(())
@@ -307,38 +374,58 @@ impl<'t> Group<'t> {
 
     fn put_capture(&mut self, capture: &StoredCapture) -> Result<(), StoreError> {
         let StoredCapture { number, subject, content, .. } = capture;
-        let sealed = seal("captures", &number.to_le_bytes(), &CaptureRecord::of(capture));
-        self.captures.insert(*number, sealed.as_slice())?;
+        let (protection, owner) = (self.protection, self.owner(subject)?);
+        let sealed = protection.wrap("captures", &number.to_le_bytes(), owner, &CaptureRecord::of(capture))?;
+        self.rows.insert(&mut self.captures, *number, sealed.as_slice())?;
         for band in &content.bands {
-            self.capture_bands.insert(band_key(band, *number).as_str(), [].as_slice())?;
+            self.rows.insert(&mut self.capture_bands, band_key(protection, band, *number).as_str(), [].as_slice())?;
         }
-        self.subject_captures.insert(subject_capture_key(subject, *number).as_str(), [].as_slice())?;
+        let listed = subject_capture_key(protection, subject, *number);
+        self.rows.insert(&mut self.subject_captures, listed.as_str(), [].as_slice())?;
         self.counters.captures = *number;
         Ok(())
     }
 
     fn remove_capture(&mut self, number: u64) -> Result<(), StoreError> {
-        let capture = read_capture(&self.captures, number)?;
+        let protection = self.protection;
+        let capture = read_capture(self, number)?;
         let capture = capture.ok_or_else(|| StoreError::damaged("a capture is listed and not there"))?;
         for band in &capture.content.bands {
-            self.capture_bands.remove(band_key(band, number).as_str())?;
+            self.rows.remove(&mut self.capture_bands, band_key(protection, band, number).as_str())?;
         }
-        self.subject_captures.remove(subject_capture_key(&capture.subject, number).as_str())?;
-        self.captures.remove(number)?;
+        let listed = subject_capture_key(protection, &capture.subject, number);
+        self.rows.remove(&mut self.subject_captures, listed.as_str())?;
+        self.rows.remove(&mut self.captures, number)?;
         Ok(())
     }
 
     fn forget_captures(&mut self, subject: &SubjectId) -> Result<(), StoreError> {
         let numbers: Vec<u64> =
-            read_subject_decisions(&self.subject_captures, subject, 0)?.collect::<Result<_, _>>()?;
+            read_subject_decisions(&self.subject_captures, self.protection, subject, 0)?.collect::<Result<_, _>>()?;
         numbers.into_iter().try_for_each(|number| self.remove_capture(number))
+    }
+
+    fn forget_decisions(&mut self, subject: &SubjectId) -> Result<(), StoreError> {
+        let numbers: Vec<u64> =
+            read_subject_decisions(&self.subject_decisions, self.protection, subject, 0)?.collect::<Result<_, _>>()?;
+        for number in numbers {
+            let head = read_decision_head(self, number)?;
+            let head = head.ok_or_else(|| StoreError::damaged("a decision is listed and not there"))?;
+            let (name, listed) =
+                (decision_key(self.protection, &head.key), subject_decision_key(self.protection, subject, number));
+            self.rows.remove(&mut self.decisions, name.as_str())?;
+            self.rows.remove(&mut self.decision_heads, number)?;
+            self.rows.remove(&mut self.waiting, number)?;
+            self.rows.remove(&mut self.subject_decisions, listed.as_str())?;
+        }
+        Ok(())
     }
 
     /// Forgets captures whose time is over, oldest first.
     fn prune_captures(&mut self) -> Result<(), StoreError> {
         for _ in 0..PRUNED_MAX {
             let Some(number) = self.captures.first()?.map(|(number, _)| number.value()) else { break };
-            let is_over = read_capture(&self.captures, number)?.is_some_and(|capture| capture.expires_at <= self.now);
+            let is_over = read_capture(self, number)?.is_some_and(|capture| capture.expires_at <= self.now);
             if !is_over {
                 break;
             }
@@ -348,8 +435,9 @@ impl<'t> Group<'t> {
     }
 
     fn put_template(&mut self, id: u64, subject: &SubjectId, content: NewTemplate) -> Result<(), StoreError> {
-        let sealed = seal("templates", &id.to_le_bytes(), &TemplateRecord::new(subject.as_str(), &content));
-        self.templates.insert(id, sealed.as_slice())?;
+        let (record, owner) = (TemplateRecord::new(subject.as_str(), &content), self.owner(subject)?);
+        let sealed = self.protection.wrap("templates", &id.to_le_bytes(), owner, &record)?;
+        self.rows.insert(&mut self.templates, id, sealed.as_slice())?;
         self.counters.template_next = id + 1;
         self.live += 1;
         self.delta.insert(id, Some(content));
@@ -357,11 +445,11 @@ impl<'t> Group<'t> {
     }
 
     fn remove_template(&mut self, id: u64, subject: &SubjectId) -> Result<(), StoreError> {
-        let record = read_template(&self.templates, id)?;
+        let record = read_template(self, id)?;
         if record.is_none_or(|record| record.subject != subject.as_str()) {
             return Err(StoreError::damaged("a subject's template is missing or another's"));
         }
-        self.templates.remove(id)?;
+        self.rows.remove(&mut self.templates, id)?;
         self.live -= 1;
         // One that came with this very group never reaches an index.
         if !matches!(self.delta.remove(&id), Some(Some(_))) {
@@ -371,18 +459,25 @@ impl<'t> Group<'t> {
     }
 
     fn put_cleared(&mut self, pair: &ClearedPair) -> Result<(), StoreError> {
-        let record = ClearedRecord::of(pair);
-        for name in [cleared_key(&pair.first, &pair.second), cleared_key(&pair.second, &pair.first)] {
-            self.cleared.insert(name.as_str(), seal("cleared", name.as_bytes(), &record).as_slice())?;
+        let (record, protection) = (ClearedRecord::of(pair), self.protection);
+        let owner = match (self.owner(&pair.first)?, self.owner(&pair.second)?) {
+            (Owner::Subject(one), Owner::Subject(other)) => Owner::Pair(one, other),
+            _ => Owner::Table,
+        };
+        for (one, other) in [(&pair.first, &pair.second), (&pair.second, &pair.first)] {
+            let name = cleared_key(protection, one, other);
+            let sealed = protection.wrap("cleared", name.as_bytes(), owner, &record)?;
+            self.rows.insert(&mut self.cleared, name.as_str(), sealed.as_slice())?;
         }
         Ok(())
     }
 
     fn remember(&mut self, id: &RequestId, request: &StoredRequest) -> Result<(), StoreError> {
-        let id = id.as_str();
+        let name = self.protection.request(id);
         let record = RequestRecord::of(request, self.now);
-        self.requests.insert(id, seal("requests", id.as_bytes(), &record).as_slice())?;
-        self.request_order.insert(self.counters.request_next, id)?;
+        let sealed = self.protection.wrap("requests", name.as_bytes(), Owner::Table, &record)?;
+        self.rows.insert(&mut self.requests, name.as_str(), sealed.as_slice())?;
+        self.rows.insert(&mut self.request_order, self.counters.request_next, name.as_str())?;
         self.counters.request_next += 1;
         self.requests_added += 1;
         Ok(())
@@ -395,17 +490,22 @@ impl<'t> Group<'t> {
             let Some((order, id)) = self.request_order.first()?.map(|(k, v)| (k.value(), v.value().to_owned())) else {
                 break;
             };
-            let expired = match read_request(&self.requests, &id)? {
+            let expired = match read_request(self, &id)? {
                 Some(record) => record.done_at < born_min,
                 None => return Err(StoreError::damaged("a request id is listed but not there")),
             };
             if !expired && self.requests.len()? <= self.options.requests_max {
                 break;
             }
-            self.requests.remove(id.as_str())?;
-            self.request_order.remove(order)?;
+            self.rows.remove(&mut self.requests, id.as_str())?;
+            self.rows.remove(&mut self.request_order, order)?;
         }
         Ok(())
+    }
+
+    /// Subjects that are searched by something else since the last commit.
+    fn relabelled(&self) -> impl Iterator<Item = &SubjectId> {
+        self.written.iter().filter(|(_, written)| written.is_relabelled).map(|(id, _)| id)
     }
 
     /// Writes into the log what this commit changed.
@@ -422,12 +522,20 @@ impl<'t> Group<'t> {
         self.counters.listed_to = commit;
         let removed: Vec<u64> = self.delta.iter().filter(|(_, new)| new.is_none()).map(|(&key, _)| key).collect();
         let relabelled = self.written.iter().filter(|(_, written)| written.is_relabelled);
-        let relabelled: BTreeSet<String> = relabelled.map(|(id, _)| id.as_str().to_owned()).collect();
+        let (relabelled, relabelled_templates) = match self.protection {
+            Protection::Checksummed => (relabelled.map(|(id, _)| id.as_str().to_owned()).collect(), Vec::new()),
+            // No name lies where a key of the table opens it.
+            Protection::Sealed(_) => {
+                (Vec::new(), relabelled.flat_map(|(_, written)| written.templates.iter().copied()).collect())
+            }
+        };
         let came = self.before.template_next..template_next;
-        if !removed.is_empty() || !relabelled.is_empty() || !came.is_empty() {
-            let relabelled = relabelled.into_iter().collect();
-            let record = ChangeRecord { removed, relabelled, came_from: came.start, came_to: came.end };
-            self.changes.insert(commit, seal("changes", &commit.to_le_bytes(), &record).as_slice())?;
+        let is_relabelled = !relabelled.is_empty() || !relabelled_templates.is_empty();
+        if !removed.is_empty() || is_relabelled || !came.is_empty() {
+            let (came_from, came_to) = (came.start, came.end);
+            let record = ChangeRecord { removed, relabelled, came_from, came_to, relabelled_templates };
+            let sealed = self.protection.wrap("changes", &commit.to_le_bytes(), Owner::Table, &record)?;
+            self.rows.insert(&mut self.changes, commit, sealed.as_slice())?;
         }
         self.prune_changes(self.keep_after.min(commit.saturating_sub(COMMITS_LOGGED)))
     }
@@ -439,7 +547,7 @@ impl<'t> Group<'t> {
             if first > up_to && self.changes.len()? <= CHANGES_MAX {
                 break;
             }
-            self.changes.remove(first)?;
+            self.rows.remove(&mut self.changes, first)?;
             self.counters.changes_from = self.counters.changes_from.max(first);
             self.counters.arrivals_from = self.counters.arrivals_from.max(first);
         }
@@ -472,10 +580,14 @@ impl<'t> Group<'t> {
         }
         self.prune()?;
         self.prune_captures()?;
-        self.challenges.prune(self.now)?;
+        self.challenges.prune(self.now, &mut self.rows)?;
+        self.prune_doomed_keys()?;
         self.log_changes()?;
         self.list_recipes()?;
-        let sealed = seal("gallery", COUNTERS_KEY.as_bytes(), &self.counters);
+        self.counters.row_sum = self.rows.bytes();
+        self.counters.entries = self.ledger.as_ref().map(Ledger::next_place).transpose()?.unwrap_or(0);
+        let key = COUNTERS_KEY.as_bytes();
+        let sealed = self.protection.wrap("gallery", key, Owner::Table, &self.counters)?;
         self.gallery.insert(COUNTERS_KEY, sealed.as_slice())?;
         let (subjects, templates) = (self.subjects.len()?, self.live);
         let Counters { commit, template_next, .. } = self.counters;
@@ -489,14 +601,15 @@ fn changes(mut delta: BTreeMap<u64, Option<NewTemplate>>, written: BTreeMap<Subj
     let removed = delta.iter().filter(|(_, new)| new.is_none()).map(|(&id, _)| Change::Removed { id });
     let mut changes: Vec<Change> = removed.collect();
     let mut added = Vec::new();
-    for (subject, Written { templates, attributes, is_relabelled }) in written {
+    for (subject, Written { templates, attributes, restricted, is_relabelled }) in written {
         for &id in &templates {
             if let Some(Some(content)) = delta.remove(&id) {
-                added.push(Change::Added { subject: subject.clone(), attributes: attributes.clone(), id, content });
+                let (subject, attributes) = (subject.clone(), attributes.clone());
+                added.push(Change::Added { subject, attributes, restricted, id, content });
             }
         }
         if is_relabelled {
-            changes.push(Change::Relabelled { subject, attributes, templates });
+            changes.push(Change::Relabelled { subject, attributes, restricted, templates });
         }
     }
     changes.extend(added);

@@ -9,10 +9,13 @@
 //! | `ledger_tiles` | level of tiles in the highest byte, number | up to 256 hashes of 32 bytes |
 //! | `ledger_checkpoints` | how many entries it covers | the signed note |
 
+use std::sync::Arc;
+
 use prost::Message;
 use redb::{ReadTransaction, ReadableTable, Table, TableDefinition, WriteTransaction};
 
 use super::fault::StoreError;
+use super::protection::{Owner, Protection};
 use super::record::{seal, unseal};
 use super::tables::{GALLERY, if_there, read_gallery};
 use crate::gallery::ledger::{LedgerHead, LedgerSetup, LedgerTables, NodeRun, SealedEntry, about};
@@ -129,13 +132,17 @@ fn commitment_of(bytes: &[u8]) -> Result<Commitment, StoreError> {
     bytes.try_into().map(Commitment::from_bytes).map_err(|_| damaged("a commitment has another length"))
 }
 
-fn read_entry(entries: &impl ReadableTable<u64, &'static [u8]>, place: u64) -> Result<Option<Opening>, StoreError> {
+fn read_entry(
+    entries: &impl ReadableTable<u64, &'static [u8]>,
+    protection: &Protection,
+    place: u64,
+) -> Result<Option<Opening>, StoreError> {
     let Some(value) = entries.get(place)? else { return Ok(None) };
-    entry_of(place, value.value()).map(Some)
+    entry_of(protection, place, value.value()).map(Some)
 }
 
-fn entry_of(place: u64, bytes: &[u8]) -> Result<Opening, StoreError> {
-    let EntryRecord { salt, contents } = match unseal("ledger_entries", &place.to_le_bytes(), bytes) {
+fn entry_of(protection: &Protection, place: u64, bytes: &[u8]) -> Result<Opening, StoreError> {
+    let EntryRecord { salt, contents } = match protection.unwrap("ledger_entries", &place.to_le_bytes(), bytes) {
         Ok(record) => record,
         Err(StoreError::Damaged(_)) => return Err(damaged(&format!("entry {place} was changed or cut short"))),
         Err(other) => return Err(other),
@@ -155,12 +162,21 @@ fn tile_key(level: u8, index: u64) -> u64 {
     u64::from(level) << TILE_BITS | index
 }
 
+/// Whether a log has begun.
+pub(super) fn has_begun(transaction: &ReadTransaction) -> Result<bool, StoreError> {
+    Ok(if_there(transaction.open_table(HEAD))?.is_some())
+}
+
 /// Begins the log in a gallery that has none, where a key to begin it with is given; looks whether
 /// the key fits where it has one. Whether it has one now.
-pub(super) fn begin_or_check(database: &redb::Database, setup: Option<&LedgerSetup>) -> Result<bool, StoreError> {
+pub(super) fn begin_or_check(
+    database: &redb::Database,
+    setup: Option<&LedgerSetup>,
+    protection: &Arc<Protection>,
+) -> Result<bool, StoreError> {
     use redb::ReadableDatabase;
     let read = database.begin_read()?;
-    if let Some(ledger) = LedgerSnapshot::open(&read)? {
+    if let Some(ledger) = LedgerSnapshot::open(&read, protection)? {
         let head = ledger.read_head()?.ok_or_else(|| damaged("its head is missing"))?;
         head.check_setup(setup)?;
         // What is entered next would stand in the place of what is gone.
@@ -179,7 +195,7 @@ pub(super) fn begin_or_check(database: &redb::Database, setup: Option<&LedgerSet
         let record = read_gallery(&gallery)?;
         let version = record.version.max(FORMAT_VERSION_WITH_LEDGER);
         super::create::put_gallery(&mut gallery, super::record::GalleryRecord { version, ..record })?;
-        let mut ledger = Ledger::make(&transaction)?;
+        let mut ledger = Ledger::make(&transaction, protection)?;
         ledger.put_head(&LedgerHead::begin(key, first_key))?;
     }
     transaction.commit()?;
@@ -194,11 +210,12 @@ pub(super) struct Ledger<'t> {
     about: Table<'t, &'static [u8], &'static [u8]>,
     tiles: Table<'t, u64, &'static [u8]>,
     checkpoints: Table<'t, u64, &'static [u8]>,
+    protection: &'t Protection,
 }
 
 impl<'t> Ledger<'t> {
     /// Opens the tables, and makes those that are not there.
-    pub(super) fn make(transaction: &'t WriteTransaction) -> Result<Self, StoreError> {
+    pub(super) fn make(transaction: &'t WriteTransaction, protection: &'t Protection) -> Result<Self, StoreError> {
         Ok(Self {
             heads: transaction.open_table(HEAD)?,
             commitments: transaction.open_table(COMMITMENTS)?,
@@ -206,6 +223,7 @@ impl<'t> Ledger<'t> {
             about: transaction.open_table(ABOUT)?,
             tiles: transaction.open_table(TILES)?,
             checkpoints: transaction.open_table(CHECKPOINTS)?,
+            protection,
         })
     }
 
@@ -216,6 +234,11 @@ impl<'t> Ledger<'t> {
     pub(super) fn put_head(&mut self, head: &LedgerHead) -> Result<(), StoreError> {
         self.heads.insert(HEAD_KEY, seal("ledger", HEAD_KEY.as_bytes(), &HeadRecord::of(head)).as_slice())?;
         Ok(())
+    }
+
+    /// The place behind the last entry.
+    pub(super) fn next_place(&self) -> Result<u64, StoreError> {
+        next_place(&self.commitments)
     }
 
     /// Commitments behind the tree's end.
@@ -230,7 +253,7 @@ impl<'t> Ledger<'t> {
         for row in self.entries.range(from..)?.take(limit) {
             let (place, value) = row?;
             // Contents that cannot be read are nobody's: they stay for `verify` to find.
-            let entry = Entry::decode(&entry_of(place.value(), value.value())?.contents);
+            let entry = Entry::decode(&entry_of(self.protection, place.value(), value.value())?.contents);
             if entry.map_err(|_| damaged("an entry cannot be read"))?.at_ms >= time.0 {
                 break;
             }
@@ -243,7 +266,8 @@ impl<'t> Ledger<'t> {
         let place = next_place(&self.commitments)?;
         self.commitments.insert(place, opening.commitment().as_bytes().as_slice())?;
         let record = EntryRecord { salt: opening.salt.as_bytes().to_vec(), contents: opening.contents };
-        self.entries.insert(place, seal("ledger_entries", &place.to_le_bytes(), &record).as_slice())?;
+        let sealed = self.protection.wrap("ledger_entries", &place.to_le_bytes(), Owner::Table, &record)?;
+        self.entries.insert(place, sealed.as_slice())?;
         for digest in about {
             self.about.insert(about_key(&digest, place).as_slice(), [].as_slice())?;
         }
@@ -281,7 +305,7 @@ impl<'t> Ledger<'t> {
 
     pub(super) fn prune(&mut self, first: u64, until: u64) -> Result<(), StoreError> {
         for place in first..until {
-            let Some(opening) = read_entry(&self.entries, place)? else { continue };
+            let Some(opening) = read_entry(&self.entries, self.protection, place)? else { continue };
             for digest in about(&opening) {
                 self.about.remove(about_key(&digest, place).as_slice())?;
             }
@@ -299,11 +323,15 @@ pub(super) struct LedgerSnapshot {
     about: redb::ReadOnlyTable<&'static [u8], &'static [u8]>,
     tiles: redb::ReadOnlyTable<u64, &'static [u8]>,
     checkpoints: redb::ReadOnlyTable<u64, &'static [u8]>,
+    protection: Arc<Protection>,
 }
 
 impl LedgerSnapshot {
     /// `None` where no log has begun.
-    pub(super) fn open(transaction: &ReadTransaction) -> Result<Option<Self>, StoreError> {
+    pub(super) fn open(
+        transaction: &ReadTransaction,
+        protection: &Arc<Protection>,
+    ) -> Result<Option<Self>, StoreError> {
         let Some(heads) = if_there(transaction.open_table(HEAD))? else { return Ok(None) };
         Ok(Some(Self {
             heads,
@@ -312,11 +340,17 @@ impl LedgerSnapshot {
             about: transaction.open_table(ABOUT)?,
             tiles: transaction.open_table(TILES)?,
             checkpoints: transaction.open_table(CHECKPOINTS)?,
+            protection: Arc::clone(protection),
         }))
     }
 
     pub(super) fn read_head(&self) -> Result<Option<LedgerHead>, StoreError> {
         read_head(&self.heads, &self.commitments)
+    }
+
+    /// The place behind the last entry.
+    pub(super) fn next_place(&self) -> Result<u64, StoreError> {
+        next_place(&self.commitments)
     }
 
     fn leaves(&self, first: u64, limit: usize) -> Result<Vec<Leaf>, StoreError> {
@@ -331,7 +365,7 @@ impl LedgerSnapshot {
             // which counts commitments.
             while let Some((place, bytes)) = opening.take_if(|(place, _)| place.value() <= index) {
                 if place.value() == index {
-                    of_it = Some(entry_of(index, bytes.value())?);
+                    of_it = Some(entry_of(&self.protection, index, bytes.value())?);
                 }
                 opening = openings.next().transpose()?;
             }
@@ -361,6 +395,8 @@ impl LedgerSnapshot {
 /// A log read on behalf of a gallery in a folder.
 pub(super) struct LedgerAt<'a> {
     pub(super) tables: Option<LedgerSnapshot>,
+    /// The records of the same commit.
+    pub(super) records: &'a super::tables::Snapshot,
     pub(super) path: &'a std::path::Path,
 }
 
@@ -402,6 +438,10 @@ impl LedgerTables for LedgerAt<'_> {
 
     fn tile(&self, level: u8, index: u64) -> Result<Option<Vec<u8>>, GalleryError> {
         self.read(|tables| Ok(tables.tiles.get(tile_key(level, index))?.map(|value| value.value().to_vec())))
+    }
+
+    fn check_records(&self) -> Result<(), GalleryError> {
+        super::storage::guarded(|| self.records.check_rows()).map_err(|error| error.at(self.path))
     }
 
     fn checkpoints(&self, after: Option<u64>, limit: usize) -> Result<Vec<Note>, GalleryError> {

@@ -6,7 +6,7 @@
 //!
 //! Each file answers one question. The store (`store`): who may use the folder (`folder`), what
 //! the database lies on (`storage`), where it is while it is open (`database`), which tables there
-//! are (`tables`), what their bytes mean (`record`), how they are made (`create`) and read
+//! are (`tables`), what their bytes mean (`record`) and how they are sealed (`protection`, `row_sum`), how they are made (`create`) and read
 //! (`read`, `snapshot`), how many commands share a transaction (`group`), what happens when one
 //! fails (`writer`), what changed last (`log`), where the transparency log lies (`ledger`). The index is `index`. How it all works is said by
 //! `options`, how much memory there is by `budget`.
@@ -24,8 +24,10 @@ mod index;
 mod ledger;
 mod log;
 mod options;
+mod protection;
 mod read;
 mod record;
+mod row_sum;
 mod snapshot;
 mod storage;
 mod store;

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use super::budget;
 use crate::face::RecipeDigest;
 use crate::gallery::{GalleryId, LedgerSetup};
+use crate::sealing::KeyStoreOptions;
 use crate::search::VECTORS_MAX_DEFAULT;
 
 /// Told how many templates are loaded, of how many.
@@ -55,6 +56,9 @@ pub struct EmbeddedOptions {
     /// With what the transparency log is kept. A gallery that has one is opened with its key alone;
     /// one that has none begins it where there is a key to begin it with.
     pub ledger: Option<LedgerSetup>,
+    /// Where the keys are under which it is sealed, or is to be where it is made now. A sealed gallery is
+    /// opened with its keys alone, a clear one without.
+    pub sealing: Option<KeyStoreOptions>,
     /// Told now and then while the index is filled, and once at the end.
     pub progress: Option<Progress>,
 }
@@ -83,6 +87,7 @@ impl Default for EmbeddedOptions {
             id: None,
             recipes_beside: Vec::new(),
             ledger: None,
+            sealing: None,
             progress: None,
         }
     }

@@ -1,12 +1,13 @@
 //! Reading what a decision, a command or an index needs, out of one state of the tables.
 
+use std::collections::BTreeSet;
 use std::ops::Range;
 
 use redb::ReadableTable;
 
 use super::challenges::{next_challenge, read_challenges};
 use super::fault::StoreError;
-use super::record::Counters;
+use super::record::{ChangeRecord, Counters, SubjectRecord};
 use super::tables::{
     Tables, read_attempts, read_captures, read_changes, read_decision, read_decision_head, read_pairs_of, read_request,
     read_subject, read_subject_decisions, read_template,
@@ -31,6 +32,8 @@ pub(super) struct State<'a> {
     pub(super) counters: Counters,
     /// Templates that the log does not tell of yet: those of a transaction under way.
     pub(super) unlogged: Range<u64>,
+    /// Subjects whose change the log does not tell of yet, as above.
+    pub(super) relabelled: Vec<SubjectId>,
     /// Templates that are there.
     pub(super) templates: u64,
     /// Most that may be.
@@ -53,6 +56,7 @@ pub(super) fn read(tables: &impl Tables, state: &State<'_>, wanted: &ReadSet) ->
         attempts,
         recent,
         presented_about,
+        decisions_about,
         newest_of,
         captures_since,
         challenges_of,
@@ -73,14 +77,14 @@ pub(super) fn read(tables: &impl Tables, state: &State<'_>, wanted: &ReadSet) ->
         ..Records::default()
     };
     if let Some(id) = request {
-        let found = read_request(tables.requests()?, id.as_str())?;
+        let found = read_request(tables, &tables.protection().request(id))?;
         records.request = found.map(|record| record.restore()).transpose()?;
     }
     if let Some(key) = decision {
-        let found = read_decision(tables.decisions()?, key)?;
+        let found = read_decision(tables, key)?;
         records.decision = found.map(|record| record.restore(key.clone())).transpose()?;
         let limit = if *attempts { usize::MAX } else { 1 };
-        let mut found = read_attempts(tables.decisions()?, &key.transaction, limit)?;
+        let mut found = read_attempts(tables, &key.transaction, limit)?;
         records.last_decision = found.first().cloned();
         if *attempts {
             found.reverse();
@@ -92,7 +96,7 @@ pub(super) fn read(tables: &impl Tables, state: &State<'_>, wanted: &ReadSet) ->
     }
     for subject in presented_about {
         for head in recent_decisions(tables, subject, Timestamp(0))? {
-            let found = read_decision(tables.decisions()?, &head.key)?;
+            let found = read_decision(tables, &head.key)?;
             let found = found.ok_or_else(|| StoreError::damaged("a decision is listed and not there"))?;
             records.presented.push((subject.clone(), found.restore(head.key)?.presented_by));
         }
@@ -110,8 +114,14 @@ pub(super) fn read(tables: &impl Tables, state: &State<'_>, wanted: &ReadSet) ->
             }
         }
     }
+    if let Some(subject) = decisions_about {
+        for number in decisions_of(tables, subject, 0)? {
+            let head = read_decision_head(tables, number?)?;
+            records.about.push(head.ok_or_else(|| StoreError::damaged("a decision is listed and not there"))?);
+        }
+    }
     if let Some(subject) = newest_of {
-        let newest = read_subject_decisions(tables.subject_decisions()?, subject, 0)?.next_back();
+        let newest = decisions_of(tables, subject, 0)?.next_back();
         records.newest = newest.transpose()?.unwrap_or(0);
     }
     if let Some((since, bands)) = captures_since {
@@ -121,7 +131,7 @@ pub(super) fn read(tables: &impl Tables, state: &State<'_>, wanted: &ReadSet) ->
         (records.challenges, records.challenge_next) = (read_challenges(tables, owner)?, next_challenge(tables)?);
     }
     if let Some(subject) = cleared_with {
-        let (pairs, now) = (read_pairs_of(tables.cleared()?, subject)?, Timestamp::now());
+        let (pairs, now) = (read_pairs_of(tables, subject)?, Timestamp::now());
         let in_force = pairs.iter().filter(|pair| pair.state(now) == PairState::InForce);
         let other = |pair: &ClearedPair| if pair.first == *subject { pair.second.clone() } else { pair.first.clone() };
         records.cleared_with = in_force.map(other).collect();
@@ -143,7 +153,7 @@ fn recent_decisions(
     since: Timestamp,
 ) -> Result<Vec<DecisionHead>, StoreError> {
     let mut found = Vec::new();
-    for number in read_subject_decisions(tables.subject_decisions()?, subject, 0)?.rev().take(RECENT_MAX) {
+    for number in decisions_of(tables, subject, 0)?.rev().take(RECENT_MAX) {
         let head = read_decision_head(tables, number?)?;
         let head = head.ok_or_else(|| StoreError::damaged("a decision is listed and not there"))?;
         if head.decided_at < since {
@@ -168,7 +178,7 @@ pub(super) fn decisions_after(
         None => after,
     };
     let numbers: Box<dyn Iterator<Item = Result<u64, StoreError>>> = match (&filter.subject, filter.waiting) {
-        (Some(subject), _) => Box::new(read_subject_decisions(tables.subject_decisions()?, subject, after)?),
+        (Some(subject), _) => Box::new(decisions_of(tables, subject, after)?),
         (None, true) => Box::new(numbers_of(tables.waiting()?, after)?),
         (None, false) => Box::new(numbers_of(tables.decision_heads()?, after)?),
     };
@@ -207,8 +217,11 @@ fn last_before(tables: &impl Tables, since: Timestamp, next: u64) -> Result<u64,
     let (mut low, mut high) = (0, next);
     while high - low > 1 {
         let middle = low + (high - low) / 2;
-        match read_decision_head(tables, middle)? {
-            Some(head) if head.decided_at.0 < since => low = middle,
+        // Decisions that were erased leave gaps.
+        let next = tables.decision_heads()?.range(middle..high)?.next().transpose()?.map(|(number, _)| number.value());
+        let head = next.map(|number| read_decision_head(tables, number)).transpose()?.flatten();
+        match head {
+            Some(head) if head.decided_at.0 < since => low = head.number,
             _ => high = middle,
         }
     }
@@ -217,15 +230,14 @@ fn last_before(tables: &impl Tables, since: Timestamp, next: u64) -> Result<u64,
 
 /// A subject without its vectors.
 pub(super) fn head(tables: &impl Tables, id: &SubjectId) -> Result<Option<SubjectHead>, StoreError> {
-    read_subject(tables.subjects()?, id.as_str())?.map(|record| record.into_head(id.clone())).transpose()
+    read_subject(tables, id.as_str())?.map(|record| record.into_head(id.clone())).transpose()
 }
 
 /// A subject with its templates.
 pub(super) fn subject(tables: &impl Tables, head: SubjectHead, recipes: &Recipes) -> Result<Subject, StoreError> {
     let restore = |&id: &u64| template_of(tables, id, &head.id, recipes);
     let templates = head.templates.iter().map(restore).collect::<Result<Vec<_>, _>>()?;
-    let SubjectHead { id, attributes, last_verified, enrolled_at, updated_at, vouched, enrolled_by, .. } = head;
-    Ok(Subject { id, attributes, templates, last_verified, enrolled_at, updated_at, vouched, enrolled_by })
+    Ok(head.holding(templates))
 }
 
 /// A template that must be there and be the subject's.
@@ -235,7 +247,7 @@ fn template_of(
     subject: &SubjectId,
     recipes: &Recipes,
 ) -> Result<StoredTemplate, StoreError> {
-    match read_template(tables.templates()?, id)? {
+    match read_template(tables, id)? {
         Some(record) if record.subject == subject.as_str() => record.restore(id, recipes),
         Some(_) => Err(StoreError::damaged("a template belongs to another subject")),
         None => Err(StoreError::damaged("a subject's template is missing")),
@@ -243,11 +255,16 @@ fn template_of(
 }
 
 /// A template that may have gone, and whose it is.
-fn arrival(tables: &impl Tables, id: u64, recipes: &Recipes) -> Result<Option<Arrived>, StoreError> {
-    let Some(record) = read_template(tables.templates()?, id)? else { return Ok(None) };
+fn arrival(
+    tables: &impl Tables,
+    id: u64,
+    recipes: &Recipes,
+) -> Result<Option<(SubjectHead, StoredTemplate)>, StoreError> {
+    let Some(record) = read_template(tables, id)? else { return Ok(None) };
     let subject =
         SubjectId::new(record.subject.clone()).map_err(|_| StoreError::damaged("a template's subject is not an id"))?;
-    Ok(Some(Arrived { subject, template: record.restore(id, recipes)? }))
+    let owner = head(tables, &subject)?.ok_or_else(|| StoreError::damaged("a template belongs to nobody"))?;
+    Ok(Some((owner, record.restore(id, recipes)?)))
 }
 
 /// Templates of commits after `after`; `None` where the log does not reach back so far.
@@ -255,10 +272,24 @@ fn arrived(tables: &impl Tables, state: &State<'_>, after: u64) -> Result<Option
     if state.counters.logged_after() > after {
         return Ok(None);
     }
-    let logged = read_changes(tables.changes()?, after)?;
-    let logged = logged.iter().flat_map(|change| change.came_from..change.came_to);
-    let found = logged.chain(state.unlogged.clone()).map(|id| arrival(tables, id, state.recipes));
-    Ok(Some(found.filter_map(Result::transpose).collect::<Result<_, _>>()?))
+    let logged = read_changes(tables, after)?;
+    let mut ids: BTreeSet<u64> = logged.iter().flat_map(|change| change.came_from..change.came_to).collect();
+    ids.extend(state.unlogged.clone());
+    // Who is searched by something else was perhaps not found before: one whose restriction ended.
+    let mut changed: BTreeSet<SubjectId> = state.relabelled.iter().cloned().collect();
+    for change in &logged {
+        changed.append(&mut relabelled(tables, change)?);
+    }
+    for id in &changed {
+        ids.extend(head(tables, id)?.map(|head| head.templates).unwrap_or_default());
+    }
+    let mut found = Vec::new();
+    for id in ids {
+        if let Some((SubjectHead { id: subject, standing, .. }, template)) = arrival(tables, id, state.recipes)? {
+            found.push(Arrived { subject, restricted: standing.is_restricted(), template });
+        }
+    }
+    Ok(Some(found))
 }
 
 /// What commits after `after` changed.
@@ -272,38 +303,73 @@ pub(super) fn changes(
         return Err(GalleryError::LogTooShort.into());
     }
     let mut changes = Vec::new();
-    for change in read_changes(tables.changes()?, after)? {
-        changes.extend(change.removed.into_iter().map(|id| Change::Removed { id }));
+    for change in read_changes(tables, after)? {
+        changes.extend(change.removed.iter().map(|&id| Change::Removed { id }));
         for id in change.came_from..change.came_to {
-            let Some(Arrived { subject, template }) = arrival(tables, id, recipes)? else { continue };
-            let owner = head(tables, &subject)?;
-            let owner = owner.ok_or_else(|| StoreError::damaged("a template belongs to nobody"))?;
-            changes.push(Change::Added { subject, attributes: owner.attributes, id, content: template.content });
+            let Some((owner, template)) = arrival(tables, id, recipes)? else { continue };
+            let (restricted, content) = (owner.standing.is_restricted(), template.content);
+            let SubjectHead { id: subject, attributes, .. } = owner;
+            changes.push(Change::Added { subject, attributes, restricted, id, content });
         }
-        for id in change.relabelled {
-            let id = SubjectId::new(id).map_err(|_| StoreError::damaged("a subject's id is not one"))?;
+        for id in relabelled(tables, &change)? {
             // One that was removed afterwards has no templates left.
-            if let Some(SubjectHead { attributes, templates, .. }) = head(tables, &id)? {
-                changes.push(Change::Relabelled { subject: id, attributes, templates });
+            if let Some(head) = head(tables, &id)? {
+                let restricted = head.standing.is_restricted();
+                let SubjectHead { id: subject, attributes, templates, .. } = head;
+                changes.push(Change::Relabelled { subject, attributes, restricted, templates });
             }
         }
     }
     Ok(Changes { changes, up_to: Watermark(counters.commit), template_next: counters.template_next })
 }
 
-/// Up to `limit` subject ids in byte order, those after `after`.
+/// Subjects whose attributes a commit changed; those who have gone since may be missing.
+pub(super) fn relabelled(tables: &impl Tables, change: &ChangeRecord) -> Result<BTreeSet<SubjectId>, StoreError> {
+    let mut subjects: BTreeSet<SubjectId> =
+        change.relabelled.iter().cloned().map(stored_id).collect::<Result<_, _>>()?;
+    for &id in &change.relabelled_templates {
+        subjects.extend(read_template(tables, id)?.map(|template| stored_id(template.subject)).transpose()?);
+    }
+    Ok(subjects)
+}
+
+fn stored_id(id: String) -> Result<SubjectId, StoreError> {
+    SubjectId::new(id).map_err(|_| StoreError::damaged("a subject's id is not one"))
+}
+
+/// Numbers of the decisions about a subject, those after `after`, lowest first.
+fn decisions_of(
+    tables: &impl Tables,
+    subject: &SubjectId,
+    after: u64,
+) -> Result<impl DoubleEndedIterator<Item = Result<u64, StoreError>>, StoreError> {
+    read_subject_decisions(tables.subject_decisions()?, tables.protection(), subject, after)
+}
+
+/// Up to `limit` subject ids in the order of the table, those after `after`.
 pub(super) fn subjects_after(
     tables: &impl Tables,
     after: Option<&SubjectId>,
     limit: usize,
 ) -> Result<Vec<SubjectId>, StoreError> {
     use std::ops::Bound::{Excluded, Unbounded};
-    let from = after.map_or(Unbounded, |id| Excluded(id.as_str()));
+    let after = after.map(|id| tables.protection().subject(id));
+    let from = after.as_deref().map_or(Unbounded, Excluded);
     let rows = tables.subjects()?.range::<&str>((from, Unbounded))?;
     rows.take(limit)
         .map(|row| {
-            let (id, _) = row?;
-            SubjectId::new(id.value()).map_err(|_| StoreError::damaged("a subject's id is not one"))
+            row.map_err(StoreError::from)
+                .and_then(|(name, value)| subject_in(tables, name.value(), value.value()).map(|(id, _)| id))
         })
         .collect()
+}
+
+/// The subject that lies under `name`.
+pub(super) fn subject_in(
+    tables: &impl Tables,
+    name: &str,
+    value: &[u8],
+) -> Result<(SubjectId, SubjectRecord), StoreError> {
+    let record: SubjectRecord = tables.protection().unwrap("subjects", name.as_bytes(), value)?;
+    Ok((record.subject(name)?, record))
 }

@@ -14,9 +14,10 @@ use super::fault::StoreError;
 use crate::face::{RecipeDigest, Template};
 use crate::float32;
 use crate::gallery::{
-    Attributes, ClearedPair, DecisionHead, DecisionKey, NewCapture, NewTemplate, Note, Outcome, PairEntry,
-    PairEntryKind, RequestId, Resolution, Scheme, Source, StoredCapture, StoredDecision, StoredRequest, StoredTemplate,
-    SubjectHead, SubjectId, Timestamp, Vouch, Vouched,
+    Attributes, ClearedPair, DecisionHead, DecisionKey, HoldName, LegalBasis, NewCapture, NewTemplate, Note, Outcome,
+    PairEntry, PairEntryKind, RecordedBasis, RequestId, Requester, Resolution, Scheme, Source, Standing,
+    StandingAction, StandingEntry, StoredCapture, StoredDecision, StoredRequest, StoredTemplate, SubjectHead,
+    SubjectId, Timestamp, Vouch, Vouched,
 };
 
 /// Version of a record written by this program.
@@ -38,6 +39,23 @@ pub(super) struct GalleryRecord {
     /// Further recipes of which there are templates, oldest first.
     #[prost(message, repeated, tag = "5")]
     pub beside: Vec<RecipeRecord>,
+    /// Under which keys it is sealed; none in a clear gallery.
+    #[prost(message, optional, tag = "6")]
+    pub sealing: Option<SealingRecord>,
+}
+
+/// The keys of a sealed gallery that belong to no subject, by their numbers in the key store.
+#[derive(Clone, PartialEq, Message)]
+pub(super) struct SealingRecord {
+    /// Which key store.
+    #[prost(bytes = "vec", tag = "1")]
+    pub key_store: Vec<u8>,
+    /// The key from which those of the tables are derived.
+    #[prost(uint64, tag = "2")]
+    pub of_tables: u64,
+    /// The key under which names in the keys of rows are hashed.
+    #[prost(uint64, tag = "3")]
+    pub of_names: u64,
 }
 
 /// A recipe of which there are templates beside those of the first.
@@ -83,8 +101,8 @@ pub(super) struct IdRecord {
     pub id: Vec<u8>,
 }
 
-/// Numbers that only rise.
-#[derive(Clone, Copy, PartialEq, Eq, Message)]
+/// Numbers that only rise, and the sum over all rows.
+#[derive(Clone, PartialEq, Eq, Message)]
 pub(super) struct Counters {
     /// Number of the last commit that changed anything.
     #[prost(uint64, tag = "1")]
@@ -119,6 +137,15 @@ pub(super) struct Counters {
     /// Number of the last capture.
     #[prost(uint64, tag = "10")]
     pub captures: u64,
+    /// Keys of the key store that were ever used here have lower numbers.
+    #[prost(uint64, tag = "11")]
+    pub keys_to: u64,
+    /// In a sealed gallery, the sum over all rows.
+    #[prost(bytes = "vec", tag = "12")]
+    pub row_sum: Vec<u8>,
+    /// Entries of the transparency log.
+    #[prost(uint64, tag = "13")]
+    pub entries: u64,
 }
 
 impl Counters {
@@ -144,6 +171,9 @@ pub(super) struct ChangeRecord {
     /// … up to the one before this.
     #[prost(uint64, tag = "4")]
     pub came_to: u64,
+    /// In a sealed gallery, in place of `relabelled`: templates of those subjects.
+    #[prost(uint64, repeated, tag = "5")]
+    pub relabelled_templates: Vec<u64>,
 }
 
 /// Marks of index files that belong to this database.
@@ -151,6 +181,9 @@ pub(super) struct ChangeRecord {
 pub(super) struct IndexMarksRecord {
     #[prost(bytes = "vec", repeated, tag = "1")]
     pub marks: Vec<Vec<u8>>,
+    /// Numbers of the keys that these files are sealed under.
+    #[prost(uint64, repeated, tag = "2")]
+    pub keys: Vec<u64>,
 }
 
 /// The head of an index file.
@@ -178,6 +211,8 @@ pub(super) struct TraitsRecord {
     pub schemes: Vec<String>,
     #[prost(string, optional, tag = "2")]
     pub province: Option<String>,
+    #[prost(bool, tag = "20")]
+    pub restricted: bool,
 }
 
 /// Sets of attributes in the order of their numbers.
@@ -213,6 +248,47 @@ pub(super) struct SubjectRecord {
     /// Who enrolled any of its templates, oldest first.
     #[prost(string, repeated, tag = "10")]
     pub enrolled_by: Vec<String>,
+    /// The subject id, which in a sealed gallery the row's key does not tell.
+    #[prost(string, tag = "11")]
+    pub id: String,
+    /// What was said of how the record stands, oldest first.
+    #[prost(message, repeated, tag = "20")]
+    pub standing: Vec<StandingRecord>,
+    /// Oldest first.
+    #[prost(message, repeated, tag = "21")]
+    pub legal_bases: Vec<LegalBasisRecord>,
+}
+
+/// What was said of how a record stands.
+#[derive(Clone, PartialEq, Message)]
+pub(super) struct StandingRecord {
+    /// 1 restricted, 2 lifted, 3 held, 4 released, 5 erasure asked for.
+    #[prost(uint32, tag = "1")]
+    pub kind: u32,
+    #[prost(string, tag = "2")]
+    pub by: String,
+    #[prost(string, tag = "3")]
+    pub reason: String,
+    #[prost(uint64, tag = "4")]
+    pub at: u64,
+    /// 1 the person, 2 an authority, 3 the office; of kinds 1 and 5.
+    #[prost(uint32, tag = "5")]
+    pub requester: u32,
+    /// Of kinds 3 and 4.
+    #[prost(string, tag = "6")]
+    pub hold: String,
+    /// Of kind 5.
+    #[prost(bool, tag = "7")]
+    pub finding_open: bool,
+}
+
+/// The legal basis of an enrolment.
+#[derive(Clone, PartialEq, Message)]
+pub(super) struct LegalBasisRecord {
+    #[prost(string, tag = "1")]
+    pub reference: String,
+    #[prost(uint64, tag = "2")]
+    pub at: u64,
 }
 
 /// An officer's word that templates are one person's.
@@ -297,6 +373,11 @@ pub(super) struct DecisionRecord {
     pub unit: Option<String>,
     #[prost(string, optional, tag = "14")]
     pub province: Option<String>,
+    /// The transaction and the attempt, which in a sealed gallery the row's key does not tell.
+    #[prost(string, tag = "15")]
+    pub transaction: String,
+    #[prost(uint32, tag = "16")]
+    pub attempt: u32,
 }
 
 /// A capture that took part in a decision.
@@ -385,6 +466,11 @@ pub(super) struct ClearedRecord {
     pub officers_needed: u32,
     #[prost(uint64, optional, tag = "7")]
     pub expires_at: Option<u64>,
+    /// The two, which in a sealed gallery the row's key does not tell.
+    #[prost(string, tag = "8")]
+    pub first: String,
+    #[prost(string, tag = "9")]
+    pub second: String,
 }
 
 /// What an officer said of a pair.
@@ -449,7 +535,16 @@ impl SubjectRecord {
             vouched: head.vouched.iter().map(VouchedRecord::of).collect(),
             changed_in: head.changed_in,
             enrolled_by: head.enrolled_by.iter().map(|by| by.as_str().to_owned()).collect(),
+            id: head.id.as_str().to_owned(),
+            standing: head.standing.entries.iter().map(StandingRecord::of).collect(),
+            legal_bases: head.legal_bases.iter().map(LegalBasisRecord::of).collect(),
         }
+    }
+
+    /// Whose it is, where it lies under `name`; those of earlier programs do not tell.
+    pub(super) fn subject(&self, name: &str) -> Result<SubjectId, StoreError> {
+        let id = if self.id.is_empty() { name } else { &self.id };
+        SubjectId::new(id).map_err(|_| StoreError::damaged("a subject's id is not one"))
     }
 
     pub(super) fn into_head(self, id: SubjectId) -> Result<SubjectHead, StoreError> {
@@ -463,7 +558,14 @@ impl SubjectRecord {
             vouched: self.vouched.into_iter().map(VouchedRecord::restore).collect::<Result<_, _>>()?,
             changed_in: self.changed_in,
             enrolled_by: self.enrolled_by.into_iter().map(stored_id).collect::<Result<_, _>>()?,
+            standing: standing(self.standing)?,
+            legal_bases: self.legal_bases.into_iter().map(LegalBasisRecord::restore).collect(),
         })
+    }
+
+    /// Whether the record is restricted.
+    pub(super) fn is_restricted(&self) -> Result<bool, StoreError> {
+        Ok(standing(self.standing.clone())?.is_restricted())
     }
 
     /// Attributes as the gallery's callers know them.
@@ -473,6 +575,77 @@ impl SubjectRecord {
             province: self.province.clone(),
             unit: self.unit.clone(),
         }
+    }
+}
+
+fn standing(entries: Vec<StandingRecord>) -> Result<Standing, StoreError> {
+    Ok(Standing { entries: entries.into_iter().map(StandingRecord::restore).collect::<Result<_, _>>()? })
+}
+
+impl StandingRecord {
+    fn of(entry: &StandingEntry) -> Self {
+        let (kind, requester, hold, finding_open) = match &entry.action {
+            StandingAction::Restrict(requester) => (1, requester_number(*requester), "", false),
+            StandingAction::Lift => (2, 0, "", false),
+            StandingAction::Hold(name) => (3, 0, name.as_str(), false),
+            StandingAction::Release(name) => (4, 0, name.as_str(), false),
+            StandingAction::AskErasure { requester, finding_open } => {
+                (5, requester_number(*requester), "", *finding_open)
+            }
+        };
+        Self {
+            kind,
+            by: entry.by.as_str().to_owned(),
+            reason: entry.reason.as_str().to_owned(),
+            at: entry.at.0,
+            requester,
+            hold: hold.to_owned(),
+            finding_open,
+        }
+    }
+
+    fn restore(self) -> Result<StandingEntry, StoreError> {
+        let action = match self.kind {
+            1 => StandingAction::Restrict(requester_of(self.requester)?),
+            2 => StandingAction::Lift,
+            3 => StandingAction::Hold(HoldName::stored(self.hold)),
+            4 => StandingAction::Release(HoldName::stored(self.hold)),
+            5 => {
+                let requester = requester_of(self.requester)?;
+                StandingAction::AskErasure { requester, finding_open: self.finding_open }
+            }
+            // Never taken for a record that nothing was said of.
+            _ => return Err(StoreError::damaged("what was said of a record's standing is not known")),
+        };
+        let by = stored_id(self.by)?;
+        Ok(StandingEntry { action, by, reason: Note::stored(self.reason), at: Timestamp(self.at) })
+    }
+}
+
+fn requester_number(requester: Requester) -> u32 {
+    match requester {
+        Requester::Person => 1,
+        Requester::Authority => 2,
+        Requester::Office => 3,
+    }
+}
+
+fn requester_of(number: u32) -> Result<Requester, StoreError> {
+    match number {
+        1 => Ok(Requester::Person),
+        2 => Ok(Requester::Authority),
+        3 => Ok(Requester::Office),
+        _ => Err(StoreError::damaged("by whose request a record is restricted is not known")),
+    }
+}
+
+impl LegalBasisRecord {
+    fn of(recorded: &RecordedBasis) -> Self {
+        Self { reference: recorded.basis.as_str().to_owned(), at: recorded.at.0 }
+    }
+
+    fn restore(self) -> RecordedBasis {
+        RecordedBasis { basis: LegalBasis::stored(self.reference), at: Timestamp(self.at) }
     }
 }
 
@@ -556,7 +729,19 @@ impl DecisionRecord {
             officers_needed: decision.officers_needed,
             unit: decision.unit.clone(),
             province: decision.province.clone(),
+            transaction: decision.key.transaction.as_str().to_owned(),
+            attempt: decision.key.attempt,
         }
+    }
+
+    /// Which decision it is, where it lies under `name`; those of earlier programs do not tell.
+    pub(super) fn key(&self, name: &str) -> Result<DecisionKey, StoreError> {
+        if self.transaction.is_empty() {
+            return super::tables::decision_key_of(name);
+        }
+        let transaction = RequestId::new(self.transaction.as_str())
+            .map_err(|_| StoreError::damaged("a transaction's id is not one"))?;
+        Ok(DecisionKey { transaction, attempt: self.attempt })
     }
 
     pub(super) fn restore(self, key: DecisionKey) -> Result<StoredDecision, StoreError> {
@@ -683,10 +868,29 @@ impl ClearedRecord {
             round_from: u32::try_from(pair.round_from).unwrap_or(u32::MAX),
             officers_needed: pair.officers_needed,
             expires_at: pair.expires_at.map(|at| at.0),
+            first: pair.first.as_str().to_owned(),
+            second: pair.second.as_str().to_owned(),
         }
     }
 
-    pub(super) fn restore(self, first: SubjectId, second: SubjectId) -> Result<ClearedPair, StoreError> {
+    /// Of whom it is, where it lies under `name`, the one first that the row is of; those of earlier
+    /// programs do not tell.
+    fn subjects(&self, name: &str) -> Result<(SubjectId, SubjectId), StoreError> {
+        if self.first.is_empty() {
+            return super::tables::cleared_ids(name);
+        }
+        let id = |text: &str| SubjectId::new(text).map_err(|_| StoreError::damaged("a cleared pair's id is not one"));
+        Ok((id(&self.first)?, id(&self.second)?))
+    }
+
+    /// The pair that lies under `name`.
+    pub(super) fn restore_under(self, name: &str) -> Result<ClearedPair, StoreError> {
+        let (one, other) = self.subjects(name)?;
+        let (first, second) = if one < other { (one, other) } else { (other, one) };
+        self.restore(first, second)
+    }
+
+    fn restore(self, first: SubjectId, second: SubjectId) -> Result<ClearedPair, StoreError> {
         let cleared = PairEntryRecord { officer: self.officer, reason: self.reason, at: self.cleared_at, kind: 1 };
         let entries = std::iter::once(cleared).chain(self.later).map(PairEntryRecord::restore);
         Ok(ClearedPair {

@@ -16,18 +16,18 @@ use tokio::sync::{mpsc, oneshot};
 use super::fault::StoreError;
 use super::folder::Folder;
 use super::group::Group;
-use super::ledger::{LedgerAt, LedgerSnapshot};
+use super::ledger::LedgerAt;
+use super::protection::Protection;
 use super::read::Recipes;
-use super::record::{SubjectRecord, unseal};
 use super::storage::{Storage, guarded};
 use super::store::{EmbeddedStore, Shared};
-use super::tables::{GALLERY, Snapshot, Tables, cleared_key, read_cleared_pairs, read_counters, read_gallery, read_id};
+use super::tables::{GALLERY, Snapshot, Tables, cleared_key, read_cleared_pairs, read_gallery, read_id};
 use super::{EmbeddedOptions, create, ledger, read};
 use crate::context::RequestContext;
 use crate::gallery::ledger::{LedgerSetup, LedgerTables, NewEntry, entry_of};
 use crate::gallery::snapshot::Sent;
 use crate::gallery::{
-    Command, GalleryError, GalleryId, GallerySnapshot, Signer, SnapshotHead, SnapshotPart, SubjectId, Timestamp,
+    Command, GalleryError, GalleryId, GallerySnapshot, Signer, SnapshotHead, SnapshotPart, Timestamp,
 };
 use crate::ledger::entry::{Entry, Kind, LedgerKey};
 
@@ -50,7 +50,7 @@ impl Snapshot {
             recipes: read_gallery(self.gallery()?)?.recipes()?,
             subjects: self.subjects()?.len()?,
             templates: self.templates()?.len()?,
-            template_next: read_counters(self.gallery()?)?.template_next,
+            template_next: self.counters()?.template_next,
             taken_at: Timestamp::now(),
         })
     }
@@ -60,8 +60,7 @@ impl Snapshot {
         let mut templates = 0u64;
         for row in self.subjects()?.iter()? {
             let (id, bytes) = row?;
-            let record: SubjectRecord = unseal("subjects", id.value().as_bytes(), bytes.value())?;
-            let id = SubjectId::new(id.value()).map_err(|_| StoreError::damaged("a subject's id is not one"))?;
+            let (id, record) = read::subject_in(self, id.value(), bytes.value())?;
             let subject = read::subject(self, record.into_head(id)?, &head.recipes)?;
             templates += subject.templates.len() as u64;
             if let ControlFlow::Break(error) = visit(SnapshotPart::Subject(subject)) {
@@ -73,9 +72,9 @@ impl Snapshot {
         }
         let mut after: Option<String> = None;
         loop {
-            let pairs = read_cleared_pairs(self.cleared()?, after.as_deref(), PAIRS_AT_ONCE)?;
+            let pairs = read_cleared_pairs(self, after.as_deref(), PAIRS_AT_ONCE)?;
             let Some(last) = pairs.last() else { return Ok(()) };
-            after = Some(cleared_key(&last.first, &last.second));
+            after = Some(cleared_key(self.protection(), &last.first, &last.second));
             for pair in pairs {
                 if let ControlFlow::Break(error) = visit(SnapshotPart::Cleared(pair)) {
                     return Err(error.into());
@@ -102,7 +101,7 @@ impl EmbeddedStore {
         }
         let read = || {
             let Some(database) = Storage::look(&Folder::database_of(dir))? else { return Ok(true) };
-            guarded(|| Ok(LedgerSnapshot::open(&database.begin_read()?)?.is_some()))
+            guarded(|| Ok(ledger::has_begun(&database.begin_read()?)?))
         };
         read().map_err(|error: StoreError| error.at(dir))
     }
@@ -123,7 +122,8 @@ impl EmbeddedStore {
         let read = || {
             let Some(database) = Storage::look(&database)? else { return Ok(()) };
             guarded(|| {
-                create::check_recipes(&Snapshot::new(database.begin_read()?), recipes)?;
+                let unopened = Arc::new(Protection::Checksummed);
+                create::check_recipes(&Snapshot::new(database.begin_read()?, unopened), recipes)?;
                 let read = database.begin_read()?;
                 let table = read.open_table(GALLERY)?;
                 // An older gallery gets its id when it is opened.
@@ -157,19 +157,20 @@ impl EmbeddedStore {
         }
         let mut read = || {
             let (database, _) = Storage::File(folder.database()).open(options)?;
+            let protection = Arc::new(guarded(|| create::protection(&database, options, dir))?);
             create::complete(&database)?;
             create::checked_id(&database, options, dir)?;
             let setup = options.ledger.as_ref().map(|setup| LedgerSetup { begin_with: None, ..setup.clone() });
-            let has_ledger = guarded(|| ledger::begin_or_check(&database, setup.as_ref()))?;
+            let has_ledger = guarded(|| ledger::begin_or_check(&database, setup.as_ref(), &protection))?;
             guarded(|| {
-                let snapshot = Snapshot::new(database.begin_read()?);
+                let snapshot = Snapshot::new(database.begin_read()?, Arc::clone(&protection));
                 let head = snapshot.head()?;
                 if let ControlFlow::Break(error) = begin(&head) {
                     return Err(error.into());
                 }
                 if let Some(LedgerSetup { key, .. }) = setup.as_ref().filter(|_| has_ledger) {
                     let entry = snapshot_entry(context, key, &head)?;
-                    enter(&database, options, &head, entry, setup.as_ref())?;
+                    enter(&database, options, &head, entry, setup.as_ref(), &protection)?;
                 }
                 snapshot.visit(&head, visit)
             })
@@ -189,9 +190,11 @@ impl EmbeddedStore {
         let folder = Folder::claim(dir, false)?;
         let at = |error: StoreError| error.at(dir);
         let (database, _) = Storage::File(folder.database()).open(options).map_err(at)?;
-        let begin = || Snapshot::new(database.begin_read()?).ledger();
-        let tables = guarded(begin).map_err(at)?;
-        read(&LedgerAt { tables, path: dir })
+        let protection = Arc::new(guarded(|| create::protection(&database, options, dir)).map_err(at)?);
+        let begin = || Ok(Snapshot::new(database.begin_read()?, Arc::clone(&protection)));
+        let records = guarded(begin).map_err(at)?;
+        let tables = guarded(|| records.ledger()).map_err(at)?;
+        read(&LedgerAt { tables, records: &records, path: dir })
     }
 
     pub(super) async fn take_snapshot(&self) -> Result<GallerySnapshot, GalleryError> {
@@ -221,10 +224,11 @@ fn enter(
     head: &SnapshotHead,
     entry: NewEntry,
     setup: Option<&LedgerSetup>,
+    protection: &Protection,
 ) -> Result<(), StoreError> {
     let transaction = database.begin_write()?;
     // The log of changes stays as long as it is: an index file may need it.
-    let mut group = Group::begin(&transaction, options, &head.recipes, 0, true)?;
+    let mut group = Group::begin(&transaction, options, &head.recipes, 0, true, protection)?;
     group.carry(&Command::Enter(entry))?;
     for key in setup.map(|setup| setup.sign_at_once.as_slice()).unwrap_or_default() {
         // One of them is the log's.

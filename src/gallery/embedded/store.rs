@@ -1,8 +1,9 @@
 //! The embedded record store: a redb database in a folder, and one thread that writes to it.
 
 use std::collections::BTreeMap;
+use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
 
@@ -15,11 +16,10 @@ use super::fault::{self, StoreError};
 use super::folder::Folder;
 use super::ledger::LedgerAt;
 use super::log::LogTail;
+use super::protection::Protection;
 use super::read::{self, State};
 use super::storage::{BackendFactory, Storage, guarded};
-use super::tables::{
-    INDEX_KEY, Snapshot, Tables, cleared_key, read_captures, read_cleared_pairs, read_counters, read_gallery,
-};
+use super::tables::{INDEX_KEY, Snapshot, Tables, cleared_key, read_captures, read_cleared_pairs, read_gallery};
 use super::writer::{Message, Waiting, Writer};
 use super::{EmbeddedOptions, create, index, ledger};
 use crate::context::RequestContext;
@@ -29,6 +29,7 @@ use crate::gallery::{
     GalleryId, GallerySnapshot, LedgerRead, ReadSet, RecordStore, Records, Sizes, SubjectId, Timestamp, Watermark,
 };
 use crate::hex;
+use crate::sealing::Rotation;
 
 /// What callers, readers and the writer share.
 pub(super) struct Shared {
@@ -67,12 +68,50 @@ impl Shared {
     }
 }
 
+/// Begins to seal the keys anew where the master key was changed, beside the work.
+fn rotation(shared: &Arc<Shared>, is_closing: &Arc<AtomicBool>) -> std::io::Result<Option<JoinHandle<()>>> {
+    let protection = &shared.database.protection;
+    let is_asked_for = shared.options.sealing.as_ref().is_some_and(|sealing| sealing.previous.is_some());
+    if !is_asked_for || protection.keys().is_none() {
+        return Ok(None);
+    }
+    let (protection, is_closing) = (Arc::clone(protection), Arc::clone(is_closing));
+    let rotate = move || {
+        let Some(keys) = protection.keys() else { return };
+        let mut told = 0;
+        let progress = &mut |Rotation { done, of }| {
+            if done * 10 / of.max(1) > told {
+                told = done * 10 / of.max(1);
+                tracing::info!(done, of, "keys are sealed anew under the new master key");
+            }
+            if is_closing.load(Ordering::Acquire) { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
+        };
+        match keys.rotate(progress) {
+            Ok(true) => tracing::info!("the master key was changed; the previous one can be taken out of [sealing]"),
+            Ok(false) if keys.is_rotated() => tracing::info!("the previous master key can be taken out of [sealing]"),
+            Ok(false) => tracing::info!("the change of the master key goes on at the next start"),
+            Err(error) => tracing::error!(%error, "the master key could not be changed; the next start tries again"),
+        }
+    };
+    std::thread::Builder::new().name("key-rotation".into()).spawn(rotate).map(Some)
+}
+
+/// Destroys the keys that commits have given up.
+fn destroy_doomed(snapshot: &Snapshot) -> Result<(), StoreError> {
+    let Some(keys) = snapshot.protection().keys() else { return Ok(()) };
+    Ok(keys.destroy(&snapshot.doomed_keys()?)?)
+}
+
 /// A [`RecordStore`] in a data folder of its own.
 pub(in crate::gallery) struct EmbeddedStore {
     pub(super) shared: Arc<Shared>,
     /// `None` once it is closed.
     queue: Mutex<Option<mpsc::Sender<Message>>>,
     writer: Mutex<Option<JoinHandle<()>>>,
+    /// Seals the keys anew, where the master key was changed.
+    rotation: Mutex<Option<JoinHandle<()>>>,
+    /// Told to stop it.
+    is_closing: Arc<AtomicBool>,
     /// Freed last, when all else is closed.
     folder: Mutex<Option<Folder>>,
 }
@@ -95,8 +134,9 @@ impl EmbeddedStore {
         let folder = Folder::claim(dir, options.create && options.id.is_none())?;
         if folder.is_new()? {
             let at = |error: StoreError| error.at(dir);
+            let keys = Protection::create(options.sealing.as_ref()).map_err(at)?;
             let database = Storage::create(&folder.new_database()?).map_err(at)?;
-            create::initialise(&database, recipe, dimension).map_err(at)?;
+            create::initialise(&database, recipe, dimension, &keys).map_err(at)?;
             database.close().map_err(|error| at(error.into()))?;
             folder.keep_database()?;
         }
@@ -128,15 +168,20 @@ impl EmbeddedStore {
         let at = |error: StoreError| error.at(path);
         let (database, empty) = storage.open(&options).map_err(at)?;
         if empty {
-            create::initialise(&database, recipe, dimension).map_err(at)?;
-        } else {
+            let keys = Protection::create(options.sealing.as_ref()).map_err(at)?;
+            create::initialise(&database, recipe, dimension, &keys).map_err(at)?;
+        }
+        // Before anything is changed: a wrong key, or none, is an error at the start.
+        let protection = guarded(|| create::protection(&database, &options, path)).map_err(at)?;
+        let protection = Arc::new(protection);
+        if !empty {
             create::complete(&database).map_err(at)?;
         }
         let id = create::checked_id(&database, &options, path).map_err(at)?;
         let mut recipes = vec![(recipe, dimension)];
         recipes.extend(options.recipes_beside.iter().filter(|(of, _)| *of != recipe));
         let checked = |database: &Database| {
-            let snapshot = Snapshot::new(database.begin_read()?);
+            let snapshot = Snapshot::new(database.begin_read()?, Arc::clone(&protection));
             create::check_recipes(&snapshot, &recipes)
         };
         let unused = guarded(|| checked(&database)).map_err(at)?;
@@ -145,12 +190,19 @@ impl EmbeddedStore {
             // They hold vectors of people who are not there any more.
             index::take_files_away(path);
         }
-        let has_ledger = guarded(|| ledger::begin_or_check(&database, options.ledger.as_ref())).map_err(at)?;
-        let slot = OpenDatabase::default();
-        *slot.slot.write().unwrap_or_else(PoisonError::into_inner) = Some(database);
+        let has_ledger =
+            guarded(|| ledger::begin_or_check(&database, options.ledger.as_ref(), &protection)).map_err(at)?;
+        let bytes = storage.bytes().map_err(|error| fault::from_io(&error, path))?;
+        let is_checked_whole = bytes <= options.checked_bytes_max;
+        let slot = OpenDatabase::new(database, protection);
         let opened = slot.read(|snapshot| {
+            // Of an erasure that was interrupted.
+            destroy_doomed(snapshot)?;
+            if is_checked_whole {
+                snapshot.check_rows()?;
+            }
             let first = read_gallery(snapshot.gallery()?)?.recipes()?.first().map_or(recipe, |(first, _)| *first);
-            let counters = read_counters(snapshot.gallery()?)?;
+            let counters = snapshot.counters()?;
             Ok((first, counters, snapshot.subjects()?.len()?, snapshot.templates()?.len()?))
         });
         let (recipe_of_index, counters, subjects, templates) = opened.map_err(at)?;
@@ -174,7 +226,11 @@ impl EmbeddedStore {
             .name("gallery-writer".into())
             .spawn(move || writer.run(messages))
             .map_err(|error| fault::from_io(&error, path))?;
+        let is_closing = Arc::new(AtomicBool::new(false));
+        let rotation = rotation(&shared, &is_closing).map_err(|error| fault::from_io(&error, path))?;
         Ok(Self {
+            rotation: Mutex::new(rotation),
+            is_closing,
             shared,
             queue: Mutex::new(Some(queue)),
             writer: Mutex::new(Some(writer)),
@@ -255,15 +311,16 @@ impl RecordStore for EmbeddedStore {
 
     async fn read(&self, wanted: ReadSet) -> Result<Records, GalleryError> {
         self.read_tables(move |snapshot, shared| {
-            let counters = read_counters(snapshot.gallery()?)?;
+            let counters = snapshot.counters()?;
             let state = State {
-                counters,
                 unlogged: counters.template_next..counters.template_next,
+                relabelled: Vec::new(),
                 templates: shared.templates.load(Ordering::Acquire),
                 templates_max: shared.options.templates_max,
                 recipes: &shared.recipes,
                 decision_next: counters.decision_next,
                 captures: counters.captures,
+                counters,
             };
             let records = read::read(snapshot, &state, &wanted)?;
             Ok(Records { has_ledger: shared.has_ledger, ..records })
@@ -287,7 +344,7 @@ impl RecordStore for EmbeddedStore {
             return Ok(changes);
         }
         self.read_tables(move |snapshot, shared| {
-            let counters = read_counters(snapshot.gallery()?)?;
+            let counters = snapshot.counters()?;
             read::changes(snapshot, &counters, after.0, &shared.recipes)
         })
         .await
@@ -307,8 +364,12 @@ impl RecordStore for EmbeddedStore {
         after: Option<&(SubjectId, SubjectId)>,
         limit: usize,
     ) -> Result<Vec<ClearedPair>, GalleryError> {
-        let after = after.map(|(one, other)| cleared_key(one, other));
-        self.read_tables(move |snapshot, _| read_cleared_pairs(snapshot.cleared()?, after.as_deref(), limit)).await
+        let after = after.cloned();
+        self.read_tables(move |snapshot, _| {
+            let after = after.map(|(one, other)| cleared_key(snapshot.protection(), &one, &other));
+            read_cleared_pairs(snapshot, after.as_deref(), limit)
+        })
+        .await
     }
 
     async fn decisions_after(
@@ -319,7 +380,7 @@ impl RecordStore for EmbeddedStore {
     ) -> Result<DecisionPage, GalleryError> {
         let filter = filter.clone();
         self.read_tables(move |snapshot, _| {
-            let next = read_counters(snapshot.gallery()?)?.decision_next;
+            let next = snapshot.counters()?.decision_next;
             read::decisions_after(snapshot, &filter, after, limit, next)
         })
         .await
@@ -328,7 +389,7 @@ impl RecordStore for EmbeddedStore {
     async fn captures_sharing(&self, bands: &[CaptureBand]) -> Result<CapturesFound, GalleryError> {
         let bands = bands.to_vec();
         self.read_tables(move |snapshot, _| {
-            let next = read_counters(snapshot.gallery()?)?.captures + 1;
+            let next = snapshot.counters()?.captures + 1;
             Ok(CapturesFound { captures: read_captures(snapshot, 0, &bands, Timestamp::now())?, next })
         })
         .await
@@ -340,10 +401,14 @@ impl RecordStore for EmbeddedStore {
 
     async fn read_ledger(&self, read: LedgerRead) -> Result<(), GalleryError> {
         self.read_tables(move |snapshot, shared| {
-            let tables = LedgerAt { tables: snapshot.ledger()?, path: &shared.path };
+            let tables = LedgerAt { tables: snapshot.ledger()?, records: snapshot, path: &shared.path };
             Ok(read(&tables)?)
         })
         .await
+    }
+
+    async fn destroy_keys(&self) -> Result<(), GalleryError> {
+        self.read_tables(|snapshot, _| destroy_doomed(snapshot)).await
     }
 
     fn sizes(&self) -> Sizes {
@@ -352,6 +417,10 @@ impl RecordStore for EmbeddedStore {
     }
 
     fn close(&self) {
+        self.is_closing.store(true, Ordering::Release);
+        if let Some(rotation) = self.rotation.lock().unwrap_or_else(PoisonError::into_inner).take() {
+            let _ = rotation.join();
+        }
         drop(self.queue.lock().unwrap_or_else(PoisonError::into_inner).take());
         if let Some(writer) = self.writer.lock().unwrap_or_else(PoisonError::into_inner).take() {
             // It catches panics itself; there is nobody left to tell.

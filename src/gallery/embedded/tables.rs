@@ -13,23 +13,30 @@
 //! | `challenges` | number | challenge of Active Authentication: whose, its digest, which attempt used it |
 //! | `owner_challenges` | transaction id, space, who asked, space, number | nothing: the challenges of one owner |
 //!
-//! Keys order by bytes, numbers by value. All values but those of `request_order` are
-//! sealed as `record` says. Neither a space in a transaction id nor a NUL in a
-//! subject id is possible, so keys cannot be mistaken for others. All from `decisions`
-//! on came later; they are made where a folder does not have them.
+//! | `subject_keys` | subject id | in a sealed gallery, the number of the subject's key |
+//! | `doomed_keys` | number of a key | nothing: keys to be destroyed, of subjects who were erased |
+//!
+//! Keys order by bytes, numbers by value. Values lie as `protection` says, but those of `gallery`
+//! beside the counters, which are about nobody, bear a checksum everywhere; where a subject id, transaction id, request id
+//! or key of a capture stands in a row's key, a sealed gallery has a hash of it. Neither a space in a
+//! transaction id nor a NUL in a subject id is possible, so keys cannot be mistaken for others. All
+//! from `decisions` on came later; they are made where a folder does not have them.
 
 use std::cell::OnceCell;
 use std::collections::BTreeSet;
+use std::sync::Arc;
 
 use redb::{ReadOnlyTable, ReadTransaction, ReadableTable, TableDefinition, TableError};
 
 use super::challenges::{CHALLENGES, OWNER_CHALLENGES};
 use super::fault::StoreError;
-use super::ledger::{FORMAT_VERSION_WITH_LEDGER, LedgerSnapshot};
+use super::ledger::LedgerSnapshot;
+use super::protection::Protection;
 use super::record::{
     CaptureRecord, ChangeRecord, ClearedRecord, Counters, DecisionHeadRecord, DecisionRecord, GalleryRecord, IdRecord,
     IndexMarksRecord, RequestRecord, SubjectRecord, TemplateRecord, unseal,
 };
+use super::row_sum::is_sum_of_rows;
 use crate::gallery::{
     CaptureBand, ClearedPair, DecisionHead, DecisionKey, GalleryId, RequestId, StoredCapture, StoredDecision,
     SubjectId, Timestamp,
@@ -41,6 +48,23 @@ use crate::hex;
 /// would pay and hide what it must not. A gallery whose transparency log has begun has a version of its
 /// own ([`FORMAT_VERSION_WITH_LEDGER`]).
 pub(super) const FORMAT_VERSION: u32 = 2;
+/// Version of a gallery whose values are sealed.
+pub(super) const FORMAT_VERSION_SEALED: u32 = 4;
+
+/// Tables whose values are sealed in a sealed gallery.
+pub(super) const TABLES: [&str; 11] = [
+    "gallery",
+    "subjects",
+    "templates",
+    "requests",
+    "decisions",
+    "cleared",
+    "changes",
+    "decision_heads",
+    "captures",
+    "challenges",
+    "ledger_entries",
+];
 
 pub(super) const GALLERY: TableDefinition<&str, &[u8]> = TableDefinition::new("gallery");
 pub(super) const SUBJECTS: TableDefinition<&str, &[u8]> = TableDefinition::new("subjects");
@@ -66,6 +90,11 @@ pub(super) const SUBJECT_CAPTURES: TableDefinition<&str, &[u8]> = TableDefinitio
 
 pub(super) const CHANGES: TableDefinition<u64, &[u8]> = TableDefinition::new("changes");
 
+/// By subject, the number of its key.
+pub(super) const SUBJECT_KEYS: TableDefinition<&str, u64> = TableDefinition::new("subject_keys");
+/// Keys that are to be destroyed; the values are empty.
+pub(super) const DOOMED_KEYS: TableDefinition<u64, &[u8]> = TableDefinition::new("doomed_keys");
+
 /// Keys of the table `gallery`.
 pub(super) const GALLERY_KEY: &str = "gallery";
 pub(super) const COUNTERS_KEY: &str = "counters";
@@ -82,6 +111,9 @@ pub(super) trait Tables {
     type ByText: ReadableTable<&'static str, &'static [u8]>;
     /// A table with numbers for keys.
     type ByNumber: ReadableTable<u64, &'static [u8]>;
+
+    /// How values and names lie in them.
+    fn protection(&self) -> &Protection;
 
     fn subjects(&self) -> Result<&Self::ByText, StoreError>;
     fn templates(&self) -> Result<&Self::ByNumber, StoreError>;
@@ -101,6 +133,7 @@ pub(super) trait Tables {
 /// One read transaction. A table is opened when it is first read.
 pub(super) struct Snapshot {
     transaction: ReadTransaction,
+    protection: Arc<Protection>,
     gallery: OnceCell<Rows<&'static str>>,
     subjects: OnceCell<Rows<&'static str>>,
     templates: OnceCell<Rows<u64>>,
@@ -118,9 +151,10 @@ pub(super) struct Snapshot {
 }
 
 impl Snapshot {
-    pub(super) fn new(transaction: ReadTransaction) -> Self {
+    pub(super) fn new(transaction: ReadTransaction, protection: Arc<Protection>) -> Self {
         Self {
             transaction,
+            protection,
             gallery: OnceCell::new(),
             subjects: OnceCell::new(),
             templates: OnceCell::new(),
@@ -154,19 +188,46 @@ impl Snapshot {
         self.opened(&self.gallery, GALLERY)
     }
 
+    pub(super) fn counters(&self) -> Result<Counters, StoreError> {
+        read_counters(self.gallery()?, &self.protection)
+    }
+
+    /// Refuses a sealed gallery in which somebody has put an old row back, taken one away or added one.
+    pub(super) fn check_rows(&self) -> Result<(), StoreError> {
+        let counters = self.counters()?;
+        if !is_sum_of_rows(&self.transaction, &self.protection, &counters.row_sum)? {
+            return Err(StoreError::damaged("rows were put back, added or taken away, and not by chinhchu"));
+        }
+        let entries = self.ledger()?.map(|ledger| ledger.next_place()).transpose()?.unwrap_or(0);
+        match self.protection.keys().is_none() || counters.entries == entries {
+            true => Ok(()),
+            false => Err(StoreError::damaged("the records are from another time than the transparency log")),
+        }
+    }
+
+    /// Keys that are to be destroyed.
+    pub(super) fn doomed_keys(&self) -> Result<Vec<u64>, StoreError> {
+        let Some(table) = if_there(self.transaction.open_table(DOOMED_KEYS))? else { return Ok(Vec::new()) };
+        table.iter()?.map(|row| Ok(row?.0.value())).collect()
+    }
+
     /// The transparency log, where one has begun.
     pub(super) fn ledger(&self) -> Result<Option<LedgerSnapshot>, StoreError> {
-        LedgerSnapshot::open(&self.transaction)
+        LedgerSnapshot::open(&self.transaction, &self.protection)
     }
 
     pub(super) fn template(&self, id: u64) -> Result<TemplateRecord, StoreError> {
-        read_template(self.templates()?, id)?.ok_or_else(|| StoreError::damaged("a subject's template is missing"))
+        read_template(self, id)?.ok_or_else(|| StoreError::damaged("a subject's template is missing"))
     }
 }
 
 impl Tables for Snapshot {
     type ByText = Rows<&'static str>;
     type ByNumber = Rows<u64>;
+
+    fn protection(&self) -> &Protection {
+        &self.protection
+    }
 
     fn subjects(&self) -> Result<&Self::ByText, StoreError> {
         self.opened(&self.subjects, SUBJECTS)
@@ -230,25 +291,29 @@ pub(super) fn if_there<T>(opened: Result<T, TableError>) -> Result<Option<T>, St
     }
 }
 
-pub(super) fn read_subject(
-    table: &impl ReadableTable<&'static str, &'static [u8]>,
-    id: &str,
-) -> Result<Option<SubjectRecord>, StoreError> {
-    table.get(id)?.map(|value| unseal("subjects", id.as_bytes(), value.value())).transpose()
+pub(super) fn read_subject(tables: &impl Tables, id: &str) -> Result<Option<SubjectRecord>, StoreError> {
+    let protection = tables.protection();
+    let name = protection.subject_named(id);
+    let value = tables.subjects()?.get(name.as_str())?;
+    value.map(|value| protection.unwrap("subjects", name.as_bytes(), value.value())).transpose()
 }
 
-pub(super) fn read_template(
+pub(super) fn read_template(tables: &impl Tables, id: u64) -> Result<Option<TemplateRecord>, StoreError> {
+    template_in(tables.templates()?, tables.protection(), id)
+}
+
+pub(super) fn template_in(
     table: &impl ReadableTable<u64, &'static [u8]>,
+    protection: &Protection,
     id: u64,
 ) -> Result<Option<TemplateRecord>, StoreError> {
-    table.get(id)?.map(|value| unseal("templates", &id.to_le_bytes(), value.value())).transpose()
+    table.get(id)?.map(|value| protection.unwrap("templates", &id.to_le_bytes(), value.value())).transpose()
 }
 
-pub(super) fn read_request(
-    table: &impl ReadableTable<&'static str, &'static [u8]>,
-    id: &str,
-) -> Result<Option<RequestRecord>, StoreError> {
-    table.get(id)?.map(|value| unseal("requests", id.as_bytes(), value.value())).transpose()
+/// What a write with the request id that is stored under `name` did.
+pub(super) fn read_request(tables: &impl Tables, name: &str) -> Result<Option<RequestRecord>, StoreError> {
+    let value = tables.requests()?.get(name)?;
+    value.map(|value| tables.protection().unwrap("requests", name.as_bytes(), value.value())).transpose()
 }
 
 /// What the gallery is. The version is looked at before anything else is.
@@ -257,8 +322,8 @@ pub(super) fn read_gallery(
 ) -> Result<GalleryRecord, StoreError> {
     let value = table.get(GALLERY_KEY)?.ok_or_else(|| StoreError::damaged("the gallery's own record is missing"))?;
     let record: GalleryRecord = unseal("gallery", GALLERY_KEY.as_bytes(), value.value())?;
-    if record.version > FORMAT_VERSION_WITH_LEDGER {
-        return Err(StoreError::Newer { found: record.version, known: FORMAT_VERSION_WITH_LEDGER });
+    if record.version > FORMAT_VERSION_SEALED {
+        return Err(StoreError::Newer { found: record.version, known: FORMAT_VERSION_SEALED });
     }
     Ok(record)
 }
@@ -273,66 +338,75 @@ pub(super) fn read_id(
     id.map(Some).ok_or_else(|| StoreError::damaged("the gallery's id is of another length"))
 }
 
-pub(super) fn read_counters(table: &impl ReadableTable<&'static str, &'static [u8]>) -> Result<Counters, StoreError> {
+pub(super) fn read_counters(
+    table: &impl ReadableTable<&'static str, &'static [u8]>,
+    protection: &Protection,
+) -> Result<Counters, StoreError> {
     let value = table.get(COUNTERS_KEY)?.ok_or_else(|| StoreError::damaged("the counters are missing"))?;
-    unseal("gallery", COUNTERS_KEY.as_bytes(), value.value())
+    protection.unwrap("gallery", COUNTERS_KEY.as_bytes(), value.value())
 }
 
-/// Marks of the index files that are accepted.
+/// Marks and keys of the index files that are accepted.
 pub(super) fn read_marks(
     table: &impl ReadableTable<&'static str, &'static [u8]>,
     index: &str,
-) -> Result<Vec<Vec<u8>>, StoreError> {
+) -> Result<IndexMarksRecord, StoreError> {
     let value = table.get(index)?;
     let record = value.map(|value| unseal::<IndexMarksRecord>("gallery", index.as_bytes(), value.value()));
-    Ok(record.transpose()?.unwrap_or_default().marks)
+    Ok(record.transpose()?.unwrap_or_default())
 }
 
 /// What commits after `after` did to templates, oldest first.
-pub(super) fn read_changes(
-    table: &impl ReadableTable<u64, &'static [u8]>,
-    after: u64,
-) -> Result<Vec<ChangeRecord>, StoreError> {
-    let rows = table.range(after.saturating_add(1)..)?;
+pub(super) fn read_changes(tables: &impl Tables, after: u64) -> Result<Vec<ChangeRecord>, StoreError> {
+    let rows = tables.changes()?.range(after.saturating_add(1)..)?;
     rows.map(|row| {
         let (commit, value) = row?;
-        unseal("changes", &commit.value().to_le_bytes(), value.value())
+        tables.protection().unwrap("changes", &commit.value().to_le_bytes(), value.value())
     })
     .collect()
 }
 
 /// Under which key a decision lies. Attempts of one transaction order by number.
-pub(super) fn decision_key(key: &DecisionKey) -> String {
-    format!("{} {:010}", key.transaction.as_str(), key.attempt)
+pub(super) fn decision_key(protection: &Protection, key: &DecisionKey) -> String {
+    format!("{} {:010}", protection.transaction(&key.transaction), key.attempt)
 }
 
-pub(super) fn read_decision(
-    table: &impl ReadableTable<&'static str, &'static [u8]>,
-    key: &DecisionKey,
-) -> Result<Option<DecisionRecord>, StoreError> {
-    let name = decision_key(key);
-    table.get(name.as_str())?.map(|value| unseal("decisions", name.as_bytes(), value.value())).transpose()
+pub(super) fn read_decision(tables: &impl Tables, key: &DecisionKey) -> Result<Option<DecisionRecord>, StoreError> {
+    let name = decision_key(tables.protection(), key);
+    let value = tables.decisions()?.get(name.as_str())?;
+    value.map(|value| tables.protection().unwrap("decisions", name.as_bytes(), value.value())).transpose()
 }
 
 /// Attempts of a transaction from the last one backwards, `limit` at most.
 pub(super) fn read_attempts(
+    tables: &impl Tables,
+    transaction: &RequestId,
+    limit: usize,
+) -> Result<Vec<StoredDecision>, StoreError> {
+    attempts_in(tables.decisions()?, tables.protection(), transaction, limit)
+}
+
+/// The same of the table alone.
+pub(super) fn attempts_in(
     table: &impl ReadableTable<&'static str, &'static [u8]>,
+    protection: &Protection,
     transaction: &RequestId,
     limit: usize,
 ) -> Result<Vec<StoredDecision>, StoreError> {
     let first = DecisionKey { transaction: transaction.clone(), attempt: 0 };
     let last = DecisionKey { transaction: transaction.clone(), attempt: u32::MAX };
-    let (first, last) = (decision_key(&first), decision_key(&last));
+    let (first, last) = (decision_key(protection, &first), decision_key(protection, &last));
     let rows = table.range::<&str>(first.as_str()..=last.as_str())?.rev().take(limit);
     rows.map(|row| {
         let (name, value) = row?;
-        let key = decision_key_of(name.value())?;
-        unseal::<DecisionRecord>("decisions", name.value().as_bytes(), value.value())?.restore(key)
+        let record: DecisionRecord = protection.unwrap("decisions", name.value().as_bytes(), value.value())?;
+        let key = record.key(name.value())?;
+        record.restore(key)
     })
     .collect()
 }
 
-/// The decision that lies under a key.
+/// The decision that lies under a key, in a clear gallery.
 pub(super) fn decision_key_of(name: &str) -> Result<DecisionKey, StoreError> {
     let damaged = || StoreError::damaged("a decision's key is not one");
     let (transaction, attempt) = name.rsplit_once(' ').ok_or_else(damaged)?;
@@ -341,19 +415,20 @@ pub(super) fn decision_key_of(name: &str) -> Result<DecisionKey, StoreError> {
 }
 
 /// Under which key a decision of a subject lies.
-pub(super) fn subject_decision_key(subject: &SubjectId, number: u64) -> String {
-    format!("{}\0{number:016x}", subject.as_str())
+pub(super) fn subject_decision_key(protection: &Protection, subject: &SubjectId, number: u64) -> String {
+    format!("{}\0{number:016x}", protection.subject(subject))
 }
 
 /// Numbers of the decisions about a subject, those after `after`, lowest first.
 pub(super) fn read_subject_decisions(
     table: &impl ReadableTable<&'static str, &'static [u8]>,
+    protection: &Protection,
     subject: &SubjectId,
     after: u64,
 ) -> Result<impl DoubleEndedIterator<Item = Result<u64, StoreError>>, StoreError> {
     // U+0001 is the next after NUL, and no id holds either.
-    let first = subject_decision_key(subject, after.saturating_add(1));
-    let end = format!("{}\u{1}", subject.as_str());
+    let first = subject_decision_key(protection, subject, after.saturating_add(1));
+    let end = format!("{}\u{1}", protection.subject(subject));
     let rows = table.range::<&str>(first.as_str()..end.as_str())?;
     Ok(rows.map(|row| {
         let (name, _) = row?;
@@ -363,13 +438,13 @@ pub(super) fn read_subject_decisions(
 }
 
 /// Under which key a capture lies in the table of keys.
-pub(super) fn band_key(band: &CaptureBand, number: u64) -> String {
-    format!("{}{number:016x}", hex::encode(band))
+pub(super) fn band_key(protection: &Protection, band: &CaptureBand, number: u64) -> String {
+    format!("{}{number:016x}", hex::encode(&protection.band(band)))
 }
 
 /// Under which key a capture of a subject lies.
-pub(super) fn subject_capture_key(subject: &SubjectId, number: u64) -> String {
-    subject_decision_key(subject, number)
+pub(super) fn subject_capture_key(protection: &Protection, subject: &SubjectId, number: u64) -> String {
+    subject_decision_key(protection, subject, number)
 }
 
 /// Captures that one look-up finds at most, the newest ones: of a picture that is sent for ever, some
@@ -387,7 +462,8 @@ pub(super) fn read_captures(
     let mut numbers = BTreeSet::new();
     for band in bands {
         // The key is fixed in length, so its end is the last number.
-        let (first, last) = (band_key(band, since), band_key(band, u64::MAX));
+        let protection = tables.protection();
+        let (first, last) = (band_key(protection, band, since), band_key(protection, band, u64::MAX));
         for row in tables.capture_bands()?.range::<&str>(first.as_str()..=last.as_str())? {
             let name = row?.0;
             let number = name.value().get(16..).and_then(|number| u64::from_str_radix(number, 16).ok());
@@ -397,7 +473,7 @@ pub(super) fn read_captures(
     let mut found = Vec::new();
     let newest = numbers.len().saturating_sub(CAPTURES_FOUND_MAX);
     for number in numbers.into_iter().skip(newest) {
-        let capture = read_capture(tables.captures()?, number)?;
+        let capture = read_capture(tables, number)?;
         let capture = capture.ok_or_else(|| StoreError::damaged("a capture is listed and not there"))?;
         if capture.expires_at > now {
             found.push(capture);
@@ -406,30 +482,28 @@ pub(super) fn read_captures(
     Ok(found)
 }
 
-pub(super) fn read_capture(
-    table: &impl ReadableTable<u64, &'static [u8]>,
-    number: u64,
-) -> Result<Option<StoredCapture>, StoreError> {
-    let Some(value) = table.get(number)? else { return Ok(None) };
-    let record: CaptureRecord = unseal("captures", &number.to_le_bytes(), value.value())?;
+pub(super) fn read_capture(tables: &impl Tables, number: u64) -> Result<Option<StoredCapture>, StoreError> {
+    let Some(value) = tables.captures()?.get(number)? else { return Ok(None) };
+    let record: CaptureRecord = tables.protection().unwrap("captures", &number.to_le_bytes(), value.value())?;
     record.restore(number).map(Some)
 }
 
 /// What is listed of a decision.
 pub(super) fn read_decision_head(tables: &impl Tables, number: u64) -> Result<Option<DecisionHead>, StoreError> {
     let Some(value) = tables.decision_heads()?.get(number)? else { return Ok(None) };
-    let record: DecisionHeadRecord = unseal("decision_heads", &number.to_le_bytes(), value.value())?;
+    let record: DecisionHeadRecord =
+        tables.protection().unwrap("decision_heads", &number.to_le_bytes(), value.value())?;
     let waits = tables.waiting()?.get(number)?.is_some();
     record.restore(number, waits).map(Some)
 }
 
 /// Under which key a cleared pair lies, in this order.
-pub(super) fn cleared_key(one: &SubjectId, other: &SubjectId) -> String {
-    format!("{}\0{}", one.as_str(), other.as_str())
+pub(super) fn cleared_key(protection: &Protection, one: &SubjectId, other: &SubjectId) -> String {
+    format!("{}\0{}", protection.subject(one), protection.subject(other))
 }
 
-/// The two ids of a key of `cleared`.
-fn cleared_ids(name: &str) -> Result<(SubjectId, SubjectId), StoreError> {
+/// The two ids of a key of `cleared`, in a clear gallery.
+pub(super) fn cleared_ids(name: &str) -> Result<(SubjectId, SubjectId), StoreError> {
     let damaged = || StoreError::damaged("a cleared pair's key is not one");
     let (one, other) = name.split_once('\0').ok_or_else(damaged)?;
     let id = |text: &str| SubjectId::new(text).map_err(|_| damaged());
@@ -437,44 +511,43 @@ fn cleared_ids(name: &str) -> Result<(SubjectId, SubjectId), StoreError> {
 }
 
 /// Every pair of a subject, however it stands, in byte order of the other.
-pub(super) fn read_pairs_of(
-    table: &impl ReadableTable<&'static str, &'static [u8]>,
-    subject: &SubjectId,
-) -> Result<Vec<ClearedPair>, StoreError> {
+pub(super) fn read_pairs_of(tables: &impl Tables, subject: &SubjectId) -> Result<Vec<ClearedPair>, StoreError> {
     // U+0001 is the next after NUL, and no id holds either.
-    let (first, last) = (format!("{}\0", subject.as_str()), format!("{}\u{1}", subject.as_str()));
+    let name = tables.protection().subject(subject);
+    let (first, last) = (format!("{name}\0"), format!("{name}\u{1}"));
     let mut found = Vec::new();
-    for row in table.range::<&str>(first.as_str()..last.as_str())? {
+    for row in tables.cleared()?.range::<&str>(first.as_str()..last.as_str())? {
         let (name, value) = row?;
-        let name = name.value();
-        let record: ClearedRecord = unseal("cleared", name.as_bytes(), value.value())?;
-        let (one, other) = cleared_ids(name)?;
-        let (first, second) = if one < other { (one, other) } else { (other, one) };
-        found.push(record.restore(first, second)?);
+        found.push(pair_of(tables, name.value(), value.value())?);
     }
+    // Hashes have another order than ids.
+    found.sort_unstable_by(|one, other| (&one.first, &one.second).cmp(&(&other.first, &other.second)));
     Ok(found)
+}
+
+fn pair_of(tables: &impl Tables, name: &str, value: &[u8]) -> Result<ClearedPair, StoreError> {
+    tables.protection().unwrap::<ClearedRecord>("cleared", name.as_bytes(), value)?.restore_under(name)
 }
 
 /// Up to `limit` cleared pairs, those whose key comes after `after`.
 pub(super) fn read_cleared_pairs(
-    table: &impl ReadableTable<&'static str, &'static [u8]>,
+    tables: &impl Tables,
     after: Option<&str>,
     limit: usize,
 ) -> Result<Vec<ClearedPair>, StoreError> {
     use std::ops::Bound::{Excluded, Unbounded};
     let from = after.map_or(Unbounded, Excluded);
     let mut pairs = Vec::new();
-    for row in table.range::<&str>((from, Unbounded))? {
+    for row in tables.cleared()?.range::<&str>((from, Unbounded))? {
         if pairs.len() == limit {
             break;
         }
         let (name, value) = row?;
         let name = name.value();
-        let record: ClearedRecord = unseal("cleared", name.as_bytes(), value.value())?;
-        let (first, second) = cleared_ids(name)?;
+        let pair = pair_of(tables, name, value.value())?;
         // Each pair lies there twice.
-        if first < second {
-            pairs.push(record.restore(first, second)?);
+        if name == cleared_key(tables.protection(), &pair.first, &pair.second) {
+            pairs.push(pair);
         }
     }
     Ok(pairs)

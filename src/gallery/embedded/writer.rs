@@ -139,8 +139,9 @@ impl Writer {
         guarded(|| {
             let transaction = database.begin_write()?;
             let Shared { options, recipes, .. } = &*self.shared;
-            let has_ledger = self.shared.has_ledger;
-            let mut group = Group::begin(&transaction, options, recipes, self.shared.keep_after(), has_ledger)?;
+            let (has_ledger, protection) = (self.shared.has_ledger, Arc::clone(&self.shared.database.protection));
+            let mut group =
+                Group::begin(&transaction, options, recipes, self.shared.keep_after(), has_ledger, &protection)?;
             let mut results = Vec::with_capacity(writes.len());
             for write in writes {
                 results.push(match group.carry(&write.command) {
@@ -177,8 +178,10 @@ impl Writer {
         let mut slot = self.shared.database.slot.write().unwrap_or_else(PoisonError::into_inner);
         drop(slot.take());
         let at = |error: StoreError| error.at(&self.shared.path);
+        let protection = &self.shared.database.protection;
         let database = self.shared.storage.reopen(&self.shared.options).map_err(at)?;
-        let counters = guarded(|| read_counters(&database.begin_read()?.open_table(GALLERY)?)).map_err(at)?;
+        let counters =
+            guarded(|| read_counters(&database.begin_read()?.open_table(GALLERY)?, protection)).map_err(at)?;
         let in_doubt = self.in_doubt.as_ref().map(|group| group.commit);
         if counters.commit != self.commit && Some(counters.commit) != in_doubt {
             return Err(at(StoreError::damaged("commits that were acknowledged are gone")));

@@ -64,8 +64,13 @@ pub(super) fn plan(decision: &NewDecision, records: &Records, now: Timestamp) ->
     if key.attempt != expected {
         return Err(GalleryError::AttemptOutOfOrder { expected });
     }
+    let is_restricted = records.head(&decision.subject).is_some_and(|head| head.standing.is_restricted());
+    // Before anything else, so that one that was made of the record as it was is made anew.
     if let Some(basis) = &decision.basis {
         check_basis(decision, basis, records)?;
+    }
+    if is_restricted && decision.outcome == Outcome::Approve {
+        return Err(GalleryError::RecordRestricted);
     }
     let used = decision.challenge.as_ref();
     // Of two who bring the answer to one challenge, the second does not pass here.
@@ -150,7 +155,11 @@ fn check_basis(decision: &NewDecision, basis: &Basis, records: &Records) -> Resu
         of_its_recipe
             .is_none_or(|Searched { probe, score, .. }| compare(probe, template).is_ok_and(|found| found >= *score))
     };
-    match arrived.iter().any(|one| is_another(&one.subject) && is_alike(&one.template.content.template)) {
+    // Of restricted records as the search does.
+    match arrived
+        .iter()
+        .any(|one| !one.restricted && is_another(&one.subject) && is_alike(&one.template.content.template))
+    {
         true => Err(GalleryError::Outdated),
         false => Ok(()),
     }

@@ -2,12 +2,12 @@
 
 use std::collections::BTreeMap;
 
-use super::{Rows, Write, forgotten_pairs};
+use super::{Rows, Write, forgotten_pairs, standing};
 use crate::face::{RecipeDigest, Template};
 use crate::gallery::records::{ReadSet, Records};
 use crate::gallery::{
-    Agreement, AgreementScores, Attributes, EnrolMode, Enrolment, GalleryError, NewTemplate, StoredTemplate, Subject,
-    SubjectHead, SubjectId, Timestamp, Vouched, groups_of_one_record,
+    Agreement, AgreementScores, Attributes, EnrolMode, Enrolment, GalleryError, NewTemplate, RecordedBasis,
+    StoredTemplate, Subject, SubjectHead, SubjectId, Timestamp, Vouched, groups_of_one_record,
 };
 use crate::matching::{Dot, TemplateLikeness};
 use crate::search::SearchError;
@@ -18,6 +18,7 @@ pub(super) fn reads(enrolment: &Enrolment) -> ReadSet {
         subjects: vec![subject.clone()],
         templates: enrolment.mode == EnrolMode::Add,
         cleared_with: Some(subject.clone()),
+        decisions_about: (enrolment.mode == EnrolMode::Replace).then(|| subject.clone()),
         ..ReadSet::default()
     }
 }
@@ -68,11 +69,13 @@ pub(super) fn plan(
     let mut leaving = 0;
     let mut head = match (records.head(id), enrolment.mode) {
         (Some(_), EnrolMode::Create) => return Err(GalleryError::SubjectExists),
+        (Some(old), EnrolMode::Add) if old.standing.is_restricted() => return Err(GalleryError::RecordRestricted),
         (Some(old), EnrolMode::Add) => {
             let attributes = merged(&old.attributes, &enrolment.attributes);
             SubjectHead { attributes, updated_at: now, changed_in: records.commit, ..old.clone() }
         }
         (Some(old), EnrolMode::Replace) => {
+            standing::check_removable(id, records)?;
             leaving = old.templates.len();
             writes.extend(removed_templates(old));
             writes.extend(forgotten_pairs(records));
@@ -89,6 +92,7 @@ pub(super) fn plan(
     {
         head.enrolled_by.push(by.clone());
     }
+    head.legal_bases.extend(enrolment.legal_basis.clone().map(|basis| RecordedBasis { basis, at: now }));
     let new_ids = records.template_next..records.template_next + enrolment.templates.len() as u64;
     match &enrolment.agreement {
         Agreement::Known => {}
@@ -176,6 +180,7 @@ fn check_agreement_by(record: &Subject, enrolment: &Enrolment, scores: &Agreemen
 
 pub(super) fn plan_removal(id: &SubjectId, records: &Records) -> Result<Rows, GalleryError> {
     let old = records.head(id).ok_or(GalleryError::UnknownSubject)?;
+    standing::check_removable(id, records)?;
     let mut writes: Vec<Write> = removed_templates(old).collect();
     writes.extend(forgotten_pairs(records));
     writes.push(Write::ForgetCaptures(id.clone()));
@@ -184,7 +189,7 @@ pub(super) fn plan_removal(id: &SubjectId, records: &Records) -> Result<Rows, Ga
 }
 
 /// Rows that take away every template of a subject.
-fn removed_templates(head: &SubjectHead) -> impl Iterator<Item = Write> {
+pub(super) fn removed_templates(head: &SubjectHead) -> impl Iterator<Item = Write> {
     head.templates.iter().map(|&id| Write::RemoveTemplate { id, subject: head.id.clone() })
 }
 
@@ -198,6 +203,8 @@ fn fresh(enrolment: &Enrolment, enrolled_at: Timestamp, commit: u64, now: Timest
         updated_at: now,
         vouched: Vec::new(),
         enrolled_by: Vec::new(),
+        standing: Default::default(),
+        legal_bases: Vec::new(),
         changed_in: commit,
     }
 }

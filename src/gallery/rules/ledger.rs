@@ -52,6 +52,11 @@ pub(super) fn with_entries(planned: Planned, entries: &[NewEntry], now: Timestam
         }
     };
     for entry in entries {
+        let entry = match &plan.committed.erasure {
+            // What it came to is known here first.
+            Some(erasure) if !plan.committed.receipt.replayed => entry.of_erasure(erasure),
+            _ => entry,
+        };
         plan.writes.push(Write::Entry(entry.sealed(now)?));
     }
     Ok(Planned::Write(plan))

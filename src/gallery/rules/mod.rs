@@ -9,6 +9,7 @@ mod decision;
 mod enrolment;
 mod ledger;
 mod pair;
+mod standing;
 
 pub use self::decision::next_attempt;
 pub(super) use self::enrolment::check as check_enrolment;
@@ -16,9 +17,9 @@ pub use self::ledger::Signer;
 use super::ledger::{LedgerHead, NewEntry, NodeRun, SealedEntry};
 use super::records::{Committed, ReadSet, Records, StoredRequest};
 use super::{
-    ClearPair, ClearedPair, EnrolMode, Enrolment, GalleryError, NewChallenge, NewDecision, NewTemplate, Receipt,
-    RequestId, ResolveCommand, Retry, StoredCapture, StoredChallenge, StoredDecision, SubjectHead, SubjectId,
-    Timestamp, UnclearPair,
+    ChangeStanding, ClearPair, ClearedPair, EnrolMode, Enrolment, Erase, GalleryError, NewChallenge, NewDecision,
+    NewTemplate, Receipt, RequestId, ResolveCommand, Retry, StoredCapture, StoredChallenge, StoredDecision,
+    SubjectHead, SubjectId, Timestamp, UnclearPair,
 };
 use crate::ledger::note::Note;
 
@@ -31,6 +32,10 @@ pub enum Command {
     Enrol(Enrolment, Option<Retry>),
     /// Removes a subject with all its templates.
     Remove(SubjectId, Option<Retry>),
+    /// Restricts or holds a record, or ends that.
+    ChangeStanding(ChangeStanding, Option<Retry>),
+    /// Takes away everything that is kept of a subject, or restricts the record until that can be.
+    Erase(Erase, Option<Retry>),
     /// Stores a decision, with the enrolment that goes with it and, where it approves, the time of
     /// the verification.
     Decide(NewDecision),
@@ -116,6 +121,12 @@ pub enum Write {
     RemoveChallenge(u64),
     /// Takes away every capture of decisions about a subject.
     ForgetCaptures(SubjectId),
+    /// Takes away every challenge of a transaction.
+    ForgetChallenges(RequestId),
+    /// Takes away every decision about a subject, with what they are listed by.
+    ForgetDecisions(SubjectId),
+    /// Destroys the key that rows of a subject are sealed under.
+    ForgetKey(SubjectId),
     /// A cleared pair, in place of the one that may be there.
     Cleared(ClearedPair),
     /// Takes a cleared pair away, in whatever order its ids are stored.
@@ -151,12 +162,11 @@ impl Command {
     pub fn reads(&self) -> ReadSet {
         match self {
             Self::Enrol(enrolment, retry) => ReadSet { request: request_of(retry), ..enrolment::reads(enrolment) },
-            Self::Remove(subject, retry) => ReadSet {
-                request: request_of(retry),
-                subjects: vec![subject.clone()],
-                cleared_with: Some(subject.clone()),
-                ..ReadSet::default()
-            },
+            Self::Remove(subject, retry) => {
+                ReadSet { request: request_of(retry), ..standing::reads_for_removal(subject) }
+            }
+            Self::ChangeStanding(change, retry) => standing::reads(change, retry),
+            Self::Erase(erase, retry) => standing::reads_for_erasure(erase, retry),
             Self::Decide(decision) => decision::reads(decision),
             Self::Resolve(ResolveCommand { key, .. }) => {
                 ReadSet { decision: Some(key.clone()), decided_subject: true, attempts: true, ..ReadSet::default() }
@@ -185,7 +195,8 @@ impl Command {
     /// [`GalleryError::UnknownTransaction`], [`GalleryError::UnknownAttempt`],
     /// [`GalleryError::NotReferred`], [`GalleryError::AlreadyResolved`],
     /// [`GalleryError::OfficerInvolved`], [`GalleryError::UnknownPair`],
-    /// [`GalleryError::LedgerNeeded`], [`GalleryError::NoLedger`], [`GalleryError::Entry`],
+    /// [`GalleryError::RecordKept`], [`GalleryError::RecordRestricted`], [`GalleryError::NotRestricted`],
+    /// [`GalleryError::UnknownHold`], [`GalleryError::LedgerNeeded`], [`GalleryError::NoLedger`], [`GalleryError::Entry`],
     /// [`GalleryError::LedgerSigner`], and [`GalleryError::Search`] in a full store.
     pub fn plan(&self, records: &Records, now: Timestamp) -> Result<Planned, GalleryError> {
         match (records.has_ledger, self.enters()) {
@@ -202,6 +213,8 @@ impl Command {
                 once(retry.as_ref(), records, || enrolment::plan_command(enrolment, records, now).map(Rows::of_subject))
             }
             Self::Remove(subject, retry) => once(retry.as_ref(), records, || enrolment::plan_removal(subject, records)),
+            Self::ChangeStanding(change, retry) => standing::plan(change, retry.as_ref(), records, now),
+            Self::Erase(erase, retry) => standing::plan_erasure(erase, retry.as_ref(), records, now),
             Self::Decide(decision) => decision::plan(decision, records, now),
             Self::Resolve(command) => decision::plan_resolution(command, records, now),
             Self::Clear(clear) => pair::plan(clear, records, now),

@@ -101,6 +101,11 @@ numbered! {
         Calls = 22, "calls";
         /// Contents of entries were pruned.
         Pruned = 23, "pruned";
+        /// A legal hold was put on a record, or released (the outcome says which).
+        Hold = 24, "hold";
+        /// Everything of a subject was erased, or waits for what stands against it (the outcome says
+        /// which).
+        Erasure = 25, "erasure";
     }
 }
 
@@ -165,7 +170,7 @@ impl Kind {
             Self::Enrolment | Self::Replacement | Self::Removal => {
                 needs(!entry.subjects.is_empty(), "must have a subject")
             }
-            Self::Restriction => {
+            Self::Restriction | Self::Hold | Self::Erasure => {
                 needs(!entry.subjects.is_empty() && entry.outcome.is_some(), "must have a subject and an outcome")
             }
             Self::Identify | Self::LookUp | Self::RecordRead | Self::PictureRead => {

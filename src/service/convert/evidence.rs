@@ -87,6 +87,7 @@ impl pb::DecisionEvidence {
                 threshold: Some(record.threshold.into()),
             }),
             history: evidence.history.map(Into::into),
+            record_restricted: evidence.record_restricted,
         }
     }
 }
@@ -282,6 +283,7 @@ impl TryFrom<pb::DecisionEvidence> for Evidence {
                     })
                 })
                 .transpose()?,
+            record_restricted: evidence.record_restricted,
             history: evidence.history.map(TryInto::try_into).transpose()?,
         })
     }

@@ -5,7 +5,8 @@ use prost_types::Timestamp as WireTime;
 use super::face::reports;
 use super::{BadAnswer, present};
 use crate::gallery::{
-    Attributes, EnrolMode, Note, Receipt, RequestId, Scheme, Source, Subject, SubjectId, Timestamp, Vouch, Vouched,
+    Attributes, EnrolMode, LegalBasis, Note, Receipt, RequestId, Scheme, Source, Subject, SubjectId, Timestamp, Vouch,
+    Vouched,
 };
 use crate::service::client::{SubjectInfo, TemplateInfo};
 use crate::service::pb;
@@ -65,6 +66,10 @@ pub(in crate::service) fn enrol_request(request: pb::EnrollRequest) -> Result<En
         },
         accept_poor: request.accept_poor,
         vouch: request.vouch.map(vouch).transpose()?,
+        legal_basis: match request.legal_basis.is_empty() {
+            true => None,
+            false => Some(LegalBasis::new(request.legal_basis)?),
+        },
     })
 }
 
@@ -113,6 +118,7 @@ impl From<EnrolRequest> for pb::EnrollRequest {
             accept_poor: request.accept_poor,
             vouch: request.vouch.map(wire_vouch),
             clerk_id: request.by.map(|by| by.as_str().to_owned()).unwrap_or_default(),
+            legal_basis: request.legal_basis.map(|basis| basis.as_str().to_owned()).unwrap_or_default(),
         }
     }
 }
@@ -303,6 +309,7 @@ mod tests {
             },
             photos: vec![Photo { bytes: vec![1, 2], source: Source::Live, captured_at: Some(Timestamp(1_234)) }],
             accept_poor: true,
+            legal_basis: Some(LegalBasis::new("mẫu 7/2026").unwrap()),
             vouch: Some(Vouch {
                 officer: SubjectId::new("o-7").unwrap(),
                 reason: Note::new("đã xem hai ảnh").unwrap(),
@@ -315,6 +322,6 @@ mod tests {
         assert_eq!(back.photos[0].bytes, request.photos[0].bytes);
         assert_eq!(back.photos[0].source, request.photos[0].source);
         assert_eq!(back.photos[0].captured_at, request.photos[0].captured_at);
-        assert!(back.accept_poor && back.vouch == request.vouch);
+        assert!(back.accept_poor && back.vouch == request.vouch && back.legal_basis == request.legal_basis);
     }
 }

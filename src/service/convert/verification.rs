@@ -193,7 +193,7 @@ pub(in crate::service) fn identify_request(request: pb::IdentifyRequest) -> Resu
     let excluded = request.excluded_subject_ids.into_iter().enumerate();
     let excluded = excluded.map(|(at, excluded)| id(excluded, Field::Item("excluded_subject_ids", at)));
     let excluded = excluded.collect::<Result<_, _>>()?;
-    let filter = Filter { scheme: request.scheme, province: request.province, excluded, claimed };
+    let filter = Filter { scheme: request.scheme, province: request.province, excluded, claimed, ..Filter::default() };
     Ok(IdentifyRequest { probes: request.probes, scope, filter })
 }
 
@@ -211,7 +211,7 @@ impl From<IdentifyRequest> for pb::IdentifyRequest {
             IdentifyScope::Nearest(k) => nearest(k, pb::NearestMode::Exact),
             IdentifyScope::NearestApproximate(k) => nearest(k, pb::NearestMode::Approximate),
         });
-        let Filter { scheme, province, excluded, claimed } = request.filter;
+        let Filter { scheme, province, excluded, claimed, .. } = request.filter;
         let text = |id: SubjectId| id.as_str().to_owned();
         Self {
             probes: request.probes,

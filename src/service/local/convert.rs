@@ -5,8 +5,9 @@ use super::{VERSION, VERSION_OF_RECIPES, pb};
 use crate::face::{RecipeDigest, Template};
 use crate::float32;
 use crate::gallery::{
-    Attributes, ClearedPair, NewTemplate, Note, PairEntry, PairEntryKind, SnapshotHead, Source, StoredTemplate,
-    Subject, SubjectId, Timestamp, Vouch, Vouched,
+    Attributes, ClearedPair, HoldName, LegalBasis, NewTemplate, Note, PairEntry, PairEntryKind, RecordedBasis,
+    Requester, SnapshotHead, Source, Standing, StandingAction, StandingEntry, StoredTemplate, Subject, SubjectId,
+    Timestamp, Vouch, Vouched,
 };
 
 /// What is wrong with a message that cannot be converted.
@@ -74,7 +75,68 @@ pub(super) fn subject_to_wire(subject: Subject, head: &SnapshotHead) -> pb::Enro
             })
             .collect(),
         enrolled_by: subject.enrolled_by.iter().map(|by| by.as_str().to_owned()).collect(),
+        standing: subject.standing.entries.into_iter().map(standing_to_wire).collect(),
+        legal_bases: subject
+            .legal_bases
+            .into_iter()
+            .map(|one| pb::LegalBasis { reference: one.basis.as_str().to_owned(), at_ms: one.at.0 })
+            .collect(),
     }
+}
+
+fn standing_to_wire(entry: StandingEntry) -> pb::StandingEntry {
+    let (action, requester, hold, finding_open) = match entry.action {
+        StandingAction::Restrict(requester) => (pb::StandingAction::Restrict, Some(requester), None, false),
+        StandingAction::Lift => (pb::StandingAction::Lift, None, None, false),
+        StandingAction::Hold(name) => (pb::StandingAction::Hold, None, Some(name), false),
+        StandingAction::Release(name) => (pb::StandingAction::Release, None, Some(name), false),
+        StandingAction::AskErasure { requester, finding_open } => {
+            (pb::StandingAction::AskErasure, Some(requester), None, finding_open)
+        }
+    };
+    let requester = match requester {
+        None => pb::Requester::Unspecified,
+        Some(Requester::Person) => pb::Requester::Person,
+        Some(Requester::Authority) => pb::Requester::Authority,
+        Some(Requester::Office) => pb::Requester::Office,
+    };
+    pb::StandingEntry {
+        action: action.into(),
+        requester: requester.into(),
+        hold: hold.map(|name| name.as_str().to_owned()).unwrap_or_default(),
+        finding_open,
+        by: entry.by.as_str().to_owned(),
+        reason: entry.reason.as_str().to_owned(),
+        at_ms: entry.at.0,
+    }
+}
+
+fn standing_from_wire(entry: pb::StandingEntry) -> Result<StandingEntry, Malformed> {
+    let requester = || match pb::Requester::try_from(entry.requester) {
+        Ok(pb::Requester::Person) => Ok(Requester::Person),
+        Ok(pb::Requester::Authority) => Ok(Requester::Authority),
+        Ok(pb::Requester::Office) => Ok(Requester::Office),
+        _ => Err("by whose request a record is restricted is not known"),
+    };
+    let hold = || HoldName::new(entry.hold.clone()).map_err(|_| "the name of a legal hold is none");
+    let action = match pb::StandingAction::try_from(entry.action) {
+        Ok(pb::StandingAction::Restrict) => StandingAction::Restrict(requester()?),
+        Ok(pb::StandingAction::Lift) => StandingAction::Lift,
+        Ok(pb::StandingAction::Hold) => StandingAction::Hold(hold()?),
+        Ok(pb::StandingAction::Release) => StandingAction::Release(hold()?),
+        Ok(pb::StandingAction::AskErasure) => {
+            StandingAction::AskErasure { requester: requester()?, finding_open: entry.finding_open }
+        }
+        _ => return Err("what was said of a record's standing is not known"),
+    };
+    let reason = Note::new(entry.reason).map_err(|_| "the reason of a record's standing is none")?;
+    Ok(StandingEntry { action, by: id_from_wire(entry.by)?, reason, at: Timestamp(entry.at_ms) })
+}
+
+fn legal_basis_from_wire(basis: pb::LegalBasis) -> Result<RecordedBasis, Malformed> {
+    let at = Timestamp(basis.at_ms);
+    let basis = LegalBasis::new(basis.reference).map_err(|_| "a legal basis is none")?;
+    Ok(RecordedBasis { basis, at })
 }
 
 fn template_to_wire(stored: StoredTemplate, head: &SnapshotHead) -> pb::StoredVector {
@@ -113,6 +175,8 @@ pub(super) fn subject_from_wire(subject: pb::EnrolledSubject, head: &SnapshotHea
         updated_at: Timestamp(subject.updated_at_ms),
         vouched: subject.vouched.into_iter().map(vouched_from_wire).collect::<Result<_, _>>()?,
         enrolled_by: subject.enrolled_by.into_iter().map(id_from_wire).collect::<Result<_, _>>()?,
+        standing: Standing { entries: subject.standing.into_iter().map(standing_from_wire).collect::<Result<_, _>>()? },
+        legal_bases: subject.legal_bases.into_iter().map(legal_basis_from_wire).collect::<Result<_, _>>()?,
     })
 }
 
@@ -217,6 +281,21 @@ mod tests {
             updated_at: Timestamp(2),
             vouched: Vec::new(),
             enrolled_by: vec![SubjectId::new("clerk").unwrap()],
+            standing: Standing {
+                entries: [
+                    StandingAction::Restrict(Requester::Person),
+                    StandingAction::Lift,
+                    StandingAction::Hold(HoldName::new("VKS-12").unwrap()),
+                    StandingAction::Release(HoldName::new("VKS-12").unwrap()),
+                    StandingAction::AskErasure { requester: Requester::Authority, finding_open: true },
+                ]
+                .map(|action| {
+                    let (by, reason) = (SubjectId::new("o-1").unwrap(), Note::new("asked").unwrap());
+                    StandingEntry { action, by, reason, at: Timestamp(3) }
+                })
+                .into(),
+            },
+            legal_bases: vec![RecordedBasis { basis: LegalBasis::new("form 7").unwrap(), at: Timestamp(1) }],
         };
         let back = subject_from_wire(subject_to_wire(subject.clone(), &head), &head).unwrap();
         assert_eq!(back, subject);

@@ -40,6 +40,7 @@ fn enrolment(number: u32, templates: u32) -> Enrolment {
     };
     Enrolment {
         by: None,
+        legal_basis: None,
         subject: id(&format!("người-{number:04}")),
         mode: EnrolMode::Create,
         attributes: Attributes {

@@ -7,7 +7,7 @@ use super::{BeneficiaryOutcome, CaptureSeen, ReasonCode, Scheme};
 use crate::context::RequestContext;
 use crate::gallery::{
     Attributes, ClearedPair, DecisionFilter, DecisionHead, DecisionKey, Filter, Gallery, GalleryError, IndexFilter,
-    Look, PairState, ReadSet, RequestId, Subject, SubjectHead, SubjectId, Timestamp,
+    Look, PairState, ReadSet, RequestId, Restricted, Subject, SubjectHead, SubjectId, Timestamp,
 };
 use crate::ledger::entry::Kind;
 use crate::workflow::identify::checked;
@@ -347,7 +347,7 @@ impl<'a> Cases<'a> {
                     return Ok(ListPage { entries, next });
                 }
                 after = Some(head.id.clone());
-                if filter.passes(&head.attributes) {
+                if filter.passes(&head.attributes, head.standing.is_restricted()) {
                     entries.push(SubjectSummary {
                         subject: head.id,
                         attributes: head.attributes,
@@ -396,7 +396,7 @@ impl<'a> Cases<'a> {
         let mut after = None;
         loop {
             let (heads, more) = self.heads_after(after.as_ref()).await?;
-            for head in heads.iter().filter(|head| filter.passes(&head.attributes)) {
+            for head in heads.iter().filter(|head| filter.passes(&head.attributes, head.standing.is_restricted())) {
                 count.subjects += 1;
                 count.templates += head.templates.len() as u64;
             }
@@ -512,7 +512,8 @@ impl Engine {
 fn index_filter(filter: SubjectFilter) -> Result<IndexFilter, WorkflowError> {
     let SubjectFilter { scheme, province } = filter;
     let Filter { scheme, province, .. } = checked(Filter { scheme, province, ..Filter::default() })?;
-    Ok(IndexFilter { scheme, province, ..IndexFilter::default() })
+    // Lists and counts are of all records, as they stand.
+    Ok(IndexFilter { scheme, province, restricted: Restricted::Included, ..IndexFilter::default() })
 }
 
 /// No id holds a control character.

@@ -167,6 +167,7 @@ pub fn decide(policy: &Policy, evidence: &Evidence, attempt: u32) -> Decided {
     if evidence.record_templates.is_some_and(|record| record.groups > 1) {
         grounds.insert(ReasonCode::RecordDisagrees);
     }
+    grounds.extend(evidence.record_restricted.then_some(ReasonCode::RecordRestricted));
     match &evidence.chip_face {
         None => missing(EvidenceKind::ChipFace, &mut grounds, &mut without),
         Some(face) => grounds.extend(judge(face, ReasonCode::ChipFaceUnsure, ReasonCode::ChipFaceDiffers)),
@@ -415,6 +416,7 @@ mod tests {
             together: Some(Frames::Natural),
             distinct_frames: 2,
             record_templates: Some(record(1)),
+            record_restricted: false,
             curve: None,
         }
     }

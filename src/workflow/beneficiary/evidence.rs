@@ -52,6 +52,9 @@ pub struct Evidence {
     /// in decisions of earlier programs.
     #[serde(default)]
     pub record_templates: Option<RecordTemplates>,
+    /// Whether the record is restricted; false in decisions of earlier programs.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub record_restricted: bool,
     /// The search for the same face on other records.
     pub duplicates: Option<Duplicates>,
     /// What was tried before; `None` where the policy does without, and in decisions of earlier

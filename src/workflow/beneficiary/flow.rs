@@ -29,7 +29,7 @@ use crate::workflow::engine::{BUSY_RETRY_AFTER_MS, check_count};
 use crate::workflow::generation::{Analysed, Generation, ProbeTemplates, analyze};
 use crate::workflow::photos_analysed::photos_are_analysed;
 use crate::workflow::reason::Reason;
-use crate::workflow::{Engine, Field, Kind, WorkflowError};
+use crate::workflow::{Engine, Field, Kind, LegalBasisRule, WorkflowError};
 
 /// How often a decision is made, where what it rests on changes while it is being made.
 const TRIES_MAX: u32 = 5;
@@ -345,7 +345,9 @@ impl Engine {
             Some(Ok(photo)) => Some(photo),
             _ => None,
         };
-        let newcomer = chip_template.filter(|_| subject.is_none() && policy.first_sight == FirstSight::Enrol);
+        // A decision names no legal basis; where one is required, whoever is seen first is not enrolled by it.
+        let enrols = policy.first_sight == FirstSight::Enrol && self.legal_basis() == LegalBasisRule::Optional;
+        let newcomer = chip_template.filter(|_| subject.is_none() && enrols);
         let elsewhere = match policy.does_without(EvidenceKind::Duplicates) {
             true => None,
             false => Some(self.elsewhere(gallery, seen, records, policy).await?),
@@ -375,6 +377,7 @@ impl Engine {
                 None => None,
             },
             record_templates: subject.as_ref().map(|subject| self.record_templates(subject)).transpose()?,
+            record_restricted: subject.as_ref().is_some_and(|subject| subject.standing.is_restricted()),
             duplicates,
             history,
             curve: Some(curve.name()),
@@ -401,6 +404,7 @@ impl Engine {
             // One photo, of the person who was just compared with it.
             agreement: Agreement::Known,
             by: seen.presented_by.clone(),
+            legal_basis: None,
         });
         let facts = self.facts(policy, &evidence, &decided);
         let answer = Answer {

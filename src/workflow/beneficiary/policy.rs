@@ -107,7 +107,7 @@ impl<'de> Deserialize<'de> for GroundKey {
     fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let name = String::deserialize(deserializer)?;
         let known =
-            ReasonCode::ALL.iter().copied().filter(|&ground| !is_missing(ground) && ground.governed_by() == ground);
+            ReasonCode::ALL.iter().copied().filter(|&ground| !is_fixed(ground) && ground.governed_by() == ground);
         known.clone().find(|ground| ground.code().to_lowercase() == name).map(Self).ok_or_else(|| {
             let names: Vec<String> = known.map(|ground| ground.code().to_lowercase()).collect();
             serde::de::Error::custom(format!("`{name}` is nothing a policy decides on; known are {}", names.join(", ")))
@@ -115,11 +115,12 @@ impl<'de> Deserialize<'de> for GroundKey {
     }
 }
 
-/// Missing evidence is not weighed: it is done without, or it refers; and so does what it is
-/// missing for.
-fn is_missing(ground: ReasonCode) -> bool {
+/// What is not weighed: missing evidence is done without, or it refers, and so does what it is
+/// missing for; and nobody is denied, or approved by itself, for a restriction of their record.
+fn is_fixed(ground: ReasonCode) -> bool {
     let governing = ground.governed_by();
-    governing.piece().missing() == governing || ground == ReasonCode::ChipIncomplete
+    let is_missing = governing.piece().missing() == governing || ground == ReasonCode::ChipIncomplete;
+    is_missing || ground == ReasonCode::RecordRestricted
 }
 
 /// What a ground leads to where a policy does not say, and the least it may be
@@ -159,6 +160,7 @@ fn consequences(ground: ReasonCode) -> (Consequence, Consequence) {
         ReasonCode::ReferenceFaceDiffers => (Refer, Refer),
         // Whoever of them comes matches one of its templates.
         ReasonCode::RecordDisagrees => (Refer, Refer),
+        ReasonCode::RecordRestricted => (Refer, Refer),
         ReasonCode::ChipMissing
         | ReasonCode::ChipIncomplete
         | ReasonCode::ChipBirthDateUnreadable
@@ -182,7 +184,7 @@ impl ReasonCode {
         let (default, least) = consequences(self);
         [Consequence::Accept, Consequence::Refer, Consequence::Deny]
             .into_iter()
-            .filter(move |&one| if is_missing(self) { one == default } else { one >= least })
+            .filter(move |&one| if is_fixed(self) { one == default } else { one >= least })
     }
 }
 
@@ -450,8 +452,7 @@ mod tests {
         ]
         .map(str::to_owned)
         .into();
-        for &ground in ReasonCode::ALL.iter().filter(|ground| ground.governed_by() == **ground && !is_missing(**ground))
-        {
+        for &ground in ReasonCode::ALL.iter().filter(|ground| ground.governed_by() == **ground && !is_fixed(**ground)) {
             let other = ground.consequences_possible().find(|one| *one != consequences(ground).0);
             texts.extend(other.map(|other| format!("[on]\n{} = \"{}\"", ground.code().to_lowercase(), other.name())));
         }

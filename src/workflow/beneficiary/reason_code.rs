@@ -197,6 +197,11 @@ code_table! {
     SchemeNotInRecord, "SCHEME_NOT_IN_RECORD", Scheme,
         "The record is not enrolled for this scheme.",
         "Hồ sơ chưa được đăng ký hưởng chế độ này.";
+    /// The record is restricted, or its erasure was asked for: no decision about it approves by
+    /// itself, and none is denied for it.
+    RecordRestricted, "RECORD_RESTRICTED", ReferenceFace,
+        "The record is restricted; it is not decided by machine.",
+        "Hồ sơ đang được hạn chế xử lý; hệ thống không tự quyết định.";
 
     // What could not be had of the chip, or not be shown of it.
     /// The chip could not be read as a whole.

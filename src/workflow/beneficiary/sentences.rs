@@ -389,6 +389,9 @@ fn happened(ground: ReasonCode) -> Both {
         ReasonCode::RecordDisagrees => {
             ("The photos in your record must be looked at.", "Cần xem lại các ảnh trong hồ sơ.")
         }
+        ReasonCode::RecordRestricted => {
+            ("Your record is restricted at present.", "Hồ sơ của ông/bà đang được hạn chế xử lý.")
+        }
         ReasonCode::FramesRepeated
         | ReasonCode::FramesStill
         | ReasonCode::CaptureIsChipPhoto

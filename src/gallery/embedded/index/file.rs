@@ -15,14 +15,18 @@
 //! the database.
 
 use std::fs::{self, File, OpenOptions};
-use std::io::{BufReader, BufWriter, Write};
+use std::io::{BufReader, BufWriter, Read, Write};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use prost::Message;
 
 use super::label::{Frozen, Label, Labels};
+use crate::gallery::embedded::protection::Protection;
 use crate::gallery::embedded::record::{IndexHeadRecord, TraitsListRecord};
 use crate::private::owner_only;
+use crate::sealing::Secret;
+use crate::sealing::stream::{self, SealedReader, SealedWriter};
 use crate::search::{self, Chunks, FileError, Index, View};
 
 /// Kinds of chunks.
@@ -37,10 +41,11 @@ const IDS_CHUNK: u32 = 1 << 16;
 const BUFFER: usize = 1 << 20;
 
 /// Where the files are.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub(super) struct FilePath {
     folder: PathBuf,
     name: String,
+    protection: Arc<Protection>,
 }
 
 /// A mark that no other file bears.
@@ -52,8 +57,8 @@ pub(super) fn new_mark() -> std::io::Result<Vec<u8>> {
 }
 
 impl FilePath {
-    pub(super) fn new(folder: &Path, name: &str) -> Self {
-        Self { folder: folder.to_owned(), name: name.to_owned() }
+    pub(super) fn new(folder: &Path, name: &str, protection: &Arc<Protection>) -> Self {
+        Self { folder: folder.to_owned(), name: name.to_owned(), protection: Arc::clone(protection) }
     }
 
     /// Its name in the folder, under which the database knows its marks.
@@ -69,8 +74,13 @@ impl FilePath {
         self.folder.join(format!("{}.new", self.name))
     }
 
-    /// Writes a new file, flushed, beside the one that is there.
-    pub(super) fn write(&self, head: &IndexHeadRecord, view: &View<Label>, labels: &Frozen) -> Result<(), FileError> {
+    /// Writes a new file, flushed, beside the one that is there. The number of its key.
+    pub(super) fn write(
+        &self,
+        head: &IndexHeadRecord,
+        view: &View<Label>,
+        labels: &Frozen,
+    ) -> Result<Option<u64>, FileError> {
         let written = self.try_write(head, view, labels);
         if written.is_err() {
             self.drop_new();
@@ -78,10 +88,29 @@ impl FilePath {
         written
     }
 
-    fn try_write(&self, head: &IndexHeadRecord, view: &View<Label>, labels: &Frozen) -> Result<(), FileError> {
+    fn try_write(&self, head: &IndexHeadRecord, view: &View<Label>, labels: &Frozen) -> Result<Option<u64>, FileError> {
         let mut options = OpenOptions::new();
         let options = owner_only(options.write(true).create(true).truncate(true));
         let file = BufWriter::with_capacity(BUFFER, options.open(self.file_new())?);
+        let (mut file, number) = match self.protection.keys() {
+            None => (Self::write_to(file, head, view, labels)?, None),
+            Some(keys) => {
+                let number = keys.hand_out().map_err(std::io::Error::other)?;
+                let sealed = SealedWriter::begin(file, number, self.key(number)?)?;
+                (Self::write_to(sealed, head, view, labels)?.finish()?, Some(number))
+            }
+        };
+        file.flush()?;
+        file.get_ref().sync_all()?;
+        Ok(number)
+    }
+
+    fn write_to<W: Write>(
+        file: W,
+        head: &IndexHeadRecord,
+        view: &View<Label>,
+        labels: &Frozen,
+    ) -> Result<W, FileError> {
         let mut chunks = Chunks::begin(file)?;
         chunks.put(HEAD, &head.encode_to_vec())?;
         let mut is_used = vec![false; labels.subjects as usize];
@@ -102,48 +131,89 @@ impl FilePath {
             chunks.put(IDS, &ids)?;
         }
         chunks.put(TRAITS, &TraitsListRecord { traits: labels.traits() }.encode_to_vec())?;
-        let mut file = chunks.into_inner();
-        file.flush()?;
-        file.get_ref().sync_all()?;
-        Ok(())
+        Ok(chunks.into_inner())
+    }
+
+    /// The key of a sealed file.
+    fn key(&self, number: u64) -> Result<Secret, FileError> {
+        let found = self.protection.keys().map(|keys| keys.key(number)).transpose().map_err(std::io::Error::other)?;
+        found.flatten().ok_or(FileError::Damaged("its key was destroyed"))
+    }
+
+    /// The number of the key that a file says it is sealed under.
+    fn key_in(&self, file: &Path) -> Option<u64> {
+        let mut first = [0; stream::HEAD_BYTES];
+        self.protection.keys()?;
+        crate::regular::open(file).ok()?.read_exact(&mut first).ok()?;
+        stream::key_of(&first)
+    }
+
+    /// Destroys the keys of files that are gone.
+    pub(super) fn destroy(&self, numbers: &[u64]) {
+        if let Some(Err(error)) = self.protection.keys().map(|keys| keys.destroy(numbers)) {
+            tracing::error!(%error, "the key of an index file could not be destroyed");
+        }
     }
 
     /// Gives the new file its name; its mark is known by now.
     pub(super) fn keep(&self) -> std::io::Result<()> {
+        let before = self.key_in(&self.file());
         fs::rename(self.file_new(), self.file())?;
         #[cfg(unix)]
         File::open(&self.folder)?.sync_all()?;
+        self.destroy(before.as_slice());
         Ok(())
     }
 
     /// Takes a new file away that was not kept.
     pub(super) fn drop_new(&self) {
+        self.remove(&self.file_new());
+    }
+
+    fn remove(&self, file: &Path) {
+        let key = self.key_in(file);
         // Where it is not there, all is well.
-        let _ = fs::remove_file(self.file_new());
+        let _ = fs::remove_file(file);
+        self.destroy(key.as_slice());
     }
 
     /// Takes the file away.
     pub(super) fn take_away(&self) {
-        let _ = fs::remove_file(self.file());
+        self.remove(&self.file());
         self.drop_new();
     }
 
     /// The head of the file that is there, if one is, for [`FilePath::read`].
     pub(super) fn open(&self) -> Result<Option<(IndexHeadRecord, IndexFile)>, FileError> {
-        let file = match crate::regular::open(&self.file()) {
+        let mut file = match crate::regular::open(&self.file()) {
             Ok(file) => file,
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
             Err(error) => return Err(error.into()),
         };
-        let mut chunks = Chunks::open(BufReader::with_capacity(BUFFER, file))?;
+        let mut number = None;
+        if self.protection.keys().is_some() {
+            let mut first = [0; stream::HEAD_BYTES];
+            file.read_exact(&mut first).map_err(|_| FileError::Damaged("it was cut short"))?;
+            number = Some(stream::key_of(&first).ok_or(FileError::Damaged("it is not sealed"))?);
+        }
+        let file = BufReader::with_capacity(BUFFER, file);
+        let reader: Box<dyn Read> = match number {
+            None => Box::new(file),
+            Some(number) => Box::new(SealedReader::begin(file, number, self.key(number)?)),
+        };
+        let mut chunks = Chunks::open(reader)?;
         let head = IndexHeadRecord::decode(chunks.take(HEAD)?.as_slice())
             .map_err(|_| FileError::Damaged("its head makes no sense"))?;
-        Ok(Some((head, IndexFile(chunks))))
+        Ok(Some((head, IndexFile { chunks, key: number })))
     }
 }
 
 /// A file whose head was read.
-pub(super) struct IndexFile(Chunks<BufReader<File>>);
+pub(super) struct IndexFile {
+    chunks: Chunks<Box<dyn Read>>,
+    /// The number of its key.
+    pub(super) key: Option<u64>,
+}
 
 impl IndexFile {
     /// Fills the empty `index`. The labels, and keys whose vectors must be inserted
@@ -155,7 +225,7 @@ impl IndexFile {
         progress: impl FnMut(u64),
     ) -> Result<(Labels, Vec<(u64, Label)>), FileError> {
         let damaged = || FileError::Damaged("its ids make no sense");
-        let chunks = &mut self.0;
+        let chunks = &mut self.chunks;
         let loose_ends = search::read(index, chunks, progress)?;
         let mut ids = String::new();
         let mut ends = Vec::new();

@@ -30,15 +30,17 @@ pub(super) struct Position {
 }
 
 /// A file that is there, or on its way.
-struct Kept {
-    mark: Vec<u8>,
-    commit: u64,
+pub(super) struct Kept {
+    pub(super) mark: Vec<u8>,
+    pub(super) commit: u64,
+    /// The number of its key, where it is sealed.
+    pub(super) key: Option<u64>,
 }
 
 /// A file that is being written.
 struct Saving {
     file: Kept,
-    thread: JoinHandle<Result<(), FileError>>,
+    thread: JoinHandle<Result<Option<u64>, FileError>>,
     /// Changes that it will hold.
     behind: u64,
 }
@@ -53,9 +55,8 @@ pub(super) struct FileWriter {
 }
 
 impl FileWriter {
-    /// `kept` is mark and commit of the file the index was read from.
-    pub(super) fn new(place: FilePath, kept: Option<(Vec<u8>, u64)>, behind: u64) -> Self {
-        let kept = kept.map(|(mark, commit)| Kept { mark, commit });
+    /// `kept` is the file the index was read from.
+    pub(super) fn new(place: FilePath, kept: Option<Kept>, behind: u64) -> Self {
         Self { place, kept, saving: None, behind }
     }
 
@@ -94,6 +95,23 @@ impl FileWriter {
         Ok(())
     }
 
+    /// Takes the file away, and what is being written of the index as it was: somebody who is in it was
+    /// erased. The next one is due.
+    ///
+    /// # Errors
+    /// Where the database failed: it must be opened again.
+    pub(super) fn forget(&mut self, store: &EmbeddedStore, shared: &Shared) -> Result<(), StoreError> {
+        if let Some(saving) = self.saving.take() {
+            // However it went, it is not kept.
+            let _ = saving.thread.join();
+        }
+        make_known(store, self.place.name(), &IndexMarksRecord::default())?;
+        self.kept = None;
+        self.place.take_away();
+        self.behind = shared.index.len().max(1);
+        Ok(())
+    }
+
     fn is_due(&self, store: &EmbeddedStore, shared: &Shared, share: u64) -> bool {
         // A small gallery is read whole at opening.
         self.behind > 0
@@ -123,7 +141,7 @@ impl FileWriter {
             std::thread::Builder::new().name("gallery-index".into()).spawn(move || place.write(&head, &view, &labels));
         match spawned {
             Ok(thread) => {
-                let file = Kept { mark, commit: at.commit };
+                let file = Kept { mark, commit: at.commit, key: None };
                 self.saving = Some(Saving { file, thread, behind: std::mem::take(&mut self.behind) });
             }
             Err(error) => tracing::warn!(%error, "no thread to write the index file"),
@@ -132,14 +150,14 @@ impl FileWriter {
 
     /// Waits for a file that is being written, and keeps it.
     fn finish(&mut self, store: &EmbeddedStore, shared: &Shared) -> Result<(), StoreError> {
-        let Some(saving) = self.saving.take() else { return Ok(()) };
+        let Some(mut saving) = self.saving.take() else { return Ok(()) };
         let failed = |error: &dyn std::fmt::Display| {
             tracing::warn!(error = %error, "the index file could not be written; opening will take longer");
             // As much again must change before the next try.
             self.place.drop_new();
         };
         match saving.thread.join() {
-            Ok(Ok(())) => {}
+            Ok(Ok(key)) => saving.file.key = key,
             Ok(Err(error)) => {
                 failed(&error);
                 return Ok(());
@@ -149,9 +167,10 @@ impl FileWriter {
                 return Ok(());
             }
         }
-        let before = self.kept.iter().map(|kept| kept.mark.clone());
-        let marks = before.chain([saving.file.mark.clone()]).collect();
-        if let Err(error) = make_known(store, self.place.name(), marks) {
+        let files = || self.kept.iter().chain([&saving.file]);
+        let marks = files().map(|file| file.mark.clone()).collect();
+        let record = IndexMarksRecord { marks, keys: files().filter_map(|file| file.key).collect() };
+        if let Err(error) = make_known(store, self.place.name(), &record) {
             self.place.drop_new();
             return Err(error);
         }
@@ -169,13 +188,12 @@ impl FileWriter {
     }
 }
 
-/// Lets the database accept files with these marks and no others.
-fn make_known(store: &EmbeddedStore, index: &str, marks: Vec<Vec<u8>>) -> Result<(), StoreError> {
+/// Lets the database accept these files and no others.
+fn make_known(store: &EmbeddedStore, index: &str, record: &IndexMarksRecord) -> Result<(), StoreError> {
     let database = store.shared.database.slot.read().unwrap_or_else(PoisonError::into_inner);
     let transaction = database.as_ref().ok_or(GalleryError::Closing)?.begin_write()?;
     {
-        let record = IndexMarksRecord { marks };
-        let sealed = seal("gallery", index.as_bytes(), &record);
+        let sealed = seal("gallery", index.as_bytes(), record);
         transaction.open_table(GALLERY)?.insert(index, sealed.as_slice())?;
     }
     transaction.commit()?;

@@ -12,7 +12,7 @@ use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 use hashbrown::HashTable;
 
 use crate::gallery::embedded::record::TraitsRecord;
-use crate::gallery::{Attributes, IndexFilter, SubjectId};
+use crate::gallery::{Attributes, IndexFilter, Restricted, SubjectId};
 use crate::search;
 
 /// Ids stored together.
@@ -37,20 +37,21 @@ impl search::Label for Label {
     }
 }
 
-/// Attributes that can be searched by.
+/// What can be searched by: attributes, and whether the record is restricted.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Hash)]
 pub(super) struct SearchedBy {
     pub(super) schemes: BTreeSet<String>,
     pub(super) province: Option<String>,
+    pub(super) restricted: bool,
 }
 
 impl SearchedBy {
-    pub(super) fn of(attributes: &Attributes) -> Self {
-        Self { schemes: attributes.schemes.clone(), province: attributes.province.clone() }
+    pub(super) fn of(attributes: &Attributes, restricted: bool) -> Self {
+        Self { schemes: attributes.schemes.clone(), province: attributes.province.clone(), restricted }
     }
 
     fn pass(&self, filter: &IndexFilter) -> bool {
-        filter.admits(&self.schemes, self.province.as_deref())
+        filter.admits(&self.schemes, self.province.as_deref(), self.restricted)
     }
 }
 
@@ -97,6 +98,8 @@ pub(super) struct Labels {
 pub(super) struct LabelFilter {
     /// By number of traits; `None` lets all pass.
     traits: Option<Vec<bool>>,
+    /// It asks for a scheme or a province.
+    narrow: bool,
     excluded: HashSet<u32>,
 }
 
@@ -108,7 +111,7 @@ impl LabelFilter {
 
     /// True where it may let few through.
     pub(super) fn is_narrow(&self) -> bool {
-        self.traits.is_some()
+        self.narrow
     }
 }
 
@@ -166,8 +169,10 @@ impl Labels {
         let known = self.read();
         let excluded = filter.excluded.iter().filter_map(|id| self.find(&known, id.as_str())).collect();
         let narrow = filter.scheme.is_some() || filter.province.is_some();
-        let traits = narrow.then(|| known.traits.iter().map(|traits| traits.pass(filter)).collect());
-        LabelFilter { traits, excluded }
+        // Where nobody is restricted, nobody is asked.
+        let leaves_out = filter.restricted == Restricted::LeftOut && known.traits.iter().any(|one| one.restricted);
+        let traits = (narrow || leaves_out).then(|| known.traits.iter().map(|traits| traits.pass(filter)).collect());
+        LabelFilter { traits, narrow, excluded }
     }
 
     /// Templates of all subjects whose attributes pass.
@@ -214,9 +219,9 @@ impl Labels {
             }
             labels.append(&mut known, id)?;
         }
-        for (number, TraitsRecord { schemes, province }) in traits.into_iter().enumerate() {
+        for (number, TraitsRecord { schemes, province, restricted }) in traits.into_iter().enumerate() {
             let schemes = schemes.into_iter().collect();
-            if known.number_of(&SearchedBy { schemes, province })? as usize != number {
+            if known.number_of(&SearchedBy { schemes, province, restricted })? as usize != number {
                 return None;
             }
         }
@@ -251,9 +256,10 @@ impl Frozen {
     }
 
     pub(super) fn traits(&self) -> Vec<TraitsRecord> {
-        let record = |SearchedBy { schemes, province }: &SearchedBy| TraitsRecord {
+        let record = |SearchedBy { schemes, province, restricted }: &SearchedBy| TraitsRecord {
             schemes: schemes.iter().cloned().collect(),
             province: province.clone(),
+            restricted: *restricted,
         };
         self.traits.iter().map(record).collect()
     }
@@ -265,7 +271,7 @@ mod tests {
 
     fn traits(schemes: &[&str], province: Option<&str>) -> SearchedBy {
         let schemes = schemes.iter().map(|&scheme| scheme.to_owned()).collect();
-        SearchedBy { schemes, province: province.map(Into::into) }
+        SearchedBy { schemes, province: province.map(Into::into), restricted: false }
     }
 
     #[test]
@@ -324,5 +330,14 @@ mod tests {
         assert_eq!(passing(without), [true, false, false]);
         assert_eq!([labels.templates(&health), labels.templates(&there)], [2, 1]);
         assert_eq!(labels.templates(&IndexFilter::default()), 3);
+        // One who is restricted passes where restricted ones are asked for, and others pass as before.
+        let restricted = SearchedBy { restricted: true, ..traits(&["health"], Some("79")) };
+        let d = labels.label("d", &restricted).unwrap();
+        let included = IndexFilter { restricted: Restricted::Included, ..IndexFilter::default() };
+        for (filter, found) in [(IndexFilter::default(), false), (included, true)] {
+            let label_filter = labels.label_filter(&filter);
+            assert_eq!((label_filter.passes(d), label_filter.passes(a)), (found, true));
+            assert!(!label_filter.is_narrow());
+        }
     }
 }

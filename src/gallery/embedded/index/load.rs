@@ -1,20 +1,22 @@
 //! Opening: the index is filled from the index file where a large gallery has one, else from
 //! everything that is stored, each record checked.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use redb::{ReadableTable, ReadableTableMetadata};
 
 use super::file::{FilePath, IndexFile};
+use super::file_writer::Kept;
 use super::label::{Label, Labels, SearchedBy};
 use crate::face::RecipeDigest;
+use crate::gallery::GalleryError;
 use crate::gallery::embedded::EmbeddedOptions;
 use crate::gallery::embedded::database::OpenDatabase;
 use crate::gallery::embedded::fault::StoreError;
-use crate::gallery::embedded::read::Recipes;
-use crate::gallery::embedded::record::{Counters, IndexHeadRecord, SubjectRecord, unseal};
-use crate::gallery::embedded::tables::{Snapshot, Tables, read_changes, read_counters, read_marks, read_subject};
-use crate::gallery::{GalleryError, SubjectId};
+use crate::gallery::embedded::read::{Recipes, relabelled, subject_in};
+use crate::gallery::embedded::record::{Counters, IndexHeadRecord, SubjectRecord};
+use crate::gallery::embedded::tables::{Snapshot, Tables, read_changes, read_marks, read_subject};
 use crate::search::{Entry, FileError, Index, IndexOptions, SearchError};
 
 /// Templates put into the index at a time while loading.
@@ -25,8 +27,8 @@ pub(super) struct Loaded {
     pub(super) counters: Counters,
     pub(super) index: Index<Label>,
     pub(super) labels: Labels,
-    /// Mark and commit of the index file, where it was used.
-    pub(super) file: Option<(Vec<u8>, u64)>,
+    /// The index file, where it was used.
+    pub(super) file: Option<Kept>,
     /// Changes that were made since that.
     pub(super) replayed: u64,
 }
@@ -47,10 +49,15 @@ pub(super) struct LoadInput<'a> {
 /// Makes the index, its labels and all.
 pub(super) fn load(input: &LoadInput<'_>) -> Result<Loaded, StoreError> {
     input.database.read(|snapshot| {
-        let counters = read_counters(snapshot.gallery()?)?;
+        let counters = snapshot.counters()?;
+        let known = input.place.map(|place| read_marks(snapshot.gallery()?, place.name())).transpose()?;
         if let Some(place) = input.place {
             match from_file(snapshot, input, place, &counters) {
-                Ok(Some(loaded)) => return Ok(loaded),
+                Ok(Some(loaded)) => {
+                    let is_another = |key: &u64| loaded.file.as_ref().is_none_or(|file| file.key != Some(*key));
+                    place.destroy(&known.unwrap_or_default().keys.into_iter().filter(is_another).collect::<Vec<_>>());
+                    return Ok(loaded);
+                }
                 Ok(None) => {}
                 Err(Unusable::Because(reason)) => {
                     tracing::warn!(reason, "the index file cannot be used; the index is made from the database");
@@ -58,6 +65,7 @@ pub(super) fn load(input: &LoadInput<'_>) -> Result<Loaded, StoreError> {
                 Err(Unusable::Failed(error)) => return Err(error),
             }
             place.take_away();
+            place.destroy(&known.unwrap_or_default().keys);
         }
         from_records(snapshot, input, counters)
     })
@@ -97,8 +105,7 @@ fn from_records(snapshot: &Snapshot, input: &LoadInput<'_>, counters: Counters) 
     let mut batch = Vec::with_capacity(BATCH.min(total as usize));
     for row in snapshot.subjects()?.iter()? {
         let (id, bytes) = row?;
-        let subject: SubjectRecord = unseal("subjects", id.value().as_bytes(), bytes.value())?;
-        let id = SubjectId::new(id.value()).map_err(|_| StoreError::damaged("a subject's id is not one"))?;
+        let (id, subject) = subject_in(snapshot, id.value(), bytes.value())?;
         let label = label_of(&labels, id.as_str(), &subject)?;
         if subject.templates.is_empty() {
             return Err(StoreError::damaged("a subject has no templates"));
@@ -130,7 +137,7 @@ fn from_records(snapshot: &Snapshot, input: &LoadInput<'_>, counters: Counters) 
 }
 
 fn label_of(labels: &Labels, id: &str, subject: &SubjectRecord) -> Result<Label, StoreError> {
-    let label = labels.label(id, &SearchedBy::of(&subject.attributes()));
+    let label = labels.label(id, &SearchedBy::of(&subject.attributes(), subject.is_restricted()?));
     label.ok_or_else(|| GalleryError::Search(SearchError::Full { max: u64::from(u32::MAX) }).into())
 }
 
@@ -186,7 +193,8 @@ fn from_file(
     counters: &Counters,
 ) -> Result<Option<Loaded>, Unusable> {
     let Some((head, file)) = place.open()? else { return Ok(None) };
-    if head.recipe != input.recipe.0 || !read_marks(snapshot.gallery()?, place.name())?.contains(&head.mark) {
+    let key = file.key;
+    if head.recipe != input.recipe.0 || !read_marks(snapshot.gallery()?, place.name())?.marks.contains(&head.mark) {
         return Err(Unusable::Because("it belongs to another gallery, or to another past of this one"));
     }
     let is_logged = counters.changes_to == counters.commit && counters.changes_from <= head.commit;
@@ -203,8 +211,8 @@ fn from_file(
     }
     input.report(total, total);
     tracing::info!(templates = index.len(), replayed, "the index was read from its file");
-    let file = Some((head.mark, head.commit));
-    Ok(Some(Loaded { counters: *counters, index, labels, file, replayed }))
+    let file = Some(Kept { mark: head.mark, commit: head.commit, key });
+    Ok(Some(Loaded { counters: counters.clone(), index, labels, file, replayed }))
 }
 
 fn file_contents(
@@ -226,7 +234,7 @@ fn replay(
     labels: &Labels,
     loose_ends: Vec<(u64, Label)>,
 ) -> Result<u64, Unusable> {
-    let changes = read_changes(snapshot.changes()?, head.commit)?;
+    let changes = read_changes(snapshot, head.commit)?;
     let removed: Vec<u64> = changes.iter().flat_map(|change| &change.removed).copied().collect();
     let gone: Vec<Label> = removed.iter().filter_map(|&key| index.label(key)).collect();
     let made = |_| Unusable::Because("it holds templates that the database does not");
@@ -249,7 +257,7 @@ fn replay(
         let key = row?.0.value();
         let (owner, vector) = input.vector(snapshot, key)?;
         let Some(vector) = vector else { continue };
-        let subject = read_subject(snapshot.subjects()?, &owner)?;
+        let subject = read_subject(snapshot, &owner)?;
         let subject = subject.ok_or_else(|| StoreError::damaged("a template belongs to nobody"))?;
         batch.push(Entry { key, label: label_of(labels, &owner, &subject)?, vector });
         count += 1;
@@ -259,10 +267,14 @@ fn replay(
     }
     fill(index, labels, &mut batch)?;
 
-    for id in changes.iter().flat_map(|change| &change.relabelled) {
+    let mut changed = BTreeSet::new();
+    for change in &changes {
+        changed.append(&mut relabelled(snapshot, change)?);
+    }
+    for id in &changed {
         // One that was removed afterwards has no templates left.
-        let Some(subject) = read_subject(snapshot.subjects()?, id)? else { continue };
-        let label = label_of(labels, id, &subject)?;
+        let Some(subject) = read_subject(snapshot, id.as_str())? else { continue };
+        let label = label_of(labels, id.as_str(), &subject)?;
         let old = subject.templates.iter().filter_map(|&key| index.label(key).map(|old| (key, old)));
         let (keys, old): (Vec<u64>, Vec<Label>) = old.unzip();
         count += keys.len() as u64;

@@ -102,7 +102,7 @@ impl EmbeddedIndex {
         let path = store.shared.path.clone();
         let at = |error: StoreError| error.at(&path);
         let name = store.index_name(recipe);
-        let place = store.folder().map(|folder| FilePath::new(folder, &name));
+        let place = store.folder().map(|folder| FilePath::new(folder, &name, &store.shared.database.protection));
         if let Some(place) = place.as_ref().filter(|_| !use_file) {
             place.take_away();
         }
@@ -206,9 +206,9 @@ impl Inner {
         };
         for change in changes {
             match change {
-                Change::Added { subject, attributes, id, content } => {
+                Change::Added { subject, attributes, restricted, id, content } => {
                     if id >= known && content.template.recipe() == self.shared.recipe {
-                        let label = label(subject.as_str(), &SearchedBy::of(&attributes))?;
+                        let label = label(subject.as_str(), &SearchedBy::of(&attributes, restricted))?;
                         sum.added.insert(id, (label, content.template.vector().to_vec()));
                     }
                 }
@@ -218,8 +218,8 @@ impl Inner {
                         sum.removed.insert(id);
                     }
                 }
-                Change::Relabelled { subject, attributes, templates } => {
-                    let label = label(subject.as_str(), &SearchedBy::of(&attributes))?;
+                Change::Relabelled { subject, attributes, restricted, templates } => {
+                    let label = label(subject.as_str(), &SearchedBy::of(&attributes, restricted))?;
                     for id in templates {
                         match sum.added.get_mut(&id) {
                             Some((newest, _)) => *newest = label,
@@ -328,6 +328,21 @@ impl VectorIndex for EmbeddedIndex {
 
     fn graph_report(&self) -> Option<GraphReport> {
         self.0.shared.look_up_graph.as_ref().map(LookUpGraph::report)
+    }
+
+    async fn forget_files(&self) -> Result<(), GalleryError> {
+        let inner = Arc::clone(&self.0);
+        let forget = move || {
+            let mut following = inner.following();
+            let Some(file_writer) = &mut following.file_writer else { return Ok(()) };
+            guarded(|| file_writer.forget(&inner.store, &inner.shared)).map_err(|error| {
+                inner.store.shared.database.close();
+                inner.store.recover();
+                error.at(&inner.shared.path)
+            })
+        };
+        let forgotten = tokio::task::spawn_blocking(forget).await;
+        forgotten.map_err(|_| GalleryError::Storage("the index file could not be taken away".into()))?
     }
 
     fn close(&self) {

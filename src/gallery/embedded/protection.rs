@@ -1,0 +1,283 @@
+//! How values and names lie in the database: checksummed in a clear gallery, sealed in a sealed one.
+//!
+//! A checksummed value: see [`record`](super::record). A sealed one begins with [`SEALED_VERSION`], says
+//! under how many keys it is sealed (one, or two for what is about two subjects), their numbers in the
+//! key store, eight bytes each, and holds the message as [`aead`] seals it. The box belongs to table,
+//! row and this head: a value is not readable in another place, nor under another key. What is about a
+//! subject is sealed under the subject's key, what is about two under both, all else under a key of its
+//! table. So once a subject's key is destroyed, nothing that was ever written of the subject can be
+//! read, wherever its bytes are left.
+//!
+//! Rows that are found by what names somebody (subject ids, transactions, request ids, pairs) have a
+//! keyed hash in its place: 128 bits of HMAC-SHA-256, in hexadecimal. Whoever has the key can try an id
+//! he knows, and read none. Numbers of templates, decisions and captures name nobody and stay.
+
+use std::collections::HashMap;
+
+use hmac::{Hmac, KeyInit, Mac};
+use prost::Message;
+use sha2::Sha256;
+
+use super::fault::StoreError;
+use super::record::{self, SealingRecord};
+use crate::gallery::{CaptureBand, GalleryError, RequestId, SubjectId};
+use crate::hex;
+use crate::sealing::{KeyStore, KeyStoreOptions, Secret, aead};
+
+/// First byte of a sealed value.
+const SEALED_VERSION: u8 = 2;
+/// Bytes of a keyed hash that stand for a name.
+const NAME_BYTES: usize = 16;
+
+/// Under whose key a value is sealed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Owner {
+    /// The table's: it is about nobody.
+    Table,
+    /// That of one subject.
+    Subject(u64),
+    /// Those of two subjects: gone with either.
+    Pair(u64, u64),
+}
+
+/// How a gallery's values and names lie in its database.
+pub(super) enum Protection {
+    /// Values bear a checksum, names stand as they are.
+    Checksummed,
+    /// Values are sealed, names hashed.
+    Sealed(Box<Sealing>),
+}
+
+/// The open keys of a gallery.
+pub(super) struct Sealing {
+    keys: KeyStore,
+    record: SealingRecord,
+    /// From which those of the tables are derived.
+    of_tables: Secret,
+    tables: HashMap<&'static str, Secret>,
+    names: Hmac<Sha256>,
+    rows: Hmac<Sha256>,
+}
+
+fn mac(key: &Secret) -> Hmac<Sha256> {
+    Hmac::new_from_slice(key.bytes()).expect("a key of any length will do")
+}
+
+/// A key for one purpose: HMAC-SHA-256 of the purpose under another key.
+fn derived(key: &Secret, purpose: &[&[u8]]) -> Secret {
+    let mut mac = mac(key);
+    for piece in purpose {
+        mac.update(&(piece.len() as u32).to_le_bytes());
+        mac.update(piece);
+    }
+    let mut bytes: [u8; Secret::BYTES] = mac.finalize().into_bytes().into();
+    let secret = Secret::copied(&bytes);
+    zeroize::Zeroize::zeroize(&mut bytes);
+    secret
+}
+
+impl Protection {
+    /// That of a new gallery, with new keys where it is to be sealed, and what its record says of them.
+    pub(super) fn create(options: Option<&KeyStoreOptions>) -> Result<(Self, Option<SealingRecord>), StoreError> {
+        let Some(options) = options else { return Ok((Self::Checksummed, None)) };
+        let keys = KeyStore::open(options.clone(), true)?;
+        let (of_tables, of_names) = (keys.hand_out()?, keys.hand_out()?);
+        let record = SealingRecord { key_store: keys.id().to_vec(), of_tables, of_names };
+        let sealing = Sealing::open(keys, record.clone())?;
+        Ok((Self::Sealed(Box::new(sealing)), Some(record)))
+    }
+
+    /// That of a gallery that is there.
+    pub(super) fn open(
+        record: Option<&SealingRecord>,
+        options: Option<&KeyStoreOptions>,
+        path: &std::path::Path,
+    ) -> Result<Self, StoreError> {
+        let (record, options) = match (record, options) {
+            (None, None) => return Ok(Self::Checksummed),
+            (None, Some(_)) => return Err(GalleryError::NotSealed(path.to_owned()).into()),
+            (Some(_), None) => return Err(GalleryError::SealingNeeded(path.to_owned()).into()),
+            (Some(record), Some(options)) => (record, options),
+        };
+        let keys = KeyStore::open(options.clone(), false)?;
+        if keys.id().as_slice() != record.key_store {
+            return Err(GalleryError::OtherKeyStore(options.path.clone()).into());
+        }
+        if keys.made() <= record.of_tables.max(record.of_names) {
+            return Err(GalleryError::OlderKeyStore(options.path.clone()).into());
+        }
+        Ok(Self::Sealed(Box::new(Sealing::open(keys, record.clone())?)))
+    }
+
+    /// The key store of a sealed gallery.
+    pub(super) fn keys(&self) -> Option<&KeyStore> {
+        match self {
+            Self::Checksummed => None,
+            Self::Sealed(sealing) => Some(&sealing.keys),
+        }
+    }
+
+    /// Makes the bytes of a value for the row `key` of `table`.
+    pub(super) fn wrap(
+        &self,
+        table: &'static str,
+        key: &[u8],
+        owner: Owner,
+        message: &impl Message,
+    ) -> Result<Vec<u8>, StoreError> {
+        let Self::Sealed(sealing) = self else { return Ok(record::seal(table, key, message)) };
+        let secret = sealing.secret(table, owner)?.ok_or_else(|| destroyed(table))?;
+        let contents = zeroize::Zeroizing::new(message.encode_to_vec());
+        let mut bytes = sealing.head(owner);
+        let head = bytes.clone();
+        aead::seal_into(&mut bytes, &secret, &place(table, key, &head), &contents).map_err(no_random_numbers)?;
+        Ok(bytes)
+    }
+
+    /// Reads a value back, or says why it cannot be trusted.
+    pub(super) fn unwrap<M: Message + Default>(
+        &self,
+        table: &'static str,
+        key: &[u8],
+        bytes: &[u8],
+    ) -> Result<M, StoreError> {
+        let Self::Sealed(sealing) = self else { return record::unseal(table, key, bytes) };
+        let (owner, len) = sealing.owner_of(table, bytes)?;
+        let (head, boxed) = bytes.split_at(len);
+        let secret = sealing.secret(table, owner)?.ok_or_else(|| destroyed(table))?;
+        let opened = aead::open(&secret, &place(table, key, head), boxed);
+        let opened = opened.map_err(|_| StoreError::damaged(format!("a record of {table} was altered or moved")))?;
+        M::decode(opened.as_slice()).map_err(|_| StoreError::damaged(format!("a record of {table} cannot be read")))
+    }
+
+    /// What stands for a subject in the keys of rows.
+    pub(super) fn subject(&self, id: &SubjectId) -> String {
+        self.subject_named(id.as_str())
+    }
+
+    /// The same of an id that was stored.
+    pub(super) fn subject_named(&self, id: &str) -> String {
+        self.name(b"subject", id)
+    }
+
+    /// What stands for a transaction.
+    pub(super) fn transaction(&self, id: &RequestId) -> String {
+        self.name(b"transaction", id.as_str())
+    }
+
+    /// What stands for a request id.
+    pub(super) fn request(&self, id: &RequestId) -> String {
+        self.name(b"request", id.as_str())
+    }
+
+    /// What stands for a key that captures are found by.
+    pub(super) fn band(&self, band: &CaptureBand) -> CaptureBand {
+        let Self::Sealed(sealing) = self else { return *band };
+        let hash = sealing.hash(b"band", band);
+        let mut blinded = CaptureBand::default();
+        blinded.copy_from_slice(&hash[..CaptureBand::default().len()]);
+        blinded
+    }
+
+    /// Hashes rows, in a sealed gallery.
+    pub(super) fn row_hasher(&self) -> Option<Hmac<Sha256>> {
+        match self {
+            Self::Checksummed => None,
+            Self::Sealed(sealing) => Some(sealing.rows.clone()),
+        }
+    }
+
+    fn name(&self, kind: &[u8], text: &str) -> String {
+        match self {
+            Self::Checksummed => text.to_owned(),
+            Self::Sealed(sealing) => hex::encode(&sealing.hash(kind, text.as_bytes())[..NAME_BYTES]),
+        }
+    }
+}
+
+fn destroyed(table: &str) -> StoreError {
+    StoreError::damaged(format!("a record of {table} is sealed under a key that was destroyed"))
+}
+
+fn no_random_numbers(error: std::io::Error) -> StoreError {
+    StoreError::Redb(redb::Error::Io(error))
+}
+
+fn place<'a>(table: &'a str, key: &'a [u8], head: &'a [u8]) -> [&'a [u8]; 4] {
+    [b"chinhchu record", table.as_bytes(), key, head]
+}
+
+impl Sealing {
+    fn open(keys: KeyStore, record: SealingRecord) -> Result<Self, StoreError> {
+        let key = |number| {
+            keys.key(number)?.ok_or_else(|| StoreError::damaged("the key of the gallery's tables was destroyed"))
+        };
+        let (of_tables, of_names) = (key(record.of_tables)?, key(record.of_names)?);
+        let each =
+            super::tables::TABLES.iter().map(|&table| (table, derived(&of_tables, &[b"table", table.as_bytes()])));
+        Ok(Self {
+            tables: each.collect(),
+            names: mac(&of_names),
+            rows: mac(&derived(&of_tables, &[b"rows"])),
+            keys,
+            record,
+            of_tables,
+        })
+    }
+
+    fn head(&self, owner: Owner) -> Vec<u8> {
+        let (count, first, second) = match owner {
+            Owner::Table => (1, self.record.of_tables, None),
+            Owner::Subject(number) => (1, number, None),
+            Owner::Pair(one, other) => (2, one.min(other), Some(one.max(other))),
+        };
+        let mut head = vec![SEALED_VERSION, count];
+        for number in std::iter::once(first).chain(second) {
+            head.extend_from_slice(&number.to_le_bytes());
+        }
+        head
+    }
+
+    /// Under whose key a value says that it is sealed, and how long its head is.
+    fn owner_of(&self, table: &str, bytes: &[u8]) -> Result<(Owner, usize), StoreError> {
+        let cut_short = || StoreError::damaged(format!("a record of {table} is cut short"));
+        let (&[version, count], rest) = bytes.split_first_chunk().ok_or_else(cut_short)?;
+        if version > SEALED_VERSION {
+            return Err(StoreError::Newer { found: u32::from(version), known: u32::from(SEALED_VERSION) });
+        }
+        if version < SEALED_VERSION {
+            return Err(StoreError::damaged(format!("a record of {table} is not sealed")));
+        }
+        let (numbers, _) = rest.as_chunks::<8>();
+        let number = |at: usize| numbers.get(at).map(|bytes| u64::from_le_bytes(*bytes)).ok_or_else(cut_short);
+        match count {
+            1 if number(0)? == self.record.of_tables => Ok((Owner::Table, 10)),
+            1 => Ok((Owner::Subject(number(0)?), 10)),
+            2 => Ok((Owner::Pair(number(0)?, number(1)?), 18)),
+            _ => Err(StoreError::damaged(format!("a record of {table} is sealed in no known way"))),
+        }
+    }
+
+    /// The key of an owner; `None` where it was destroyed.
+    fn secret(&self, table: &'static str, owner: Owner) -> Result<Option<Secret>, StoreError> {
+        Ok(match owner {
+            Owner::Table => match self.tables.get(table) {
+                Some(secret) => Some(secret.clone()),
+                None => Some(derived(&self.of_tables, &[b"table", table.as_bytes()])),
+            },
+            Owner::Subject(number) => self.keys.key(number)?,
+            Owner::Pair(one, other) => {
+                let (first, second) = (self.keys.key(one.min(other))?, self.keys.key(one.max(other))?);
+                first.zip(second).map(|(first, second)| derived(&first, &[b"pair", second.bytes()]))
+            }
+        })
+    }
+
+    fn hash(&self, kind: &[u8], text: &[u8]) -> [u8; 32] {
+        let mut mac = self.names.clone();
+        mac.update(kind);
+        mac.update(&[0]);
+        mac.update(text);
+        mac.finalize().into_bytes().into()
+    }
+}

@@ -1,0 +1,330 @@
+//! How a record stands: whether it is restricted, what holds it, whether its erasure was asked for,
+//! and on what legal basis it was enrolled.
+//!
+//! Everything that was said of a record's standing is kept, oldest first; how it stands follows from
+//! that. A restricted record is stored and audited; no search of a benefit decision finds it, and no
+//! decision about it approves by itself.
+
+use std::fmt;
+
+use super::{GalleryError, Note, SubjectId, Timestamp};
+use crate::ledger::entry::Code;
+use crate::numbers;
+use crate::text::visible;
+
+/// By whose request a record is restricted or erased.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Requester {
+    /// The person of the record, or who acts for them.
+    Person,
+    /// A court or another authority.
+    Authority,
+    /// The office that keeps the gallery.
+    Office,
+}
+
+/// The name of a legal hold: of a case file or an order. 1–64 of `A-Z a-z 0-9 _ . / -` with at most
+/// eight digits together, so that no number of a person is one.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub struct HoldName(String);
+
+impl HoldName {
+    /// Checks and wraps a name.
+    ///
+    /// # Errors
+    /// [`GalleryError::BadHoldName`].
+    pub fn new(name: impl Into<String>) -> Result<Self, GalleryError> {
+        let name = name.into();
+        let is_number = numbers::looks_like_one(&name);
+        let code = Code::new(name).ok().filter(|_| !is_number).ok_or(GalleryError::BadHoldName)?;
+        Ok(Self(code.as_str().to_owned()))
+    }
+
+    /// Wraps what an earlier program checked and stored.
+    pub(super) fn stored(name: String) -> Self {
+        Self(name)
+    }
+
+    /// The name.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+/// Reference to the legal basis or the consent that an enrolment rests on, as the operator files it:
+/// 1–200 characters without control characters and without a long number, which would be
+/// somebody's. Opaque here; `Debug` hides it.
+#[derive(Clone, PartialEq, Eq)]
+pub struct LegalBasis(String);
+
+impl LegalBasis {
+    /// Most characters.
+    pub const CHARS_MAX: usize = 200;
+
+    /// Checks and wraps a reference.
+    ///
+    /// # Errors
+    /// [`GalleryError::BadLegalBasis`].
+    pub fn new(text: impl Into<String>) -> Result<Self, GalleryError> {
+        let text = text.into();
+        let is_empty = visible(&text).is_empty();
+        let unfit = is_empty || text.chars().count() > Self::CHARS_MAX || text.chars().any(char::is_control);
+        if unfit || numbers::stands_in(&text) { Err(GalleryError::BadLegalBasis) } else { Ok(Self(text)) }
+    }
+
+    /// Wraps what an earlier program checked and stored.
+    pub(crate) fn stored(text: String) -> Self {
+        Self(text)
+    }
+
+    /// The reference.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+/// The legal basis of one enrolment.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RecordedBasis {
+    /// The reference.
+    pub basis: LegalBasis,
+    /// When the enrolment was committed.
+    pub at: Timestamp,
+}
+
+/// What was done to a record's standing.
+#[derive(Clone, PartialEq, Eq)]
+pub enum StandingAction {
+    /// It is restricted.
+    Restrict(Requester),
+    /// Its restriction ends, and an erasure that was asked for is no longer wanted.
+    Lift,
+    /// A legal hold begins.
+    Hold(HoldName),
+    /// The legal hold of this name ends.
+    Release(HoldName),
+    /// Its erasure was asked for and waits; until then it is restricted.
+    AskErasure {
+        /// By whose request.
+        requester: Requester,
+        /// Whoever asked said that a finding about the record is open.
+        finding_open: bool,
+    },
+}
+
+impl StandingAction {
+    /// Its name in answers and in the log.
+    pub fn name(&self) -> &'static str {
+        match self {
+            Self::Restrict(_) => "restricted",
+            Self::Lift => "lifted",
+            Self::Hold(_) => "held",
+            Self::Release(_) => "released",
+            Self::AskErasure { .. } => "erasure_asked",
+        }
+    }
+}
+
+/// What was said of a record's standing, by whom and why.
+#[derive(Clone, PartialEq, Eq)]
+pub struct StandingEntry {
+    /// What was done.
+    pub action: StandingAction,
+    /// Pseudonymous id of who did it.
+    pub by: SubjectId,
+    /// Why, in their words.
+    pub reason: Note,
+    /// When it was committed.
+    pub at: Timestamp,
+}
+
+/// How a record stands. The default is a record that nothing was said of.
+#[derive(Clone, Default, PartialEq, Eq)]
+pub struct Standing {
+    /// What was said, oldest first.
+    pub entries: Vec<StandingEntry>,
+}
+
+impl Standing {
+    /// Whether it takes no part in searches and no decision about it approves by itself.
+    pub fn is_restricted(&self) -> bool {
+        self.restriction().is_some() || self.erasure().is_some()
+    }
+
+    /// The restriction that is in force.
+    pub fn restriction(&self) -> Option<&StandingEntry> {
+        self.since_lifted().find(|entry| matches!(entry.action, StandingAction::Restrict(_)))
+    }
+
+    /// The newest request of an erasure that waits.
+    pub fn erasure(&self) -> Option<&StandingEntry> {
+        self.since_lifted().find(|entry| matches!(entry.action, StandingAction::AskErasure { .. }))
+    }
+
+    /// The newest first, down to the last time that a restriction was lifted.
+    fn since_lifted(&self) -> impl Iterator<Item = &StandingEntry> {
+        self.entries.iter().rev().take_while(|entry| entry.action != StandingAction::Lift)
+    }
+
+    /// The legal holds in force, oldest first.
+    pub fn holds(&self) -> Vec<(&HoldName, &StandingEntry)> {
+        let mut holds = Vec::new();
+        for entry in &self.entries {
+            match &entry.action {
+                StandingAction::Hold(name) => holds.push((name, entry)),
+                StandingAction::Release(name) => holds.retain(|(held, _)| *held != name),
+                _ => {}
+            }
+        }
+        holds
+    }
+
+    /// Whether it must be kept as it is: nothing of it is removed or replaced.
+    pub fn is_kept(&self) -> bool {
+        self.is_restricted() || !self.holds().is_empty()
+    }
+}
+
+/// A change of a record's standing; its erasure is a [`Erase`].
+#[derive(Clone, PartialEq, Eq)]
+pub struct ChangeStanding {
+    /// Whose record.
+    pub subject: SubjectId,
+    /// What is done.
+    pub action: StandingAction,
+    /// Pseudonymous id of who does it.
+    pub by: SubjectId,
+    /// Why, in their words.
+    pub reason: Note,
+}
+
+/// The erasure of everything that is kept of a subject.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Erase {
+    /// Of whom.
+    pub subject: SubjectId,
+    /// By whose request.
+    pub requester: Requester,
+    /// A finding about the record is open, as the caller knows: the gallery keeps no findings.
+    pub finding_open: bool,
+    /// Pseudonymous id of who does it.
+    pub by: SubjectId,
+    /// Why, in their words.
+    pub reason: Note,
+}
+
+/// What stands against an erasure.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, serde::Serialize)]
+#[serde(rename_all = "SCREAMING_SNAKE_CASE")]
+pub enum Obstacle {
+    /// A decision about the subject waits for an officer.
+    ReferralOpen,
+    /// A legal hold is in force.
+    LegalHold,
+    /// A finding about the record is open.
+    FindingOpen,
+}
+
+impl Obstacle {
+    /// All of them.
+    pub const ALL: [Self; 3] = [Self::ReferralOpen, Self::LegalHold, Self::FindingOpen];
+
+    /// Its code in answers and in the log.
+    pub fn code(self) -> &'static str {
+        match self {
+            Self::ReferralOpen => "REFERRAL_OPEN",
+            Self::LegalHold => "LEGAL_HOLD",
+            Self::FindingOpen => "FINDING_OPEN",
+        }
+    }
+}
+
+/// What an erasure came to.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Erasure {
+    /// Everything that was kept of the subject is gone.
+    Erased,
+    /// The record is restricted until these end; then it can be erased by asking again.
+    Waits(Vec<Obstacle>),
+}
+
+impl Erasure {
+    /// Its name in answers and in the log.
+    pub fn name(&self) -> &'static str {
+        match self {
+            Self::Erased => "erased",
+            Self::Waits(_) => "waits",
+        }
+    }
+}
+
+/// Whether a search finds restricted records.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Restricted {
+    /// They are left out.
+    #[default]
+    LeftOut,
+    /// They are found as others are.
+    Included,
+}
+
+/// What is said about people stays out of logs.
+macro_rules! hidden {
+    ($($name:ident)*) => {$(
+        impl fmt::Debug for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str(concat!(stringify!($name), "(…)"))
+            }
+        }
+    )*};
+}
+hidden!(LegalBasis StandingAction StandingEntry Standing ChangeStanding Erase);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn standing(actions: &[StandingAction]) -> Standing {
+        let entry = |action: &StandingAction| StandingEntry {
+            action: action.clone(),
+            by: SubjectId::new("o-1").unwrap(),
+            reason: Note::new("asked").unwrap(),
+            at: Timestamp(1),
+        };
+        Standing { entries: actions.iter().map(entry).collect() }
+    }
+
+    #[test]
+    fn how_a_record_stands_follows_from_what_was_said() {
+        use StandingAction::{AskErasure, Hold, Lift, Release, Restrict};
+        let name = |text: &str| HoldName::new(text).unwrap();
+        let asked = AskErasure { requester: Requester::Person, finding_open: false };
+        let new = standing(&[]);
+        assert!(!new.is_restricted() && !new.is_kept());
+        let restricted = standing(&[Restrict(Requester::Person)]);
+        assert!(restricted.is_restricted() && restricted.is_kept() && restricted.erasure().is_none());
+        let lifted = standing(&[Restrict(Requester::Person), asked.clone(), Lift]);
+        assert!(!lifted.is_restricted() && !lifted.is_kept());
+        let again = standing(&[Restrict(Requester::Person), Lift, asked]);
+        assert!(again.is_restricted() && again.restriction().is_none());
+        let held = standing(&[Hold(name("a")), Hold(name("b")), Release(name("a")), Lift]);
+        assert_eq!(held.holds().iter().map(|(name, _)| name.as_str()).collect::<Vec<_>>(), ["b"]);
+        assert!(!held.is_restricted() && held.is_kept(), "a hold keeps a record and restricts nobody");
+    }
+
+    #[test]
+    fn a_hold_and_a_legal_basis_are_nobodys_number() {
+        assert!(HoldName::new("VKS-2026/0012").is_ok());
+        for wrong in ["", "two words", "079088000017", "HS4010012345678"] {
+            assert!(HoldName::new(wrong).is_err(), "{wrong}");
+        }
+        for good in ["Luật BHXH 41/2024/QH15 Điều 5", "consent-form 2026/17", "x"] {
+            assert!(LegalBasis::new(good).is_ok(), "{good}");
+        }
+        for wrong in ["", "\u{200b}", "a\nb", "consent of 079 088 000 017", &"a".repeat(201)] {
+            assert!(LegalBasis::new(wrong).is_err(), "{wrong}");
+        }
+        assert_eq!(format!("{:?}", LegalBasis::new("consent").unwrap()), "LegalBasis(…)");
+    }
+}

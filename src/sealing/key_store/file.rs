@@ -1,0 +1,396 @@
+//! The file of a key store.
+//!
+//! A header of 4096 bytes: [`MAGIC`], the version (four bytes), the store's id (16), how often its
+//! store key was replaced (four), the id of the master key (eight), the store key sealed under that
+//! (72), CRC-32 of all this (four), zeros. Then the keys, each sealed under the store key for its
+//! number, 72 bytes. All numbers are little-endian. A header is never changed: a rotation makes a new
+//! file.
+
+use std::fs::{self, File, OpenOptions, TryLockError};
+use std::io;
+use std::os::unix::fs::FileExt;
+use std::path::{Path, PathBuf};
+
+use super::{DESTROYED, KeyStoreError, KeyStoreOptions};
+use crate::private;
+use crate::sealing::{KeyId, MasterKey, Secret, aead};
+
+const MAGIC: &[u8; 12] = b"chinhchu.key";
+const VERSION: u32 = 1;
+const HEADER_BYTES: u64 = 4096;
+/// Of the header up to its checksum.
+const SUMMED_BYTES: usize = 12 + 4 + ID_BYTES + 4 + 8 + SLOT_BYTES;
+const ID_BYTES: usize = 16;
+/// A key in its box.
+pub(super) const SLOT_BYTES: usize = Secret::BYTES + aead::OVERHEAD_BYTES;
+/// Keys that are read at a time where all are.
+const READ_AT_ONCE: u64 = 4096;
+
+/// A key as it lies in the file.
+pub(super) type Slot = [u8; SLOT_BYTES];
+
+/// What a file begins with, opened.
+#[derive(Clone)]
+pub(super) struct Header {
+    pub(super) id: [u8; ID_BYTES],
+    epoch: u32,
+    store_key: Secret,
+}
+
+impl Header {
+    /// That of a new store.
+    pub(super) fn random() -> io::Result<Self> {
+        let id = crate::random::secret()?;
+        Ok(Self { id, epoch: 0, store_key: Secret::random()? })
+    }
+
+    /// That of the file that takes its place in a rotation.
+    pub(super) fn successor(&self) -> io::Result<Self> {
+        Ok(Self { id: self.id, epoch: self.epoch.wrapping_add(1), store_key: Secret::random()? })
+    }
+
+    /// Whether it is of the rotation that follows.
+    pub(super) fn follows(&self, before: &Self) -> bool {
+        self.id == before.id && self.epoch == before.epoch.wrapping_add(1)
+    }
+
+    fn encode(&self, master: &MasterKey) -> io::Result<Vec<u8>> {
+        let mut bytes = Vec::with_capacity(HEADER_BYTES as usize);
+        bytes.extend_from_slice(MAGIC);
+        bytes.extend_from_slice(&VERSION.to_le_bytes());
+        bytes.extend_from_slice(&self.id);
+        bytes.extend_from_slice(&self.epoch.to_le_bytes());
+        bytes.extend_from_slice(&master.id().0);
+        let place = store_key_place(&self.id, self.epoch);
+        aead::seal_into(&mut bytes, master.secret(), &place.each(), self.store_key.bytes())?;
+        let sum = crc32fast::hash(&bytes);
+        bytes.extend_from_slice(&sum.to_le_bytes());
+        bytes.resize(HEADER_BYTES as usize, 0);
+        Ok(bytes)
+    }
+}
+
+/// What a sealed key belongs to.
+struct Place<'a> {
+    what: &'static [u8],
+    id: &'a [u8; ID_BYTES],
+    number: [u8; 8],
+}
+
+impl Place<'_> {
+    fn each(&self) -> [&[u8]; 3] {
+        [self.what, self.id, &self.number]
+    }
+}
+
+fn store_key_place(id: &[u8; ID_BYTES], epoch: u32) -> Place<'_> {
+    Place { what: b"chinhchu store key v1", id, number: u64::from(epoch).to_le_bytes() }
+}
+
+fn slot_place(id: &[u8; ID_BYTES], number: u64) -> Place<'_> {
+    Place { what: b"chinhchu key v1", id, number: number.to_le_bytes() }
+}
+
+/// Where a rotation writes the file that takes the place of the one at `path`.
+pub(super) fn new_path(path: &Path) -> PathBuf {
+    let mut name = path.as_os_str().to_owned();
+    name.push(".new");
+    PathBuf::from(name)
+}
+
+/// The file that a rotation of `main` writes: the one that an interrupted rotation has begun, or a new
+/// one.
+pub(super) fn begun_rotation(main: &StoreFile, options: &KeyStoreOptions) -> Result<StoreFile, KeyStoreError> {
+    let (new, master) = (new_path(&options.path), &options.master);
+    match StoreFile::open(&new, std::iter::once(master)) {
+        Ok(Some(begun)) if begun.header.follows(&main.header) => return Ok(begun),
+        // One that cannot be gone on with, perhaps under a third key.
+        Ok(_) | Err(KeyStoreError::OtherMaster { .. } | KeyStoreError::Damaged { .. }) => {}
+        Err(error) => return Err(error),
+    }
+    overwrite_and_remove(&new).map_err(|error| KeyStoreError::io(&new, &error))?;
+    let header = main.header.successor().map_err(|error| KeyStoreError::io(&new, &error))?;
+    StoreFile::create(&new, &header, master)
+}
+
+/// Overwrites a file with zeros and takes it away; where there is none, all is well.
+pub(super) fn overwrite_and_remove(path: &Path) -> io::Result<()> {
+    let file = match OpenOptions::new().write(true).open(path) {
+        Ok(file) => file,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
+        Err(error) => return Err(error),
+    };
+    overwrite(&file)?;
+    fs::remove_file(path)
+}
+
+fn overwrite(file: &File) -> io::Result<()> {
+    let zeros = [0; 1 << 16];
+    let len = file.metadata()?.len();
+    let mut at = 0;
+    while at < len {
+        let count = zeros.len().min(usize::try_from(len - at).unwrap_or(usize::MAX));
+        file.write_all_at(&zeros[..count], at)?;
+        at += count as u64;
+    }
+    file.sync_all()
+}
+
+/// An open file of keys. Locked as long as it lives.
+pub(super) struct StoreFile {
+    path: PathBuf,
+    file: File,
+    header: Header,
+    master: KeyId,
+}
+
+impl StoreFile {
+    /// The file at `path`; `None` where there is none.
+    pub(super) fn open<'m>(
+        path: &Path,
+        masters: impl Iterator<Item = &'m MasterKey>,
+    ) -> Result<Option<Self>, KeyStoreError> {
+        let failed = |error: io::Error| KeyStoreError::io(path, &error);
+        match crate::regular::open(path) {
+            Ok(_) => {}
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+            Err(error) => return Err(failed(error)),
+        }
+        private::open_secret(path).map_err(failed)?;
+        let file = OpenOptions::new().read(true).write(true).open(path).map_err(failed)?;
+        lock(&file, path)?;
+        let damaged = |detail| KeyStoreError::Damaged { path: path.to_owned(), detail };
+        let mut bytes = [0; SUMMED_BYTES + 4];
+        file.read_exact_at(&mut bytes, 0).map_err(|_| damaged("it is too short"))?;
+        let (magic, rest) = bytes.split_first_chunk::<12>().ok_or_else(|| damaged("it is too short"))?;
+        if magic != MAGIC {
+            return Err(damaged("it is no key store"));
+        }
+        let number = |bytes: &[u8]| bytes.first_chunk().map_or(0, |four| u32::from_le_bytes(*four));
+        let found = number(rest);
+        if found > VERSION {
+            return Err(KeyStoreError::Newer { path: path.to_owned(), found, known: VERSION });
+        }
+        if number(&bytes[SUMMED_BYTES..]) != crc32fast::hash(&bytes[..SUMMED_BYTES]) {
+            return Err(damaged("its head does not match its checksum"));
+        }
+        let mut id = [0; ID_BYTES];
+        id.copy_from_slice(&bytes[16..32]);
+        let epoch = number(&bytes[32..]);
+        let mut needed = KeyId([0; 8]);
+        needed.0.copy_from_slice(&bytes[36..44]);
+        let masters: Vec<&MasterKey> = masters.collect();
+        let Some(master) = masters.iter().find(|master| master.id() == needed) else {
+            let given = masters.first().map_or(KeyId([0; 8]), |master| master.id());
+            return Err(KeyStoreError::OtherMaster { path: path.to_owned(), needed, given });
+        };
+        let opened = aead::open(master.secret(), &store_key_place(&id, epoch).each(), &bytes[44..SUMMED_BYTES]);
+        let opened = opened.map_err(|_| damaged("its store key was altered"))?;
+        let store_key: &[u8; Secret::BYTES] =
+            opened.as_slice().try_into().map_err(|_| damaged("its store key has another length"))?;
+        let header = Header { id, epoch, store_key: Secret::copied(store_key) };
+        Ok(Some(Self { path: path.to_owned(), file, header, master: needed }))
+    }
+
+    /// A new file without keys, in place of whatever is there.
+    pub(super) fn create(path: &Path, header: &Header, master: &MasterKey) -> Result<Self, KeyStoreError> {
+        let failed = |error: io::Error| KeyStoreError::io(path, &error);
+        if let Some(parent) = path.parent().filter(|parent| !parent.as_os_str().is_empty()) {
+            private::make_folder(parent).map_err(failed)?;
+        }
+        // Whole when it has its name: a head that was cut short would be taken for damage.
+        let bytes = header.encode(master).map_err(failed)?;
+        private::write(path, private::Readers::Owner, &bytes).map_err(failed)?;
+        Self::open(path, std::iter::once(master))?.ok_or_else(|| KeyStoreError::NotThere(path.to_owned()))
+    }
+
+    pub(super) fn header(&self) -> &Header {
+        &self.header
+    }
+
+    pub(super) fn master(&self) -> KeyId {
+        self.master
+    }
+
+    fn failed(&self, error: &io::Error) -> KeyStoreError {
+        KeyStoreError::io(&self.path, error)
+    }
+
+    /// How many whole keys are in it.
+    pub(super) fn slots(&self) -> Result<u64, KeyStoreError> {
+        let len = self.file.metadata().map_err(|error| self.failed(&error))?.len();
+        Ok(len.saturating_sub(HEADER_BYTES) / SLOT_BYTES as u64)
+    }
+
+    /// Writes keys from number `first` on, durably.
+    pub(super) fn append(&self, first: u64, slots: &[u8]) -> Result<(), KeyStoreError> {
+        let done = self.file.write_all_at(slots, offset(first)).and_then(|()| self.file.sync_data());
+        done.map_err(|error| self.failed(&error))
+    }
+
+    /// Makes new keys from number `first` on, durably. As they lie there.
+    pub(super) fn append_random(&self, first: u64, count: u64) -> Result<Vec<u8>, KeyStoreError> {
+        let mut slots = Vec::with_capacity(count as usize * SLOT_BYTES);
+        for number in first..first + count {
+            let key = Secret::random().map_err(|error| self.failed(&error))?;
+            self.seal(&mut slots, number, &key)?;
+        }
+        self.append(first, &slots)?;
+        Ok(slots)
+    }
+
+    fn seal(&self, into: &mut Vec<u8>, number: u64, key: &Secret) -> Result<(), KeyStoreError> {
+        let place = slot_place(&self.header.id, number);
+        aead::seal_into(into, &self.header.store_key, &place.each(), key.bytes()).map_err(|error| self.failed(&error))
+    }
+
+    /// Takes keys of another file over, sealed under this one's store key, durably.
+    pub(super) fn append_resealed(&self, other: &Self, first: u64, count: u64) -> Result<(), KeyStoreError> {
+        let mut slots = Vec::with_capacity(count as usize * SLOT_BYTES);
+        for number in first..first + count {
+            match other.key(number)? {
+                Some(key) => self.seal(&mut slots, number, &key)?,
+                None => slots.extend_from_slice(&DESTROYED),
+            }
+        }
+        self.append(first, &slots)
+    }
+
+    /// Overwrites keys, durably; those beyond the end are not there.
+    pub(super) fn destroy(&self, numbers: &[u64]) -> Result<(), KeyStoreError> {
+        let slots = self.slots()?;
+        for &number in numbers.iter().filter(|number| **number < slots) {
+            self.file.write_all_at(&DESTROYED, offset(number)).map_err(|error| self.failed(&error))?;
+        }
+        self.file.sync_data().map_err(|error| self.failed(&error))
+    }
+
+    /// Takes the place of `before`, which lies at `path`; that is overwritten.
+    pub(super) fn replacing(self, before: &Self, path: &Path) -> Result<Self, KeyStoreError> {
+        let rename = || {
+            fs::rename(&self.path, path)?;
+            private::sync_folder(path.parent().unwrap_or(Path::new("")))
+        };
+        rename().map_err(|error| self.failed(&error))?;
+        if let Err(error) = overwrite(&before.file) {
+            tracing::warn!(%error, "the key store's earlier file could not be overwritten");
+        }
+        Ok(Self { path: path.to_owned(), ..self })
+    }
+
+    /// Every key as it lies there, some at a time, each run with the number of its first.
+    fn runs(&self) -> Result<impl Iterator<Item = Result<(u64, Vec<u8>), KeyStoreError>>, KeyStoreError> {
+        let slots = self.slots()?;
+        Ok((0..slots).step_by(READ_AT_ONCE as usize).map(move |first| {
+            let mut bytes = vec![0; READ_AT_ONCE.min(slots - first) as usize * SLOT_BYTES];
+            self.file.read_exact_at(&mut bytes, offset(first)).map_err(|error| self.failed(&error))?;
+            Ok((first, bytes))
+        }))
+    }
+
+    /// A key; `None` where it was destroyed.
+    pub(super) fn key(&self, number: u64) -> Result<Option<Secret>, KeyStoreError> {
+        let damaged = |detail| KeyStoreError::Damaged { path: self.path.clone(), detail };
+        let mut slot = DESTROYED;
+        match self.file.read_exact_at(&mut slot, offset(number)) {
+            Ok(()) => {}
+            Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => {
+                return Err(damaged("a key is asked for that it does not have"));
+            }
+            Err(error) => return Err(KeyStoreError::io(&self.path, &error)),
+        }
+        if slot == DESTROYED {
+            return Ok(None);
+        }
+        let place = slot_place(&self.header.id, number);
+        let opened = aead::open(&self.header.store_key, &place.each(), &slot);
+        let opened = opened.map_err(|_| damaged("a key was altered"))?;
+        let key = opened.as_slice().try_into().map_err(|_| damaged("a key has another length"))?;
+        Ok(Some(Secret::copied(key)))
+    }
+}
+
+fn offset(number: u64) -> u64 {
+    HEADER_BYTES + number * SLOT_BYTES as u64
+}
+
+fn lock(file: &File, path: &Path) -> Result<(), KeyStoreError> {
+    match file.try_lock() {
+        Ok(()) => Ok(()),
+        Err(TryLockError::WouldBlock) => Err(KeyStoreError::InUse(path.to_owned())),
+        Err(TryLockError::Error(error)) => Err(KeyStoreError::io(path, &error)),
+    }
+}
+
+/// The copy at `path`, with every key that the store has and none that was destroyed in either; made
+/// where there is none, and made anew where it is from before a rotation.
+pub(super) fn reconciled_copy(
+    main: &StoreFile,
+    path: &Path,
+    options: &KeyStoreOptions,
+) -> Result<StoreFile, KeyStoreError> {
+    let masters = || options.masters();
+    let master = masters().find(|master| master.id() == main.master).unwrap_or(&options.master);
+    let there = match StoreFile::open(path, masters()) {
+        Ok(there) => there,
+        // Under a master key of before: its keys are those of the store, which are there.
+        Err(KeyStoreError::OtherMaster { .. }) => None,
+        Err(error) => return Err(error),
+    };
+    if there.as_ref().is_some_and(|there| there.header.id != main.header.id) {
+        return Err(KeyStoreError::OtherCopy { path: main.path.clone(), copy: path.to_owned() });
+    }
+    let there = there.filter(|there| there.header.epoch == main.header.epoch && there.master == main.master);
+    let copy = match there {
+        Some(there) => there,
+        None => {
+            let new = new_path(path);
+            overwrite_and_remove(&new).map_err(|error| KeyStoreError::io(&new, &error))?;
+            let made = StoreFile::create(&new, &main.header, master)?;
+            for run in main.runs()? {
+                let (first, slots) = run?;
+                made.append(first, &slots)?;
+            }
+            if path.exists() {
+                overwrite_and_remove(path).map_err(|error| KeyStoreError::io(path, &error))?;
+            }
+            fs::rename(&new, path)
+                .and_then(|()| private::sync_folder(path.parent().unwrap_or(Path::new(""))))
+                .map_err(|error| KeyStoreError::io(path, &error))?;
+            return Ok(StoreFile { path: path.to_owned(), ..made });
+        }
+    };
+    let held = copy.slots()?;
+    if held > main.slots()? {
+        return Err(KeyStoreError::Damaged { path: main.path.clone(), detail: "its copy has keys that it lacks" });
+    }
+    for run in main.runs()? {
+        let (first, slots) = run?;
+        let (mut gone_here, mut gone_there, mut missing) = (Vec::new(), Vec::new(), Vec::new());
+        let mut missing_from = None;
+        for (number, slot) in (first..).zip(slots.chunks_exact(SLOT_BYTES)) {
+            if number >= held {
+                missing_from.get_or_insert(number);
+                missing.extend_from_slice(slot);
+                continue;
+            }
+            let mut other = DESTROYED;
+            copy.file.read_exact_at(&mut other, offset(number)).map_err(|error| copy.failed(&error))?;
+            match (slot == DESTROYED, other == DESTROYED) {
+                (true, false) => gone_there.push(number),
+                (false, true) => gone_here.push(number),
+                _ => {}
+            }
+        }
+        if !gone_there.is_empty() {
+            copy.destroy(&gone_there)?;
+        }
+        if !gone_here.is_empty() {
+            main.destroy(&gone_here)?;
+        }
+        if let Some(from) = missing_from {
+            copy.append(from, &missing)?;
+        }
+    }
+    Ok(copy)
+}

@@ -1,0 +1,334 @@
+//! The key store: the keys of subjects, tables and files, sealed, in a file of its own that lies
+//! outside the data folder and its backups. Whoever destroys a key here makes useless what was sealed
+//! under it, in the folder, on the pages that the database has freed, and in every copy of both.
+//!
+//! Keys have numbers, from 0 in the order in which they are handed out; none is ever handed out twice,
+//! nor after its destruction. They are made in blocks ahead of their use, so that a new subject costs
+//! no flush: what is handed out is on the disk already. A key that was destroyed is 72 zeros.
+//!
+//! A second file, the copy, is kept like the first, on another disk: it has every key before that is
+//! handed out, and a destruction is done when it is done in both.
+//!
+//! Overwriting in place reaches what the device shows under these addresses. Snapshots of a file
+//! system and cells that a solid-state disk has set aside may keep older bytes: those open under the
+//! store key alone, which a rotation replaces ([`KeyStore::rotate`]).
+
+#![forbid(unsafe_code)]
+
+mod file;
+
+use std::io;
+use std::ops::ControlFlow;
+use std::path::{Path, PathBuf};
+use std::sync::{Mutex, MutexGuard, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
+
+use self::file::{Header, SLOT_BYTES, Slot, StoreFile};
+use super::{KeyId, MasterKey, Secret};
+
+/// Keys made ahead at first, and at most; each block is twice the one before.
+const BLOCK: std::ops::RangeInclusive<u64> = 64..=16_384;
+/// Keys that are sealed anew at a time by a rotation.
+const ROTATED_AT_ONCE: u64 = 1024;
+/// Keys at hand that were opened lately.
+const CACHED: usize = 64;
+
+/// Why a key store cannot be used.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum KeyStoreError {
+    /// There is none.
+    #[error(
+        "there is no key store at {0}; without it nothing that was sealed can be opened: check sealing.key_store, or put it back from its copy"
+    )]
+    NotThere(PathBuf),
+    /// Another program has it open.
+    #[error("the key store {0} is in use by another program")]
+    InUse(PathBuf),
+    /// It is sealed under another master key than those given.
+    #[error("the key store {path} is sealed under master key {needed}, and {given} was given; nothing was opened")]
+    OtherMaster {
+        /// Where it is.
+        path: PathBuf,
+        /// Under which it is sealed.
+        needed: KeyId,
+        /// The newest of those given.
+        given: KeyId,
+    },
+    /// A later version of the program made it.
+    #[error("the key store {path} has version {found}, this program knows {known}")]
+    Newer {
+        /// Where it is.
+        path: PathBuf,
+        /// Its version.
+        found: u32,
+        /// The newest that is known.
+        known: u32,
+    },
+    /// It is no key store, or was altered.
+    #[error("the key store {path} is damaged: {detail}; put it back from its copy")]
+    Damaged {
+        /// Where it is.
+        path: PathBuf,
+        /// What does not fit.
+        detail: &'static str,
+    },
+    /// The two files are not of one key store.
+    #[error("{copy} is the copy of another key store than {path}")]
+    OtherCopy {
+        /// The key store.
+        path: PathBuf,
+        /// What should be its copy.
+        copy: PathBuf,
+    },
+    /// The system failed to read or write.
+    #[error("the key store {path} cannot be read or written: {error}")]
+    Io {
+        /// Where it is.
+        path: PathBuf,
+        /// What the system said.
+        error: String,
+    },
+}
+
+impl KeyStoreError {
+    fn io(path: &Path, error: &io::Error) -> Self {
+        Self::Io { path: path.to_owned(), error: error.to_string() }
+    }
+}
+
+/// Where a key store lies and what opens it.
+#[derive(Debug, Clone)]
+pub struct KeyStoreOptions {
+    /// Its file.
+    pub path: PathBuf,
+    /// A second file that is kept like it.
+    pub copy: Option<PathBuf>,
+    /// The master key under which a new one is sealed, and to which a rotation leads.
+    pub master: MasterKey,
+    /// The one before, as long as a rotation from it is not over.
+    pub previous: Option<MasterKey>,
+}
+
+impl KeyStoreOptions {
+    fn masters(&self) -> impl Iterator<Item = &MasterKey> {
+        std::iter::once(&self.master).chain(&self.previous)
+    }
+}
+
+/// An open key store. This process alone has it open.
+pub struct KeyStore {
+    options: KeyStoreOptions,
+    handing_out: Mutex<HandingOut>,
+    /// Written by whoever overwrites keys or changes the files; read by all others. Taken after
+    /// `handing_out`.
+    files: RwLock<Files>,
+    /// Keys at hand, by the last digits of their numbers.
+    cache: Vec<Mutex<Option<(u64, Secret)>>>,
+}
+
+struct HandingOut {
+    /// The number of the next key.
+    next: u64,
+    /// Keys before this one are made.
+    made: u64,
+    /// How many are made next.
+    block: u64,
+}
+
+struct Files {
+    main: StoreFile,
+    copy: Option<StoreFile>,
+    /// What a rotation under way writes.
+    rotated: Option<StoreFile>,
+}
+
+/// How far a rotation is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Rotation {
+    /// Keys that are sealed anew.
+    pub done: u64,
+    /// Of so many.
+    pub of: u64,
+}
+
+impl std::fmt::Debug for KeyStore {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("KeyStore").field("path", &self.options.path).finish_non_exhaustive()
+    }
+}
+
+impl KeyStore {
+    /// Opens the key store; where there is none and `create` says so, makes it.
+    ///
+    /// # Errors
+    /// Any [`KeyStoreError`]; nothing is changed then but that a copy may have been brought up to date.
+    pub fn open(options: KeyStoreOptions, create: bool) -> Result<Self, KeyStoreError> {
+        let main = match StoreFile::open(&options.path, options.masters())? {
+            Some(main) => main,
+            None if create && !options.copy.as_ref().is_some_and(|copy| copy.exists()) => {
+                let header = Header::random().map_err(|error| KeyStoreError::io(&options.path, &error))?;
+                StoreFile::create(&options.path, &header, &options.master)?
+            }
+            None => return Err(KeyStoreError::NotThere(options.path)),
+        };
+        let copy = options.copy.as_ref().map(|path| file::reconciled_copy(&main, path, &options)).transpose()?;
+        let made = main.slots()?;
+        Ok(Self {
+            options,
+            handing_out: Mutex::new(HandingOut { next: made, made, block: *BLOCK.start() }),
+            files: RwLock::new(Files { main, copy, rotated: None }),
+            cache: std::iter::repeat_with(Mutex::default).take(CACHED).collect(),
+        })
+    }
+
+    fn handing_out(&self) -> MutexGuard<'_, HandingOut> {
+        self.handing_out.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn files(&self) -> RwLockReadGuard<'_, Files> {
+        self.files.read().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn files_to_change(&self) -> RwLockWriteGuard<'_, Files> {
+        self.files.write().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn cached(&self, number: u64) -> MutexGuard<'_, Option<(u64, Secret)>> {
+        self.cache[(number % CACHED as u64) as usize].lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// What it is told from others by, through all rotations.
+    pub fn id(&self) -> [u8; 16] {
+        self.files().main.header().id
+    }
+
+    /// The master key under which it is sealed.
+    pub fn master(&self) -> KeyId {
+        self.files().main.master()
+    }
+
+    /// Whether it is sealed under the master key of its options, so that the one before is needed no more.
+    pub fn is_rotated(&self) -> bool {
+        self.master() == self.options.master.id()
+    }
+
+    /// How many keys are made, those included that were destroyed or are not handed out yet.
+    pub fn made(&self) -> u64 {
+        self.handing_out().made
+    }
+
+    /// Hands out a new key; it is on the disk by now. Its number.
+    ///
+    /// # Errors
+    /// [`KeyStoreError::Io`], also where the disk is full.
+    pub fn hand_out(&self) -> Result<u64, KeyStoreError> {
+        let mut handing_out = self.handing_out();
+        if handing_out.next == handing_out.made {
+            let files = self.files();
+            let made = files.main.append_random(handing_out.made, handing_out.block)?;
+            if let Some(copy) = &files.copy {
+                copy.append(handing_out.made, &made)?;
+            }
+            handing_out.made += handing_out.block;
+            handing_out.block = (2 * handing_out.block).min(*BLOCK.end());
+        }
+        handing_out.next += 1;
+        Ok(handing_out.next - 1)
+    }
+
+    /// A key; `None` where it was destroyed.
+    ///
+    /// # Errors
+    /// [`KeyStoreError::Damaged`], also for a number that was never made; [`KeyStoreError::Io`].
+    pub fn key(&self, number: u64) -> Result<Option<Secret>, KeyStoreError> {
+        // Held until it is cached, so that a destruction, which clears the place afterwards, is not
+        // overtaken.
+        let mut cached = self.cached(number);
+        if let Some((of, key)) = cached.as_ref()
+            && *of == number
+        {
+            return Ok(Some(key.clone()));
+        }
+        let key = self.files().main.key(number)?;
+        *cached = key.clone().map(|key| (number, key));
+        Ok(key)
+    }
+
+    /// Destroys keys: overwrites them in both files, durably. Those that are destroyed already are
+    /// passed over.
+    ///
+    /// # Errors
+    /// [`KeyStoreError::Io`]: then some may be destroyed; do it again.
+    pub fn destroy(&self, numbers: &[u64]) -> Result<(), KeyStoreError> {
+        if numbers.is_empty() {
+            return Ok(());
+        }
+        {
+            let files = self.files_to_change();
+            for file in std::iter::once(&files.main).chain(&files.copy).chain(&files.rotated) {
+                file.destroy(numbers)?;
+            }
+            if files.rotated.is_none() {
+                // Of a rotation that was interrupted: it begins anew.
+                let left = file::new_path(&self.options.path);
+                file::overwrite_and_remove(&left).map_err(|error| KeyStoreError::io(&left, &error))?;
+            }
+        }
+        for &number in numbers {
+            let mut cached = self.cached(number);
+            if cached.as_ref().is_some_and(|(of, _)| *of == number) {
+                *cached = None;
+            }
+        }
+        Ok(())
+    }
+
+    /// Seals every key anew, under a new store key, itself sealed under the master key of the options;
+    /// goes on where an earlier one was interrupted. Keys are handed out, read and destroyed meanwhile.
+    /// `progress` is told how far it is, and can stop it; another call goes on. The old files are
+    /// overwritten and taken away. Whether this call ended it.
+    ///
+    /// # Errors
+    /// [`KeyStoreError::Io`]: what was there is there still, and goes on being used.
+    pub fn rotate(&self, progress: &mut dyn FnMut(Rotation) -> ControlFlow<()>) -> Result<bool, KeyStoreError> {
+        {
+            let mut files = self.files_to_change();
+            if files.main.master() == self.options.master.id() {
+                return Ok(false);
+            }
+            if files.rotated.is_none() {
+                files.rotated = Some(file::begun_rotation(&files.main, &self.options)?);
+            }
+        }
+        loop {
+            let handing_out = self.handing_out();
+            let mut files = self.files_to_change();
+            let Files { main, copy, rotated } = &mut *files;
+            // Another rotation may have been at work.
+            let Some(new) = rotated.as_ref() else { return Ok(false) };
+            let done = new.slots()?;
+            if progress(Rotation { done, of: handing_out.made }).is_break() {
+                return Ok(false);
+            }
+            if done < handing_out.made {
+                new.append_resealed(main, done, ROTATED_AT_ONCE.min(handing_out.made - done))?;
+                continue;
+            }
+            let Some(new) = rotated.take() else { return Ok(false) };
+            let new = new.replacing(main, &self.options.path)?;
+            *main = new;
+            if let Some(path) = self.options.copy.as_ref() {
+                // Unlocked before it is opened again.
+                drop(copy.take());
+                *copy = Some(file::reconciled_copy(main, path, &self.options)?);
+            }
+            return Ok(true);
+        }
+    }
+}
+
+/// A slot that is destroyed.
+const DESTROYED: Slot = [0; SLOT_BYTES];
+
+#[cfg(test)]
+mod tests;

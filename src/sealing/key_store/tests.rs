@@ -1,0 +1,227 @@
+use std::collections::BTreeSet;
+use std::fs;
+use std::os::unix::fs::PermissionsExt;
+
+use super::*;
+
+struct Place {
+    folder: tempfile::TempDir,
+    options: KeyStoreOptions,
+}
+
+fn master() -> MasterKey {
+    MasterKey::new(Secret::random().unwrap())
+}
+
+fn place() -> Place {
+    let folder = tempfile::tempdir().unwrap();
+    let (path, copy) = (folder.path().join("keys"), Some(folder.path().join("copy")));
+    let options = KeyStoreOptions { path, copy, master: master(), previous: None };
+    Place { folder, options }
+}
+
+impl Place {
+    fn open(&self) -> KeyStore {
+        KeyStore::open(self.options.clone(), true).unwrap()
+    }
+
+    fn copy(&self) -> &Path {
+        self.options.copy.as_deref().unwrap()
+    }
+}
+
+fn bytes(store: &KeyStore, number: u64) -> Option<[u8; 32]> {
+    store.key(number).unwrap().map(|key| *key.bytes())
+}
+
+fn rotate(store: &KeyStore, mut told: impl FnMut(Rotation)) -> bool {
+    let tell = &mut |rotation| {
+        told(rotation);
+        ControlFlow::Continue(())
+    };
+    store.rotate(tell).unwrap()
+}
+
+/// Whether some bytes of a file stand in another.
+fn holds(path: &Path, needle: &[u8]) -> bool {
+    fs::read(path).unwrap().windows(needle.len()).any(|window| window == needle)
+}
+
+fn slot_bytes(path: &Path, number: u64) -> Vec<u8> {
+    let at = 4096 + number as usize * SLOT_BYTES;
+    fs::read(path).unwrap()[at..at + SLOT_BYTES].to_vec()
+}
+
+#[test]
+fn every_key_is_new_and_is_there_again_after_a_restart_and_no_number_comes_twice() {
+    let place = place();
+    let store = place.open();
+    let numbers: Vec<u64> = (0..200).map(|_| store.hand_out().unwrap()).collect();
+    assert_eq!(numbers, Vec::from_iter(0..200));
+    let keys: Vec<[u8; 32]> = numbers.iter().map(|&number| bytes(&store, number).unwrap()).collect();
+    assert_eq!(keys.iter().collect::<BTreeSet<_>>().len(), 200);
+    let id = store.id();
+    drop(store);
+    let store = place.open();
+    assert_eq!(store.id(), id);
+    assert!(numbers.iter().all(|&number| bytes(&store, number) == Some(keys[number as usize])));
+    assert!(store.hand_out().unwrap() >= 200);
+    for path in [&place.options.path, place.copy()] {
+        assert_eq!(fs::metadata(path).unwrap().permissions().mode() & 0o777, 0o600);
+        assert!(!keys.iter().any(|key| holds(path, key)));
+    }
+}
+
+#[test]
+fn a_key_that_was_destroyed_is_gone_from_both_files_and_stays_gone() {
+    let place = place();
+    let store = place.open();
+    let [one, other] = [(); 2].map(|()| store.hand_out().unwrap());
+    let kept = bytes(&store, one).unwrap();
+    bytes(&store, other).unwrap();
+    let before = slot_bytes(&place.options.path, other);
+    assert!(holds(place.copy(), &before));
+    store.destroy(&[other]).unwrap();
+    store.destroy(&[other]).unwrap();
+    assert_eq!((bytes(&store, one), bytes(&store, other)), (Some(kept), None));
+    assert!(!holds(&place.options.path, &before) && !holds(place.copy(), &before));
+    drop(store);
+    assert_eq!(bytes(&place.open(), other), None);
+}
+
+#[test]
+fn a_copy_that_fell_behind_is_brought_up_to_date_and_brings_no_key_back() {
+    let place = place();
+    let store = place.open();
+    let (one, other) = (store.hand_out().unwrap(), store.hand_out().unwrap());
+    drop(store);
+    let old = fs::read(place.copy()).unwrap();
+    let store = place.open();
+    store.destroy(&[one]).unwrap();
+    (0..100).for_each(|_| drop(store.hand_out().unwrap()));
+    drop(store);
+    fs::write(place.copy(), old).unwrap();
+    let store = place.open();
+    assert_eq!(bytes(&store, one), None);
+    assert!(bytes(&store, other).is_some());
+    drop(store);
+    let keys = |path: &Path| fs::read(path).unwrap()[4096..].to_vec();
+    assert!(keys(place.copy()) == keys(&place.options.path));
+    // The other way round: an old store beside a newer copy would give out numbers twice.
+    let whole = fs::read(&place.options.path).unwrap();
+    fs::write(&place.options.path, &whole[..whole.len() - SLOT_BYTES]).unwrap();
+    assert!(matches!(KeyStore::open(place.options.clone(), true), Err(KeyStoreError::Damaged { .. })));
+    // And a copy alone is never taken for "there is none yet".
+    fs::remove_file(&place.options.path).unwrap();
+    assert!(matches!(KeyStore::open(place.options.clone(), true), Err(KeyStoreError::NotThere(_))));
+}
+
+#[test]
+fn a_wrong_key_a_second_program_and_a_damaged_file_are_told_at_the_start() {
+    let place = place();
+    let store = place.open();
+    let number = store.hand_out().unwrap();
+    assert!(matches!(KeyStore::open(place.options.clone(), true), Err(KeyStoreError::InUse(_))));
+    drop(store);
+    let wrong = KeyStoreOptions { master: master(), ..place.options.clone() };
+    let (needed, given) = (place.options.master.id(), wrong.master.id());
+    match KeyStore::open(wrong, true).unwrap_err() {
+        KeyStoreError::OtherMaster { needed: said, given: of, .. } => assert_eq!((said, of), (needed, given)),
+        other => panic!("{other}"),
+    }
+    let alone = KeyStoreOptions { copy: None, ..place.options.clone() };
+    let whole = fs::read(&alone.path).unwrap();
+    for at in [0, 20, 40, 50, 80, 118] {
+        let mut bytes = whole.clone();
+        bytes[at] ^= 1;
+        fs::write(&alone.path, bytes).unwrap();
+        assert!(KeyStore::open(alone.clone(), true).is_err(), "byte {at}");
+    }
+    fs::write(&alone.path, &whole[..100]).unwrap();
+    assert!(matches!(KeyStore::open(alone.clone(), true), Err(KeyStoreError::Damaged { .. })));
+    let mut newer = whole.clone();
+    newer[12] = 2;
+    fs::write(&alone.path, newer).unwrap();
+    assert!(matches!(KeyStore::open(alone.clone(), true), Err(KeyStoreError::Newer { found: 2, known: 1, .. })));
+    // Two keys swapped, and one altered.
+    let mut swapped = whole.clone();
+    let at = 4096 + number as usize * SLOT_BYTES;
+    let (one, other) = swapped[at..at + 2 * SLOT_BYTES].split_at_mut(SLOT_BYTES);
+    one.swap_with_slice(other);
+    fs::write(&alone.path, swapped).unwrap();
+    assert!(matches!(KeyStore::open(alone.clone(), true).unwrap().key(number), Err(KeyStoreError::Damaged { .. })));
+    fs::write(&alone.path, &whole).unwrap();
+    assert!(matches!(KeyStore::open(alone.clone(), true).unwrap().key(1 << 30), Err(KeyStoreError::Damaged { .. })));
+    fs::set_permissions(&alone.path, fs::Permissions::from_mode(0o644)).unwrap();
+    assert!(KeyStore::open(alone, true).unwrap_err().to_string().contains("chmod 600"));
+}
+
+#[test]
+fn a_rotation_keeps_every_key_and_leaves_nothing_that_the_old_master_key_opens() {
+    let place = place();
+    let store = place.open();
+    let keys: Vec<_> = (0..3000).map(|_| bytes(&store, store.hand_out().unwrap()).unwrap()).collect();
+    store.destroy(&[7, 2999]).unwrap();
+    drop(store);
+    let old_head = fs::read(&place.options.path).unwrap()[..116].to_vec();
+    let old = place.options.master.clone();
+    let options = KeyStoreOptions { master: master(), previous: Some(old.clone()), ..place.options.clone() };
+    let store = KeyStore::open(options.clone(), false).unwrap();
+    assert_eq!(store.master(), old.id());
+    let mut told = Vec::new();
+    assert!(rotate(&store, |rotation| told.push(rotation)));
+    assert!(told.len() > 3 && told.windows(2).all(|pair| pair[0].done <= pair[1].done));
+    assert_eq!(store.master(), options.master.id());
+    assert!(!rotate(&store, |_| {}), "done already");
+    let check = |store: &KeyStore| {
+        for (number, key) in (0..).zip(&keys) {
+            let expected = if [7, 2999].contains(&number) { None } else { Some(*key) };
+            assert_eq!(bytes(store, number), expected);
+        }
+    };
+    check(&store);
+    let next = store.hand_out().unwrap();
+    assert!(next >= 3000 && bytes(&store, next).is_some());
+    drop(store);
+    for path in [&options.path, options.copy.as_ref().unwrap()] {
+        assert!(!holds(path, &old_head[44..]), "the store key under the old master key");
+    }
+    assert!(matches!(KeyStore::open(place.options.clone(), false), Err(KeyStoreError::OtherMaster { .. })));
+    let new_alone = KeyStoreOptions { previous: None, ..options };
+    check(&KeyStore::open(new_alone, false).unwrap());
+    assert_eq!(fs::read_dir(place.folder.path()).unwrap().count(), 2, "nothing else is left");
+}
+
+#[test]
+fn a_rotation_that_was_interrupted_goes_on_and_brings_no_destroyed_key_back() {
+    for destroy_between in [false, true] {
+        let place = place();
+        let store = place.open();
+        let keys: Vec<_> = (0..5000).map(|_| bytes(&store, store.hand_out().unwrap()).unwrap()).collect();
+        drop(store);
+        let old = place.options.master.clone();
+        let options = KeyStoreOptions { master: master(), previous: Some(old), ..place.options.clone() };
+        let store = KeyStore::open(options.clone(), false).unwrap();
+        let stopped = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
+            rotate(&store, |rotation| assert!(rotation.done < 2000, "killed here"));
+        }));
+        assert!(stopped.is_err());
+        drop(store);
+        let new = file::new_path(&options.path);
+        assert!(new.exists());
+        let store = KeyStore::open(options.clone(), false).unwrap();
+        assert_eq!(bytes(&store, 10), Some(keys[10]), "half rotated, and in use");
+        if destroy_between {
+            store.destroy(&[10]).unwrap();
+            assert!(!new.exists(), "no key lies there that was destroyed");
+        }
+        let mut first = None;
+        rotate(&store, |rotation| drop(first.get_or_insert(rotation.done)));
+        assert_eq!(first.unwrap() > 0, !destroy_between);
+        for (number, key) in (0..).zip(&keys) {
+            let expected = if destroy_between && number == 10 { None } else { Some(*key) };
+            assert_eq!(bytes(&store, number), expected);
+        }
+        assert!(!new.exists());
+    }
+}

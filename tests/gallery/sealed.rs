@@ -1,0 +1,450 @@
+//! A sealed gallery: what a thief of its folder finds, what somebody can do to its file unnoticed, and
+//! what is left of a person who was erased.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::Path;
+
+use chinhchu::gallery::{
+    self, Attributes, ClearPair, DecisionKey, EmbeddedOptions, EnrolMode, Enrolment, Erase, Erasure, Filter, Gallery,
+    GalleryError, LedgerFault, NewCapture, NewDecision, Note, Outcome, RequestId, Requester, SubjectId, verify_ledger,
+};
+use chinhchu::sealing::{KeyStore, KeyStoreError, KeyStoreOptions, MasterKey, Secret, aead, stream};
+use redb::{Database, ReadableDatabase, ReadableTable, TableDefinition};
+
+use crate::ledger::{digest_key, facts, signer};
+use crate::support::*;
+
+const SUBJECTS: TableDefinition<&str, &[u8]> = TableDefinition::new("subjects");
+const TEMPLATES: TableDefinition<u64, &[u8]> = TableDefinition::new("templates");
+
+fn person(subject: &str, seeds: &[u64]) -> Enrolment {
+    let attributes = Attributes {
+        schemes: ["pension".to_owned()].into(),
+        province: Some("province-of-the-test".into()),
+        unit: Some("unit-of-the-test".into()),
+    };
+    Enrolment { attributes, by: Some(id("clerk-of-the-test")), ..enrolment(subject, EnrolMode::Create, seeds) }
+}
+
+fn decision(transaction: &str, subject: &str) -> NewDecision {
+    NewDecision {
+        captures: vec![NewCapture { fingerprint: b"fingerprint-of-the-test".to_vec(), bands: vec![*b"band-one"] }],
+        captures_lifetime_ms: 1 << 40,
+        challenge: None,
+        unit: Some("unit-of-the-test".into()),
+        province: None,
+        presented_by: Some(id("clerk-of-the-test")),
+        reasons: vec!["REASON_OF_THE_TEST".into()],
+        key: DecisionKey::new(RequestId::new(transaction).unwrap(), 1).unwrap(),
+        content: [1; 32],
+        subject: id(subject),
+        scheme: "social".into(),
+        outcome: Outcome::Deny,
+        answer: b"answer-of-the-test".to_vec(),
+        enrolment: None,
+        basis: None,
+        facts: facts(),
+    }
+}
+
+fn pair(one: &str, other: &str) -> ClearPair {
+    ClearPair {
+        first: id(one),
+        second: id(other),
+        officer: id("officer-of-the-test"),
+        reason: Note::new("reason-of-the-test").unwrap(),
+        officers_needed: 1,
+        lifetime_ms: None,
+    }
+}
+
+fn erase(subject: &str) -> Erase {
+    Erase {
+        subject: id(subject),
+        requester: Requester::Person,
+        finding_open: false,
+        by: id("officer-of-the-test"),
+        reason: Note::new("asked for").unwrap(),
+    }
+}
+
+/// Something of every kind.
+async fn fill(gallery: &Gallery) {
+    for (number, subject) in ["subject-one", "subject-two", "subject-three"].iter().enumerate() {
+        let enrolment = person(subject, &[number as u64, 9]);
+        gallery.enrol(&by(), enrolment, Some(retry(format!("request-{number}"), 1))).await.unwrap();
+        gallery.decide(&by(), decision(&format!("transaction-{number}"), subject)).await.unwrap();
+    }
+    gallery.clear_pair(&by(), pair("subject-one", "subject-two")).await.unwrap();
+}
+
+/// What must not lie in the clear.
+fn telling() -> Vec<Vec<u8>> {
+    let words = [
+        "subject-one",
+        "subject-two",
+        "subject-three",
+        "transaction-1",
+        "request-1",
+        "province-of-the-test",
+        "unit-of-the-test",
+        "clerk-of-the-test",
+        "officer-of-the-test",
+        "reason-of-the-test",
+        "REASON_OF_THE_TEST",
+        "answer-of-the-test",
+        "fingerprint-of-the-test",
+        "band-one",
+        "pension",
+    ];
+    let vector: Vec<u8> = template(1).vector().iter().flat_map(|value| value.to_le_bytes()).collect();
+    words
+        .iter()
+        .map(|word| word.as_bytes().to_vec())
+        .chain([vector, "band-one".bytes().map(hex).collect::<String>().into_bytes()])
+        .collect()
+}
+
+fn hex(byte: u8) -> String {
+    format!("{byte:02x}")
+}
+
+/// Every file of a folder.
+fn files(dir: &Path) -> BTreeMap<String, Vec<u8>> {
+    let files = fs::read_dir(dir).unwrap().map(|entry| entry.unwrap());
+    files.map(|file| (file.file_name().into_string().unwrap(), fs::read(file.path()).unwrap())).collect()
+}
+
+fn holds(files: &BTreeMap<String, Vec<u8>>, needle: &[u8]) -> bool {
+    files.values().any(|bytes| bytes.windows(needle.len()).any(|window| window == needle))
+}
+
+fn large(options: EmbeddedOptions) -> EmbeddedOptions {
+    EmbeddedOptions { checked_bytes_max: 0, ..options }
+}
+
+fn open_with(dir: &Path, options: EmbeddedOptions) -> Result<Gallery, GalleryError> {
+    gallery::open(&dir.join("data"), RECIPE, DIMENSION, options)
+}
+
+fn key_store(dir: &Path) -> KeyStore {
+    KeyStore::open(sealed(dir).sealing.unwrap(), false).unwrap()
+}
+
+#[test]
+fn a_thief_of_the_folder_finds_no_name_and_no_face() {
+    let dir = tempfile::tempdir().unwrap();
+    let clear = tempfile::tempdir().unwrap();
+    let gallery = open_with(dir.path(), large(sealed(dir.path()))).unwrap();
+    block_on(fill(&gallery));
+    drop(gallery);
+    let gallery = gallery::open(clear.path(), RECIPE, DIMENSION, large(options())).unwrap();
+    block_on(fill(&gallery));
+    drop(gallery);
+    let (found, clear) = (files(&dir.path().join("data")), files(clear.path()));
+    assert!(found.contains_key("index"), "what is derived is looked through, too");
+    for needle in telling() {
+        let text = String::from_utf8_lossy(&needle);
+        assert!(!holds(&found, &needle), "{text} lies in the clear");
+        assert!(holds(&clear, &needle), "{text} is looked for in the wrong way");
+    }
+    // And it is all there for whoever has the keys.
+    let gallery = open_sealed(dir.path()).unwrap();
+    block_on(async {
+        let subject = gallery.subject(&id("subject-one")).await.unwrap().unwrap();
+        assert!(subject.templates.len() == 2 && subject.attributes.unit.as_deref() == Some("unit-of-the-test"));
+        let key = DecisionKey::new(RequestId::new("transaction-1").unwrap(), 1).unwrap();
+        assert_eq!(gallery.decision(&key).await.unwrap().unwrap().answer, b"answer-of-the-test");
+        assert_eq!(gallery.cleared_with(&id("subject-two")).await.unwrap(), [id("subject-one")]);
+        assert_eq!(gallery.captures_sharing(&[*b"band-one"]).await.unwrap().captures.len(), 3);
+    });
+}
+
+#[test]
+fn a_wrong_key_or_none_is_an_error_at_the_start_and_changes_nothing() {
+    let dir = tempfile::tempdir().unwrap();
+    let gallery = open_sealed(dir.path()).unwrap();
+    block_on(fill(&gallery));
+    drop(gallery);
+    let keys = sealed(dir.path()).sealing.unwrap();
+    let rows = || {
+        let database = Database::open(dir.path().join("data/chinhchu.redb")).unwrap();
+        let table = database.begin_read().unwrap().open_table(TableDefinition::<&str, &[u8]>::new("gallery")).unwrap();
+        let rows = table.iter().unwrap().map(|row| row.unwrap());
+        rows.map(|(name, value)| (name.value().to_owned(), value.value().to_vec())).collect::<Vec<_>>()
+    };
+    let before = rows();
+    let refused = |sealing: Option<KeyStoreOptions>| {
+        let error = open_with(dir.path(), EmbeddedOptions { sealing, ..options() }).unwrap_err();
+        assert!(rows() == before, "{error}");
+        error
+    };
+    assert!(matches!(refused(None), GalleryError::SealingNeeded(_)));
+    let other = MasterKey::new(Secret::random().unwrap());
+    let wrong = KeyStoreOptions { master: other.clone(), ..keys.clone() };
+    assert!(matches!(refused(Some(wrong)), GalleryError::KeyStore(KeyStoreError::OtherMaster { .. })));
+    let gone = KeyStoreOptions { path: dir.path().join("gone"), ..keys.clone() };
+    assert!(matches!(refused(Some(gone)), GalleryError::KeyStore(KeyStoreError::NotThere(_))));
+    let elsewhere = KeyStoreOptions { path: dir.path().join("elsewhere"), copy: None, ..keys.clone() };
+    drop(KeyStore::open(elsewhere.clone(), true).unwrap());
+    assert!(matches!(refused(Some(elsewhere)), GalleryError::OtherKeyStore(_)));
+    // A key store from a backup would give keys of living people out anew.
+    let whole = fs::read(&keys.path).unwrap();
+    fs::write(&keys.path, &whole[..4096 + 3 * 72]).unwrap();
+    let alone = KeyStoreOptions { copy: None, ..keys.clone() };
+    assert!(matches!(refused(Some(alone)), GalleryError::OlderKeyStore(_)));
+    fs::write(&keys.path, whole).unwrap();
+    drop(open_sealed(dir.path()).unwrap());
+    // And a clear gallery is not taken for a sealed one.
+    let clear = dir.path().join("clear");
+    drop(gallery::open(&clear, RECIPE, DIMENSION, options()).unwrap());
+    let refused = gallery::open(&clear, RECIPE, DIMENSION, sealed(dir.path()));
+    assert!(matches!(refused, Err(GalleryError::NotSealed(_))));
+}
+
+/// Does something to the tables, as somebody does who has the file and no key.
+fn tamper(dir: &Path, work: impl FnOnce(&mut redb::Table<&str, &[u8]>, &mut redb::Table<u64, &[u8]>)) {
+    let database = Database::open(dir.join("data/chinhchu.redb")).unwrap();
+    let transaction = database.begin_write().unwrap();
+    work(&mut transaction.open_table(SUBJECTS).unwrap(), &mut transaction.open_table(TEMPLATES).unwrap());
+    transaction.commit().unwrap();
+}
+
+fn value(table: &impl ReadableTable<u64, &'static [u8]>, key: u64) -> Vec<u8> {
+    table.get(key).unwrap().unwrap().value().to_vec()
+}
+
+#[test]
+fn values_cannot_be_swapped_cut_altered_taken_away_or_doubled() {
+    type Work = fn(&mut redb::Table<&str, &[u8]>, &mut redb::Table<u64, &[u8]>);
+    let works: [(&str, Work); 5] = [
+        ("two people's templates", |_, templates| {
+            let (one, other) = (value(templates, 1), value(templates, 3));
+            templates.insert(1, other.as_slice()).unwrap();
+            templates.insert(3, one.as_slice()).unwrap();
+        }),
+        ("one cut short", |_, templates| {
+            let one = value(templates, 1);
+            templates.insert(1, &one[..one.len() - 1]).unwrap();
+        }),
+        ("one bit", |_, templates| {
+            let mut one = value(templates, 1);
+            one[60] ^= 1;
+            templates.insert(1, one.as_slice()).unwrap();
+        }),
+        ("somebody's record", |subjects, _| {
+            let name = subjects.first().unwrap().unwrap().0.value().to_owned();
+            subjects.remove(name.as_str()).unwrap();
+        }),
+        ("one more row", |_, templates| {
+            let one = value(templates, 1);
+            templates.insert(99, one.as_slice()).unwrap();
+        }),
+    ];
+    for (what, work) in works {
+        let dir = tempfile::tempdir().unwrap();
+        let gallery = open_sealed(dir.path()).unwrap();
+        block_on(fill(&gallery));
+        drop(gallery);
+        tamper(dir.path(), work);
+        let error = open_sealed(dir.path()).unwrap_err();
+        assert!(matches!(error, GalleryError::Damaged { .. }), "{what}: {error}");
+        assert!(!telling().iter().any(|needle| error.to_string().contains(&*String::from_utf8_lossy(needle))));
+    }
+}
+
+#[test]
+fn a_value_of_before_that_was_put_back_is_told_at_the_start_and_by_the_log() {
+    let dir = tempfile::tempdir().unwrap();
+    let setup = gallery::LedgerSetup {
+        key: digest_key(),
+        begin_with: Some(signer(1).verifier().clone()),
+        sign_at_once: vec![signer(1)],
+    };
+    let with_log = || EmbeddedOptions { ledger: Some(setup.clone()), ..sealed(dir.path()) };
+    let gallery = open_with(dir.path(), with_log()).unwrap();
+    block_on(fill(&gallery));
+    drop(gallery);
+    let rows = || -> BTreeMap<String, Vec<u8>> {
+        let database = Database::open(dir.path().join("data/chinhchu.redb")).unwrap();
+        let table = database.begin_read().unwrap().open_table(SUBJECTS).unwrap();
+        let rows = table.iter().unwrap().map(|row| row.unwrap());
+        rows.map(|(name, value)| (name.value().to_owned(), value.value().to_vec())).collect()
+    };
+    let before = rows();
+    // Somebody's restriction is the fraudster's to undo, by a row of before.
+    let gallery = open_with(dir.path(), with_log()).unwrap();
+    block_on(async {
+        gallery.enrol(&by(), enrolment("subject-one", EnrolMode::Add, &[30]), None).await.unwrap();
+        let whole = gallery.read_ledger(|tables| verify_ledger(tables, None, &[])).await.unwrap();
+        assert!(whole.is_ok(), "{whole:?}");
+    });
+    drop(gallery);
+    let after = rows();
+    let changed: Vec<&String> = before.keys().filter(|name| before[*name] != after[*name]).collect();
+    assert_eq!(changed.len(), 1);
+    tamper(dir.path(), |subjects, templates| {
+        subjects.insert(changed[0].as_str(), before[changed[0]].as_slice()).unwrap();
+        templates.remove(7).unwrap();
+    });
+    let refused = open_with(dir.path(), with_log()).unwrap_err();
+    assert!(refused.to_string().contains("put back"), "{refused}");
+    // A large gallery is not read whole at the start; the log tells.
+    let mut told = None;
+    let read = &mut |tables: &dyn gallery::LedgerTables| {
+        told = Some(verify_ledger(tables, None, &[])?);
+        Ok(())
+    };
+    gallery::read_ledger_at(&dir.path().join("data"), &large(with_log()), read).unwrap();
+    assert!(matches!(told, Some(Err(LedgerFault::Records(_)))), "{told:?}");
+}
+
+/// Whether any key that is left opens any row of a folder to something that tells of somebody; how
+/// many rows opened.
+fn opened(dir: &Path, keys: &KeyStore, telling: &[&[u8]]) -> (usize, bool) {
+    let secrets: Vec<Secret> = (0..keys.made()).filter_map(|number| keys.key(number).unwrap()).collect();
+    let database = Database::open(dir.join("chinhchu.redb")).unwrap();
+    let read = database.begin_read().unwrap();
+    let (mut count, mut tells) = (0, false);
+    let mut try_row = |table: &str, key: &[u8], value: &[u8]| {
+        let heads = [10, 18].map(|len| value.split_at_checked(len));
+        for (head, boxed) in heads.into_iter().flatten() {
+            for secret in &secrets {
+                let place = [b"chinhchu record", table.as_bytes(), key, head];
+                if let Ok(contents) = aead::open(secret, &place, boxed) {
+                    count += 1;
+                    let has = |needle: &&&[u8]| contents.windows(needle.len()).any(|window| window == **needle);
+                    tells |= telling.iter().any(|needle| has(&needle));
+                }
+            }
+        }
+    };
+    for name in ["subjects", "decisions", "cleared"] {
+        let table = read.open_table(TableDefinition::<&str, &[u8]>::new(name)).unwrap();
+        for row in table.iter().unwrap() {
+            let (key, value) = row.unwrap();
+            try_row(name, key.value().as_bytes(), value.value());
+        }
+    }
+    for name in ["templates", "decision_heads", "captures", "changes"] {
+        let table = read.open_table(TableDefinition::<u64, &[u8]>::new(name)).unwrap();
+        for row in table.iter().unwrap() {
+            let (key, value) = row.unwrap();
+            try_row(name, &key.value().to_le_bytes(), value.value());
+        }
+    }
+    (count, tells)
+}
+
+fn copy(from: &Path, to: &Path) {
+    fs::create_dir_all(to).unwrap();
+    for (name, bytes) in files(from) {
+        fs::write(to.join(name), bytes).unwrap();
+    }
+}
+
+#[test]
+fn who_was_erased_can_be_read_in_no_copy_with_any_key_that_is_left() {
+    let dir = tempfile::tempdir().unwrap();
+    let options = || large(sealed(dir.path()));
+    let gallery = open_with(dir.path(), options()).unwrap();
+    block_on(fill(&gallery));
+    drop(gallery);
+    // Last night's copy, with the index file, which no backup should have.
+    let backup = dir.path().join("backup");
+    copy(&dir.path().join("data"), &backup);
+    let vector: Vec<u8> = template(0).vector().iter().flat_map(|value| value.to_le_bytes()).collect();
+    let about_one: [&[u8]; 3] = [b"subject-one", b"transaction-0", &vector];
+    let keys = key_store(dir.path());
+    let (rows, tells) = opened(&backup, &keys, &about_one);
+    assert!(rows > 10 && tells, "the look-up finds what is there");
+    let index_key = stream::key_of(&fs::read(backup.join("index")).unwrap()).unwrap();
+    assert!(keys.key(index_key).unwrap().is_some());
+    drop(keys);
+
+    let gallery = open_with(dir.path(), options()).unwrap();
+    block_on(async {
+        let (done, _) = gallery.erase(&by(), erase("subject-one"), Some(retry("erase", 1))).await.unwrap();
+        assert_eq!(done, Erasure::Erased);
+        // At once, not when the gallery is closed.
+        let index = fs::read(dir.path().join("data/index"));
+        assert!(index.is_err() || stream::key_of(&index.unwrap()) != Some(index_key));
+        assert!(gallery.subject(&id("subject-one")).await.unwrap().is_none());
+        let found = gallery.search(&template(0), gallery::Scope::Within(0.999), &Filter::default()).await.unwrap();
+        assert!(found.is_empty());
+        // Again is done already, and one who comes back is somebody new.
+        let (again, receipt) = gallery.erase(&by(), erase("subject-one"), Some(retry("erase", 1))).await.unwrap();
+        assert!(again == Erasure::Erased && receipt.replayed);
+        gallery.enrol(&by(), person("subject-two-again", &[40]), None).await.unwrap();
+    });
+    drop(gallery);
+    let keys = key_store(dir.path());
+    assert!(keys.key(index_key).unwrap().is_none());
+    for folder in [&backup, &dir.path().join("data")] {
+        let (rows, tells) = opened(folder, &keys, &about_one);
+        assert!(rows > 5, "others can be read");
+        assert!(!tells, "something of the erased person can be read in {}", folder.display());
+    }
+    drop(keys);
+    for needle in about_one {
+        assert!(!holds(&files(&dir.path().join("data")), needle));
+    }
+    let gallery = open_with(dir.path(), options()).unwrap();
+    block_on(async {
+        assert!(gallery.subject(&id("subject-two")).await.unwrap().is_some());
+        assert!(gallery.subject(&id("subject-one")).await.unwrap().is_none());
+    });
+}
+
+#[test]
+fn an_erasure_that_was_interrupted_is_finished_at_the_next_start() {
+    let dir = tempfile::tempdir().unwrap();
+    let gallery = open_sealed(dir.path()).unwrap();
+    block_on(fill(&gallery));
+    drop(gallery);
+    let number = |subject: &SubjectId| -> Vec<u64> {
+        let database = Database::open(dir.path().join("data/chinhchu.redb")).unwrap();
+        let read = database.begin_read().unwrap();
+        let _ = subject;
+        let table = read.open_table(TableDefinition::<&str, u64>::new("subject_keys")).unwrap();
+        table.iter().unwrap().map(|row| row.unwrap().1.value()).collect()
+    };
+    let before = number(&id("subject-one"));
+    // The commit is there, and the process ends before the key is destroyed.
+    let (store, _) = gallery::open_parts(&dir.path().join("data"), RECIPE, DIMENSION, sealed(dir.path())).unwrap();
+    block_on(store.commit(&by(), gallery::Command::Erase(erase("subject-one"), None))).unwrap();
+    store.close();
+    drop(store);
+    let after = number(&id("subject-one"));
+    let gone: Vec<u64> = before.into_iter().filter(|number| !after.contains(number)).collect();
+    assert_eq!(gone.len(), 1);
+    assert!(key_store(dir.path()).key(gone[0]).unwrap().is_some());
+    drop(open_sealed(dir.path()).unwrap());
+    assert!(key_store(dir.path()).key(gone[0]).unwrap().is_none());
+    drop(open_sealed(dir.path()).unwrap());
+}
+
+#[test]
+fn an_index_file_of_a_sealed_gallery_is_used_and_one_that_was_altered_is_made_anew() {
+    let dir = tempfile::tempdir().unwrap();
+    let options = || large(sealed(dir.path()));
+    let gallery = open_with(dir.path(), options()).unwrap();
+    block_on(fill(&gallery));
+    drop(gallery);
+    let path = dir.path().join("data/index");
+    let whole = fs::read(&path).unwrap();
+    drop(open_with(dir.path(), options()).unwrap());
+    assert!(fs::read(&path).unwrap() == whole, "one that is used is not written anew");
+    for at in [13, 20, whole.len() / 2, whole.len() - 1] {
+        let mut altered = whole.clone();
+        altered[at] ^= 1;
+        fs::write(&path, &altered).unwrap();
+        let gallery = open_with(dir.path(), options()).unwrap();
+        let found = block_on(gallery.nearest(&template(1), 1)).unwrap();
+        assert_eq!(found[0].subject, id("subject-two"), "byte {at}");
+        drop(gallery);
+        let whole = fs::read(&path).unwrap();
+        assert!(whole != altered, "byte {at}");
+    }
+}

@@ -29,7 +29,10 @@ templates.npy holds float32 rows of length 1 in manifest order (numpy.load reads
 the cosine similarity of two is their dot product. A row that failed is zeros and is
 listed in templates.errors.csv (row,line,reason,message), row counting from 0, line
 being the manifest's. Both files appear only when all rows are done, and only their
-owner can read them.
+owner can read them (0600, whatever the umask).
+
+The rows are templates in the clear, also where a gallery's are sealed: a face is
+known again by its row. One line on standard error says so.
 
 Exit code: 0 all rows, 1 some rows failed, 2 the manifest or the pack cannot be used,
 the disk is full, or wrong usage.";
@@ -103,6 +106,11 @@ pub fn run(global: &GlobalArgs, args: EmbedArgs) -> Outcome {
     let pool = FacePool::start(&pack, &pool).map_err(Failure::new)?;
     let failed = write(&plan, &pool, pack.dimension(), settings.limits.encoded_bytes_max)?;
 
+    print::note(&format!(
+        "{} holds templates in the clear, by which people are known again: keep it as you keep the gallery, and remove \
+         it when it is done with",
+        outcome::one_line(&plan.out.display().to_string())
+    ));
     if args.json {
         print::json(&EmbedAnswer {
             rows: plan.rows,

@@ -13,9 +13,13 @@
 //! it, photos may be moved, and replaced photos are noticed.
 //!
 //! # It is biometric data
-//! The file holds templates. It is readable by its owner alone (mode 0600); delete it, or
-//! use `--no-cache`, where that is not enough.
+//! The file holds templates. It is readable by its owner alone (mode 0600). With `[sealing]` in the
+//! configuration each payload is sealed under a key that is derived from the master key (version 2,
+//! whose header has the master key's id as well); the header, which says nothing of anybody, is what a
+//! payload belongs to. A file that is in the clear or under another key is replaced. Delete it, or use
+//! `--no-cache`, where that is not enough.
 
+use std::borrow::Cow;
 use std::collections::HashMap;
 use std::fs::{self, File};
 use std::io::{self, BufReader, Read, Seek, SeekFrom};
@@ -24,12 +28,15 @@ use std::path::{Path, PathBuf};
 
 use super::Failure;
 use crate::face::{RecipeDigest, Template};
+use crate::sealing::{KeyId, MasterKey, Secret, aead};
 use crate::workflow::reason::Reason;
 use crate::{float32, private};
 
 const MAGIC: &[u8; 8] = b"CHCHEVAL";
 /// Version of the format, and of the way measures are computed.
 const VERSION: u32 = 1;
+/// The same, sealed.
+const VERSION_SEALED: u32 = 2;
 /// Longest payload: a template of 4096 values and as many measures.
 const PAYLOAD_BYTES_MAX: usize = 64 << 10;
 
@@ -60,37 +67,55 @@ pub(super) struct FactsOf {
     pub measures: Vec<String>,
 }
 
+/// Under what a file is sealed.
+#[derive(Clone)]
+pub(super) struct CacheKey {
+    master: KeyId,
+    key: Secret,
+}
+
+impl CacheKey {
+    /// The key of caches under a master key.
+    pub(super) fn new(master: &MasterKey) -> Self {
+        Self { master: master.id(), key: master.derived("templates.cache") }
+    }
+}
+
 /// The open file, locked by this process.
 pub(super) struct TemplateCache {
     file: File,
     path: PathBuf,
     of: FactsOf,
+    /// `None` for a file in the clear.
+    key: Option<CacheKey>,
+    header: Vec<u8>,
     /// Where a payload is, and how long.
     places: HashMap<PhotoKey, (u64, u32)>,
     end: u64,
 }
 
 impl TemplateCache {
-    /// Opens or creates the file, and drops truncated records.
-    pub(super) fn open(path: &Path, of: FactsOf) -> Result<Self, Failure> {
+    /// Opens or creates the file, and drops truncated records and those that do not open.
+    pub(super) fn open(path: &Path, of: FactsOf, key: Option<CacheKey>) -> Result<Self, Failure> {
         let failed = |e: io::Error| unusable(path, &e);
         let file = private::open(path).map_err(failed)?;
         if let Err(fs::TryLockError::WouldBlock) = file.try_lock() {
             return Err(Failure::new(format_args!("{} is in use by another process", path.display())));
         }
         private::tighten(&file).map_err(failed)?;
-        let mut cache = Self { file, path: path.to_owned(), of, places: HashMap::new(), end: 0 };
+        let header = header(&of, key.as_ref());
+        let mut cache = Self { file, path: path.to_owned(), of, key, header, places: HashMap::new(), end: 0 };
         cache.scan().map_err(failed)?;
         Ok(cache)
     }
 
     /// Indexes the complete records and truncates the file after the last of them.
     fn scan(&mut self) -> io::Result<()> {
-        let header = header(&self.of);
+        let header = &self.header;
         self.file.seek(SeekFrom::Start(0))?;
         let mut reader = BufReader::with_capacity(1 << 20, &self.file);
         let mut found = vec![0; header.len()];
-        if read_whole(&mut reader, &mut found)? && found == header {
+        if read_whole(&mut reader, &mut found)? && found == *header {
             self.end = header.len() as u64;
             let mut payload = Vec::new();
             loop {
@@ -100,7 +125,7 @@ impl TemplateCache {
                 }
                 let [l0, l1, l2, l3, c0, c1, c2, c3] = frame;
                 let length = u32::from_le_bytes([l0, l1, l2, l3]);
-                if length as usize > PAYLOAD_BYTES_MAX {
+                if length as usize > PAYLOAD_BYTES_MAX + aead::OVERHEAD_BYTES {
                     break;
                 }
                 payload.resize(length as usize, 0);
@@ -109,14 +134,15 @@ impl TemplateCache {
                 {
                     break;
                 }
-                let Some(key) = payload.first_chunk::<32>() else { break };
+                let Some(opened) = self.opened(&payload) else { break };
+                let Some(key) = opened.first_chunk::<32>() else { break };
                 self.places.insert(*key, (self.end + 8, length));
                 self.end += 8 + u64::from(length);
             }
             self.file.set_len(self.end)?;
         } else {
             self.file.set_len(0)?;
-            self.file.write_all_at(&header, 0)?;
+            self.file.write_all_at(header, 0)?;
             self.end = header.len() as u64;
         }
         Ok(())
@@ -128,16 +154,27 @@ impl TemplateCache {
         let mut payload = vec![0; length as usize];
         // What cannot be read again is worked out again.
         self.file.read_exact_at(&mut payload, at).ok()?;
-        self.decode(payload.get(32..)?)
+        self.decode(self.opened(&payload)?.get(32..)?)
+    }
+
+    /// A payload as it was before it was sealed; `None` where it was not sealed so.
+    fn opened<'a>(&self, payload: &'a [u8]) -> Option<Cow<'a, [u8]>> {
+        match &self.key {
+            None => Some(Cow::Borrowed(payload)),
+            Some(key) => aead::open(&key.key, &[&self.header], payload).ok().map(|opened| Cow::Owned(opened.to_vec())),
+        }
     }
 
     /// Stores the result of a photo.
     pub(super) fn put(&mut self, key: PhotoKey, fact: &Fact) -> Result<(), Failure> {
-        let payload = encode(&key, fact);
-        let Ok(length) = u32::try_from(payload.len()) else { return Ok(()) };
+        let mut payload = encode(&key, fact);
         if payload.len() > PAYLOAD_BYTES_MAX {
             return Ok(());
         }
+        if let Some(key) = &self.key {
+            payload = aead::seal(&key.key, &[&self.header], &payload).map_err(|e| unusable(&self.path, &e))?;
+        }
+        let Ok(length) = u32::try_from(payload.len()) else { return Ok(()) };
         let mut record = length.to_le_bytes().to_vec();
         record.extend(crc32fast::hash(&payload).to_le_bytes());
         record.extend(payload);
@@ -185,9 +222,10 @@ fn encode(key: &PhotoKey, fact: &Fact) -> Vec<u8> {
     payload
 }
 
-fn header(of: &FactsOf) -> Vec<u8> {
+fn header(of: &FactsOf, key: Option<&CacheKey>) -> Vec<u8> {
     let mut header = MAGIC.to_vec();
-    header.extend(VERSION.to_le_bytes());
+    header.extend(if key.is_some() { VERSION_SEALED } else { VERSION }.to_le_bytes());
+    header.extend(key.iter().flat_map(|key| key.master.0));
     header.extend(of.recipe.0);
     header.extend((of.dimension as u32).to_le_bytes());
     header.extend(of.revision);
@@ -235,7 +273,11 @@ mod tests {
     }
 
     fn filled(path: &Path) -> Vec<(PhotoKey, Fact)> {
-        let mut cache = TemplateCache::open(path, of(1)).unwrap();
+        filled_under(path, &None)
+    }
+
+    fn filled_under(path: &Path, key: &Option<CacheKey>) -> Vec<(PhotoKey, Fact)> {
+        let mut cache = TemplateCache::open(path, of(1), key.clone()).unwrap();
         let facts: Vec<(PhotoKey, Fact)> = (0..5)
             .map(|i| ([i; 32], fact(&of(1), f32::from(i))))
             .chain([([9; 32], Fact::Failure("NO_FACE".into()))])
@@ -249,12 +291,12 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("t.cache");
         let facts = filled(&path);
-        let cache = TemplateCache::open(&path, of(1)).unwrap();
+        let cache = TemplateCache::open(&path, of(1), None).unwrap();
         facts.iter().for_each(|(key, fact)| assert_eq!(cache.get(key).as_ref(), Some(fact)));
         assert_eq!(cache.get(&[7; 32]), None);
         let mode = std::os::unix::fs::PermissionsExt::mode(&fs::metadata(&path).unwrap().permissions());
         assert_eq!(mode & 0o777, 0o600);
-        assert!(TemplateCache::open(&path, of(1)).is_err(), "one process at a time");
+        assert!(TemplateCache::open(&path, of(1), None).is_err(), "one process at a time");
     }
 
     #[test]
@@ -265,13 +307,13 @@ mod tests {
         let whole = fs::read(&path).unwrap();
         for length in 0..whole.len() {
             fs::write(&path, &whole[..length]).unwrap();
-            let mut cache = TemplateCache::open(&path, of(1)).unwrap();
+            let mut cache = TemplateCache::open(&path, of(1), None).unwrap();
             let kept = facts.iter().take_while(|(key, _)| cache.get(key).is_some()).count();
             assert!(facts[..kept].iter().all(|(key, fact)| cache.get(key).as_ref() == Some(fact)));
             assert!(facts[kept..].iter().all(|(key, _)| cache.get(key).is_none()), "cut at {length}");
             cache.put([77; 32], &facts[0].1).unwrap();
             drop(cache);
-            assert_eq!(TemplateCache::open(&path, of(1)).unwrap().get(&[77; 32]).as_ref(), Some(&facts[0].1));
+            assert_eq!(TemplateCache::open(&path, of(1), None).unwrap().get(&[77; 32]).as_ref(), Some(&facts[0].1));
         }
     }
 
@@ -285,18 +327,58 @@ mod tests {
             let mut spoilt = whole.clone();
             spoilt[at] ^= 4;
             fs::write(&path, &spoilt).unwrap();
-            let cache = TemplateCache::open(&path, of(1)).unwrap();
+            let cache = TemplateCache::open(&path, of(1), None).unwrap();
             for (key, fact) in &facts {
                 assert!(cache.get(key).is_none_or(|found| found == *fact), "byte {at}");
             }
         }
     }
 
+    fn key(byte: u8) -> CacheKey {
+        CacheKey::new(&MasterKey::new(Secret::copied(&[byte; 32])))
+    }
+
+    #[test]
+    fn a_sealed_file_has_no_template_in_it_and_opens_under_its_key_alone() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("t.cache");
+        let facts = filled_under(&path, &Some(key(1)));
+        let kept = |key: Option<CacheKey>| {
+            let cache = TemplateCache::open(&path, of(1), key).unwrap();
+            facts.iter().filter(|(photo, fact)| cache.get(photo).as_ref() == Some(fact)).count()
+        };
+        assert_eq!(kept(Some(key(1))), facts.len());
+        let bytes = fs::read(&path).unwrap();
+        for (photo, fact) in &facts {
+            let clear = encode(photo, fact);
+            // From the photo's digest on: no part of any payload.
+            let records = &bytes[header(&of(1), Some(&key(1))).len()..];
+            assert!(clear.windows(8).all(|part| !records.windows(8).any(|place| place == part)));
+        }
+        // Cut or changed anywhere, what is left is right.
+        for at in 0..bytes.len() {
+            let mut spoilt = bytes.clone();
+            spoilt[at] ^= 4;
+            fs::write(&path, &spoilt).unwrap();
+            let cache = TemplateCache::open(&path, of(1), Some(key(1))).unwrap();
+            for (photo, fact) in &facts {
+                assert!(cache.get(photo).is_none_or(|found| found == *fact), "byte {at}");
+            }
+        }
+        // Another key, and none: it is made anew. So is one in the clear where there is a key.
+        fs::write(&path, &bytes).unwrap();
+        assert_eq!((kept(Some(key(2))), kept(Some(key(1)))), (0, 0));
+        fs::write(&path, &bytes).unwrap();
+        assert_eq!((kept(None), kept(Some(key(1)))), (0, 0));
+        filled(&path);
+        assert_eq!((kept(Some(key(1))), kept(None)), (0, 0));
+    }
+
     /// A network that failed once, or a limit that was lower, leaves nobody out for good.
     #[test]
     fn failures_that_may_be_gone_the_next_time_are_not_believed() {
         let folder = tempfile::tempdir().unwrap();
-        let mut cache = TemplateCache::open(&folder.path().join("t.cache"), of(1)).unwrap();
+        let mut cache = TemplateCache::open(&folder.path().join("t.cache"), of(1), None).unwrap();
         for (key, code) in [(1, "INFERENCE"), (2, "IMAGE_TOO_LARGE"), (3, "NO_FACE")] {
             cache.put([key; 32], &Fact::Failure(code.into())).unwrap();
         }
@@ -309,12 +391,12 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("t.cache");
         let facts = filled(&path);
-        assert!(TemplateCache::open(&path, of(2)).unwrap().get(&facts[0].0).is_none());
+        assert!(TemplateCache::open(&path, of(2), None).unwrap().get(&facts[0].0).is_none());
         let renamed = FactsOf { measures: vec!["a".into(), "c".into()], ..of(1) };
         filled(&path);
-        assert!(TemplateCache::open(&path, renamed).unwrap().get(&facts[0].0).is_none());
+        assert!(TemplateCache::open(&path, renamed, None).unwrap().get(&facts[0].0).is_none());
         let revised = FactsOf { revision: [6; 32], ..of(1) };
         filled(&path);
-        assert!(TemplateCache::open(&path, revised).unwrap().get(&facts[0].0).is_none());
+        assert!(TemplateCache::open(&path, revised, None).unwrap().get(&facts[0].0).is_none());
     }
 }

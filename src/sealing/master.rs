@@ -124,6 +124,12 @@ impl MasterKey {
         line::written(PREFIX, bytes.as_slice())
     }
 
+    /// A key of its own for what is sealed outside the key store: HMAC-SHA-256 of the purpose under this one.
+    pub fn derived(&self, purpose: &str) -> Secret {
+        let digest = Zeroizing::new(self.digest(format!("chinhchu derived key v1: {purpose}").as_bytes()));
+        Secret::copied(&digest)
+    }
+
     /// What it is told from others by: the first bytes of HMAC-SHA-256 under it.
     pub fn id(&self) -> KeyId {
         KeyId(self.digest(b"chinhchu master key id v1"))
@@ -230,6 +236,15 @@ mod tests {
         let link = folder.path().join("link");
         std::os::unix::fs::symlink(folder.path().join("elsewhere"), &link).unwrap();
         assert_eq!(MasterKey::create(&link).unwrap_err().kind(), io::ErrorKind::AlreadyExists);
+    }
+
+    #[test]
+    fn keys_for_two_purposes_have_nothing_in_common_and_say_nothing_of_their_master() {
+        let derived = |key: &MasterKey, purpose: &str| *key.derived(purpose).bytes();
+        assert_eq!(derived(&key(7), "a"), derived(&key(7), "a"));
+        assert_ne!(derived(&key(7), "a"), derived(&key(7), "b"));
+        assert_ne!(derived(&key(7), "a"), derived(&key(8), "a"));
+        assert_ne!(derived(&key(7), "a")[..8], key(7).id().0);
     }
 
     #[test]

@@ -13,9 +13,24 @@ fn marker() -> Vec<u8> {
     (0..64u8).map(|at| at.wrapping_mul(37) ^ 0xa5).collect()
 }
 
-/// What no dump may have: windows of these bytes.
-fn windows(bytes: &[u8]) -> impl Iterator<Item = &[u8]> {
-    bytes.windows(12)
+/// Length of the parts that are looked for: none is in a dump by chance.
+const PART_BYTES: usize = 12;
+
+/// How many places of a dump hold a part of a secret.
+fn found(dump: &[u8], secret: &[u8]) -> usize {
+    let parts: Vec<&[u8]> = secret.windows(PART_BYTES).collect();
+    // Most places are told by their first two bytes, as dumps are large and this is not optimised.
+    let mut begins = vec![false; 1 << 16];
+    parts.iter().for_each(|part| begins[usize::from(part[0]) << 8 | usize::from(part[1])] = true);
+    let mut places = 0;
+    let mut two = 0;
+    for (at, &byte) in dump.iter().enumerate() {
+        two = (two << 8 | usize::from(byte)) & 0xffff;
+        if begins[two] && at > 0 && dump.get(at - 1..at - 1 + PART_BYTES).is_some_and(|place| parts.contains(&place)) {
+            places += 1;
+        }
+    }
+    places
 }
 
 fn is_there(program: &str) -> bool {
@@ -72,8 +87,7 @@ fn a_dump_that_root_takes_on_purpose_holds_no_key() {
     assert!(child.wait().unwrap().success());
     let Some(dump) = dump else { return };
 
-    let has = |part: &[u8]| dump.windows(part.len()).any(|window| window == part);
-    assert!(has(&marker()), "a dump has what lies in plain memory");
+    assert!(found(&dump, &marker()) > 0, "a dump has what lies in plain memory");
     let key = master.secret().bytes();
     let padded = |pad: u8| key.map(|byte| byte ^ pad);
     let line = master.line();
@@ -85,8 +99,7 @@ fn a_dump_that_root_takes_on_purpose_holds_no_key() {
         ("its inner pad", &padded(0x36)[..]),
         ("its outer pad", &padded(0x5c)[..]),
     ] {
-        let found = windows(secret).filter(|window| has(window)).count();
-        assert_eq!(found, 0, "{what} is in the dump, in {found} parts");
+        assert_eq!(found(&dump, secret), 0, "parts of {what} are in the dump");
     }
 }
 

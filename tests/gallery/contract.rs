@@ -444,6 +444,7 @@ pub fn filters_leave_out_those_they_name_and_nobody_else(gallery: Arc<Gallery>) 
                     province: province.map(Into::into),
                     excluded: excluded.iter().map(|&subject| id(subject)).collect(),
                     claimed: claimed.map(id),
+                    ..Filter::default()
                 };
                 let mut expected = Vec::new();
                 let mut templates = 0;

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use chinhchu::face::{RecipeDigest, Template};
 use chinhchu::gallery::{
-    Attributes, Change, Changes, GalleryError, IndexFilter, NewTemplate, RecordStore, Scope, VectorIndex, Watermark,
+    Attributes, Change, Changes, GalleryError, IndexFilter, NewTemplate, RecordStore, Restricted, Scope, VectorIndex, Watermark,
 };
 use chinhchu::matching::compare;
 
@@ -115,6 +115,7 @@ async fn a_filter_leaves_out_whom_it_names(index: Index) {
     let of = |subject: &str, key, scheme: &str, province| Change::Added {
         subject: id(subject),
         attributes: attributes(scheme, province),
+        restricted: false,
         id: key,
         content: new_template(1),
     };
@@ -129,6 +130,7 @@ async fn a_filter_leaves_out_whom_it_names(index: Index) {
         scheme: scheme.map(Into::into),
         province: province.map(Into::into),
         excluded: excluded.iter().map(|&name| id(name)).collect::<BTreeSet<_>>(),
+        ..IndexFilter::default()
     };
     for (filter, expected, count) in [
         (filter(None, None, &["b", "nobody"]), &["a", "c", "d"][..], 4),
@@ -146,6 +148,18 @@ async fn a_filter_leaves_out_whom_it_names(index: Index) {
     index.apply(changes(2, 5, vec![moves])).await.unwrap();
     assert_eq!(within(&index, 1, 0.5, &filter(Some("health"), Some("01"), &[])).await, ["a"]);
     assert_eq!(index.count(&filter(None, Some("79"), &[])), 1);
+    // One who is restricted passes where restricted ones are asked for, and nowhere else.
+    let attributes = attributes("social", Some("79"));
+    let restricts = Change::Relabelled { subject: id("b"), attributes, restricted: true, templates: vec![2] };
+    index.apply(changes(3, 5, vec![restricts])).await.unwrap();
+    let social = |restricted| IndexFilter { restricted, ..filter(Some("social"), None, &[]) };
+    for (restricted, expected) in [(Restricted::LeftOut, &["d"][..]), (Restricted::Included, &["b", "d"])] {
+        let mut found = within(&index, 1, 0.5, &social(restricted)).await;
+        found.sort_unstable();
+        assert_eq!(found, expected);
+        assert_eq!(index.count(&social(restricted)), expected.len() as u64);
+    }
+    assert_eq!(within(&index, 1, 0.5, &IndexFilter::default()).await.len(), 3);
 }
 
 async fn it_answers_as_of_the_commit_that_is_asked_for_or_not_at_all(index: Index) {

@@ -27,5 +27,6 @@ mod memory;
 mod model;
 mod power;
 mod recipes;
+mod standing;
 mod store_contract;
 mod support;

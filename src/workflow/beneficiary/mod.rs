@@ -40,7 +40,7 @@ mod service;
 mod turns;
 
 pub use cases::{
-    CaseDecision, Cases, ListPage, PAGE_DEFAULT, PAGE_MAX, PageRequest, RepeatedCapture, SubjectCount, SubjectFilter,
+    CaseDecision, Cases, ListPage, PAGE_DEFAULT, PAGE_MAX, PageRequest, RepeatedCapture, StandingFilter, SubjectCount, SubjectFilter,
     SubjectSummary,
 };
 pub use challenge::{ChallengeState, IssuedChallenge};

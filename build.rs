@@ -6,13 +6,14 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::{env, error::Error, fs};
 
-const PROTOS: [&str; 6] = [
+const PROTOS: [&str; 7] = [
     "chinhchu/v1/face.proto",
     "chinhchu/v1/verification.proto",
     "chinhchu/v1/gallery.proto",
     "chinhchu/v1/decision.proto",
     "chinhchu/v1/cases.proto",
     "chinhchu/v1/ledger.proto",
+    "chinhchu/v1/rights.proto",
 ];
 
 /// What goes between two `chinhchu` on one machine: no part of the contract, so
@@ -25,7 +26,7 @@ const LEDGER_PROTO: &str = "chinhchu/ledger/v1/entry.proto";
 /// Messages that carry photos, ids or personal fields: a derived `Debug` would
 /// print them into the first log that formats a request. `service::pb`,
 /// `service::local` and `ledger::entry` give them one that says nothing.
-const PERSONAL: [&str; 56] = [
+const PERSONAL: [&str; 67] = [
     "chinhchu.v1.VerifyRequest",
     "chinhchu.v1.IdentifyRequest",
     "chinhchu.v1.IdentifyResponse",
@@ -75,6 +76,17 @@ const PERSONAL: [&str; 56] = [
     "chinhchu.local.v1.Cleared",
     "chinhchu.local.v1.PairEntry",
     "chinhchu.local.v1.Vouched",
+    "chinhchu.v1.RestrictRequest",
+    "chinhchu.v1.LiftRestrictionRequest",
+    "chinhchu.v1.HoldRequest",
+    "chinhchu.v1.ReleaseHoldRequest",
+    "chinhchu.v1.EraseRequest",
+    "chinhchu.v1.ReportSubjectRequest",
+    "chinhchu.v1.SubjectReport",
+    "chinhchu.v1.StandingEntry",
+    "chinhchu.v1.RecordedBasis",
+    "chinhchu.local.v1.StandingEntry",
+    "chinhchu.local.v1.LegalBasis",
     "chinhchu.v1.ProveRequest",
     "chinhchu.v1.ProveResponse",
     "chinhchu.v1.ListEntriesRequest",

@@ -6,15 +6,16 @@ use super::settings::Settings;
 use super::{Failure, caller, galleries};
 use crate::context::RequestContext;
 use crate::gallery::{
-    ClearedPair, DecisionFilter, DecisionHead, DecisionKey, Gallery, Note, Outcome, PairState, RequestId, SubjectId,
-    Timestamp,
+    ChangeStanding, ClearedPair, DecisionFilter, DecisionHead, DecisionKey, Erase, Gallery, Note, Outcome, PairState,
+    Receipt, RequestId, Requester, StandingAction, StoredTemplate, Subject, SubjectId, Timestamp,
 };
-use crate::service::{Client, SubjectInfo, TemplateInfo};
+use crate::service::{Client, RightsCall, SubjectInfo, TemplateInfo};
 use crate::workflow::beneficiary::{
     CaseDecision, Cases, ClearPairRequest, ListPage, PageRequest, RepeatedCapture, ResolveReferral, ResolvedReferral,
     SubjectCount, SubjectFilter, SubjectSummary,
 };
 use crate::workflow::reason::Reason;
+use crate::workflow::rights::{ErasureOutcome, ErasureRequest, Rights, StandingRequest, SubjectReport};
 use crate::workflow::{CaseRules, NumberIds};
 
 /// Does the work. A server finds out by itself who calls.
@@ -60,6 +61,47 @@ pub(super) struct PairStands {
     pub officers_needed: u32,
 }
 
+/// Whose record is acted on, by whom and why; without who it is where the server knows that.
+pub(super) struct RightsOf {
+    pub subject: SubjectId,
+    pub by: Option<SubjectId>,
+    pub reason: Note,
+    pub request_id: Option<RequestId>,
+}
+
+impl RightsOf {
+    fn call(&self) -> RightsCall<'_> {
+        let Self { subject, by, reason, request_id } = self;
+        RightsCall { request_id: request_id.as_ref(), subject, by: by.as_ref(), reason }
+    }
+
+    fn by(&self) -> Result<SubjectId, Failure> {
+        self.by.clone().ok_or_else(|| Failure::new("--by ID is missing: nothing else says who does it"))
+    }
+}
+
+/// What is told of a record: everything but the values of its templates.
+fn info(of: Subject) -> SubjectInfo {
+    let template = |stored: StoredTemplate| TemplateInfo {
+        id: stored.id,
+        source: stored.content.source,
+        captured_at: stored.content.captured_at,
+        quality: stored.content.quality,
+    };
+    SubjectInfo {
+        templates: of.templates.into_iter().map(template).collect(),
+        id: of.id,
+        attributes: of.attributes,
+        last_verified: of.last_verified,
+        enrolled_at: of.enrolled_at,
+        updated_at: of.updated_at,
+        vouched: of.vouched,
+        enrolled_by: of.enrolled_by,
+        standing: of.standing,
+        legal_bases: of.legal_bases,
+    }
+}
+
 impl CaseRecords {
     /// A gallery that is there, or a server.
     pub(super) async fn open(command: &'static str, settings: &Settings, place: &Place) -> Result<Self, Failure> {
@@ -83,25 +125,7 @@ impl CaseRecords {
         match self {
             Self::Folder { context, .. } => {
                 let found = there(self.cases()?.subject(context, subject).await, &[Reason::SubjectUnknown])?;
-                Ok(found.map(|found| SubjectInfo {
-                    templates: found
-                        .templates
-                        .iter()
-                        .map(|stored| TemplateInfo {
-                            id: stored.id,
-                            source: stored.content.source,
-                            captured_at: stored.content.captured_at,
-                            quality: stored.content.quality,
-                        })
-                        .collect(),
-                    id: found.id,
-                    attributes: found.attributes,
-                    last_verified: found.last_verified,
-                    enrolled_at: found.enrolled_at,
-                    updated_at: found.updated_at,
-                    vouched: found.vouched,
-                    enrolled_by: found.enrolled_by,
-                }))
+                Ok(found.map(info))
             }
             Self::Server(client) => there(client.subject(subject).await, &[Reason::SubjectUnknown]),
         }
@@ -246,6 +270,62 @@ impl CaseRecords {
             }
         };
         Ok(ended.map(|ended| ended.replayed))
+    }
+
+    /// Restricts or holds a record, or ends that; `None` where it is not enrolled.
+    pub(super) async fn change_standing(
+        &self,
+        of: &RightsOf,
+        action: StandingAction,
+    ) -> Result<Option<Receipt>, Failure> {
+        let unknown = [Reason::SubjectUnknown];
+        match self {
+            Self::Server(client) => there(client.change_standing(of.call(), &action).await, &unknown),
+            Self::Folder { context, .. } => {
+                let (subject, by, reason) = (of.subject.clone(), of.by()?, of.reason.clone());
+                let change = ChangeStanding { subject, action, by, reason };
+                let request = StandingRequest { request_id: of.request_id.clone(), change };
+                there(self.rights()?.change_standing(context, request).await, &unknown)
+            }
+        }
+    }
+
+    /// Erases what is kept of a subject; `None` where nothing is.
+    pub(super) async fn erase(
+        &self,
+        of: &RightsOf,
+        requester: Requester,
+        finding_open: bool,
+    ) -> Result<Option<ErasureOutcome>, Failure> {
+        let unknown = [Reason::SubjectUnknown];
+        match self {
+            Self::Server(client) => there(client.erase(of.call(), requester, finding_open).await, &unknown),
+            Self::Folder { context, .. } => {
+                let (subject, by, reason) = (of.subject.clone(), of.by()?, of.reason.clone());
+                let erase = Erase { subject, requester, finding_open, by, reason };
+                let request = ErasureRequest { request_id: of.request_id.clone(), erase };
+                there(self.rights()?.erase(context, request).await, &unknown)
+            }
+        }
+    }
+
+    /// What is kept of a subject; `None` where nothing is.
+    pub(super) async fn report(&self, subject: &SubjectId) -> Result<Option<SubjectReport<SubjectInfo>>, Failure> {
+        let unknown = [Reason::SubjectUnknown];
+        match self {
+            Self::Server(client) => there(client.report(subject).await, &unknown),
+            Self::Folder { context, .. } => {
+                let found = there(self.rights()?.report(context, subject).await, &unknown)?;
+                Ok(found.map(|report| report.map(info)))
+            }
+        }
+    }
+
+    fn rights(&self) -> Result<Rights<'_>, Failure> {
+        match self {
+            Self::Folder { gallery, number_ids, .. } => Ok(Rights::new(gallery, *number_ids)),
+            Self::Server(_) => Err(Failure::new("a server's gallery is not open here; this is a defect of chinhchu")),
+        }
     }
 
     fn cases(&self) -> Result<Cases<'_>, Failure> {

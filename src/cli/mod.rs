@@ -57,6 +57,7 @@ pub mod keys;
 pub mod ledger;
 pub mod models;
 pub mod remove;
+mod rights;
 pub mod serve;
 pub mod subject;
 pub mod verify;

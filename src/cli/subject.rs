@@ -1,16 +1,17 @@
 //! `chinhchu subject`: who is enrolled, and what is kept of one subject. Never a template's values.
 
-use clap::{Args, Subcommand};
+use clap::{Args, Subcommand, ValueEnum};
 use serde::Serialize;
 
 use super::backend::GalleryArgs;
 use super::case_records::CaseRecords;
 use super::listing::{self, Entry, ListArgs};
+use super::rights;
 use super::settings::Settings;
 use super::{Exit, Failure, GlobalArgs, Outcome, date, options, outcome, print, runtime};
 use crate::gallery::{Attributes, Source, SubjectId};
 use crate::service::SubjectInfo;
-use crate::workflow::beneficiary::{SubjectCount, SubjectFilter, SubjectSummary};
+use crate::workflow::beneficiary::{StandingFilter, SubjectCount, SubjectFilter, SubjectSummary};
 
 const EXAMPLES: &str = "\
 Examples:
@@ -18,12 +19,24 @@ Examples:
   chinhchu subject list --server http://127.0.0.1:50051 --all --json
   chinhchu subject show person-1 --data people
   chinhchu subject count --data people --scheme health
+  chinhchu subject list --data people --standing erasure-ready
+  chinhchu subject report person-1 --data people
+  chinhchu subject restrict person-1 --data people --by A-2 --requester person \\
+    --reason 'says that the photo is of another'
+  chinhchu subject hold person-1 VKS-2026-12 --data people --by A-2 --reason 'order of the court'
+  chinhchu subject erase person-1 --data people --by R-1 --requester person --reason 'consent withdrawn'
 
 Subjects are listed in byte order of their ids. What is shown is what is kept beside the
 face: schemes, province, unit, when each scheme was last verified, who enrolled and who
 vouched, and of each template its source, time and quality. No model pack is needed.
 
-Exit code: 0 found or counted, 1 nothing found, 2 the gallery cannot be used or wrong usage.";
+A restricted record is in no 1:N search, and a decision about it goes to an officer. A legal
+hold keeps a record from being removed, replaced or erased. `erase` takes away everything that
+is kept; where a referral waits, a hold is on the record or --finding-open is given, the record
+is restricted instead, and `erase` again does it later. docs/rights.md tells more.
+
+Exit code: 0 found, counted or done; 1 nothing found, nothing to lift or release, or the
+erasure waits; 2 the gallery cannot be used or wrong usage.";
 
 /// What was typed.
 #[derive(Debug, Args)]
@@ -44,6 +57,24 @@ enum SubjectAction {
     /// Count subjects and their templates
     #[command(after_help = EXAMPLES)]
     Count(SubjectCountArgs),
+    /// Restrict a record
+    #[command(after_help = EXAMPLES)]
+    Restrict(rights::RestrictArgs),
+    /// End a restriction, and withdraw an erasure that waits
+    #[command(after_help = EXAMPLES)]
+    Lift(rights::LiftArgs),
+    /// Put a legal hold on a record
+    #[command(after_help = EXAMPLES)]
+    Hold(rights::HoldArgs),
+    /// End a legal hold
+    #[command(after_help = EXAMPLES)]
+    Release(rights::HoldArgs),
+    /// Erase everything that is kept of a subject, or restrict the record until that can be
+    #[command(after_help = EXAMPLES)]
+    Erase(rights::EraseArgs),
+    /// Tell what is kept of a person, why, and who looked at it
+    #[command(after_help = EXAMPLES)]
+    Report(rights::ReportArgs),
 }
 
 #[derive(Debug, Args)]
@@ -60,10 +91,34 @@ struct FilterArgs {
 struct SubjectListArgs {
     #[command(flatten)]
     filter: FilterArgs,
+    /// Only records that stand so
+    #[arg(long, value_enum, value_name = "STANDING")]
+    standing: Option<StandingArg>,
     #[command(flatten)]
     list: ListArgs,
     #[command(flatten)]
     gallery: GalleryArgs,
+}
+
+/// How records stand, as typed; the variants are [`StandingFilter`]'s.
+// They have no doc comments: clap would make a paragraph of each.
+#[derive(Debug, Clone, Copy, ValueEnum)]
+enum StandingArg {
+    Restricted,
+    Held,
+    ErasureWaits,
+    ErasureReady,
+}
+
+impl From<StandingArg> for StandingFilter {
+    fn from(typed: StandingArg) -> Self {
+        match typed {
+            StandingArg::Restricted => Self::Restricted,
+            StandingArg::Held => Self::Held,
+            StandingArg::ErasureWaits => Self::ErasureWaits,
+            StandingArg::ErasureReady => Self::ErasureReady,
+        }
+    }
 }
 
 #[derive(Debug, Args)]
@@ -100,18 +155,24 @@ pub fn run(global: &GlobalArgs, args: SubjectArgs) -> Outcome {
         SubjectAction::List(args) => runtime::block_on(list(&settings, args)),
         SubjectAction::Show(args) => runtime::block_on(show(&settings, args)),
         SubjectAction::Count(args) => runtime::block_on(count(&settings, args)),
+        SubjectAction::Restrict(args) => runtime::block_on(rights::restrict(&settings, args)),
+        SubjectAction::Lift(args) => runtime::block_on(rights::lift(&settings, args)),
+        SubjectAction::Hold(args) => runtime::block_on(rights::hold(&settings, args)),
+        SubjectAction::Release(args) => runtime::block_on(rights::release(&settings, args)),
+        SubjectAction::Erase(args) => runtime::block_on(rights::erase(&settings, args)),
+        SubjectAction::Report(args) => runtime::block_on(rights::report(&settings, args)),
     }
 }
 
 impl From<FilterArgs> for SubjectFilter {
     fn from(args: FilterArgs) -> Self {
-        Self { scheme: args.scheme, province: args.province }
+        Self { scheme: args.scheme, province: args.province, standing: None }
     }
 }
 
 async fn list(settings: &Settings, args: SubjectListArgs) -> Outcome {
     let records = CaseRecords::open("subject/list", settings, &args.gallery.place(settings)?).await?;
-    let filter = SubjectFilter::from(args.filter);
+    let filter = SubjectFilter { standing: args.standing.map(Into::into), ..args.filter.into() };
     let page = async |page| records.subjects(&filter, page).await;
     listing::print(&args.list, "subjects", "no such subject is enrolled", page).await
 }
@@ -125,6 +186,9 @@ struct SubjectListed<'a> {
     templates: usize,
     enrolled_at: String,
     updated_at: String,
+    restricted: bool,
+    holds: usize,
+    erasure_waits: bool,
 }
 
 /// What is known beside the face.
@@ -157,12 +221,13 @@ impl<'a> AttributesShown<'a> {
 impl Entry for SubjectSummary {
     fn line(&self) -> String {
         format!(
-            "{}  templates {}{}  enrolled {}  changed {}",
+            "{}  templates {}{}  enrolled {}  changed {}{}",
             outcome::one_line(self.subject.as_str()),
             self.templates,
             AttributesShown::of(&self.attributes).text(),
             date::shown(self.enrolled_at),
             date::shown(self.updated_at),
+            self.standing(),
         )
     }
 
@@ -173,7 +238,20 @@ impl Entry for SubjectSummary {
             templates: self.templates,
             enrolled_at: date::shown(self.enrolled_at),
             updated_at: date::shown(self.updated_at),
+            restricted: self.restricted,
+            holds: self.holds,
+            erasure_waits: self.erasure_waits,
         }
+    }
+}
+
+impl SubjectSummary {
+    /// `  restricted  holds 1  erasure waits`, as far as it is so.
+    fn standing(&self) -> String {
+        let holds = (self.holds > 0).then(|| format!("  holds {}", self.holds)).unwrap_or_default();
+        let restricted = if self.restricted { "  restricted" } else { "" };
+        let waits = if self.erasure_waits { "  erasure waits" } else { "" };
+        format!("{restricted}{holds}{waits}")
     }
 }
 
@@ -193,6 +271,12 @@ struct SubjectShown<'a> {
     vouched: Vec<VouchShown<'a>>,
     /// Who enrolled any of its templates, as far as they were named.
     enrolled_by: Vec<&'a SubjectId>,
+    /// Whether it is restricted.
+    restricted: bool,
+    /// What was said of how the record stands, oldest first.
+    standing: Vec<rights::StandingShown<'a>>,
+    /// Legal bases of its enrolments, oldest first.
+    legal_bases: Vec<rights::BasisShown<'a>>,
 }
 
 #[derive(Serialize)]
@@ -262,6 +346,9 @@ fn shown(of: &SubjectInfo) -> SubjectShown<'_> {
             })
             .collect(),
         enrolled_by: of.enrolled_by.iter().collect(),
+        restricted: of.standing.is_restricted(),
+        standing: of.standing.entries.iter().map(rights::StandingShown::of).collect(),
+        legal_bases: of.legal_bases.iter().map(rights::BasisShown::of).collect(),
     }
 }
 
@@ -301,6 +388,15 @@ fn text(of: &SubjectShown<'_>) -> String {
             vouch.templates.iter().map(u64::to_string).collect::<Vec<_>>().join(", "),
             outcome::one_line(vouch.reason),
         );
+    }
+    for basis in &of.legal_bases {
+        text += &format!("\nlegal basis  {}  {}", basis.at, outcome::one_line(basis.legal_basis));
+    }
+    if of.restricted {
+        text += "\nrestricted";
+    }
+    for entry in &of.standing {
+        text += &format!("\n{}", entry.line());
     }
     text
 }

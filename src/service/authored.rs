@@ -107,6 +107,22 @@ impl Authored for pb::ClearPairRequest {
     }
 }
 
+/// Requests about how records stand: done in the caller's own name. A machine does it in its own,
+/// in nobody else's.
+macro_rules! in_own_name {
+    ($($message:ident)*) => {
+        $(impl Authored for pb::$message {
+            fn author(&mut self, by: &Call) -> Result<(), Refusal> {
+                match by.context.principal() {
+                    Principal::Machine { name } => own(&mut self.by_id, name, "by_id"),
+                    _ => own_id(&mut self.by_id, by, "by_id"),
+                }
+            }
+        })*
+    };
+}
+in_own_name!(RestrictRequest LiftRestrictionRequest HoldRequest ReleaseHoldRequest EraseRequest);
+
 impl Authored for pb::UnclearPairRequest {
     fn author(&mut self, by: &Call) -> Result<(), Refusal> {
         // An auditor may be a machine: it ends a clearing in its own name, in nobody else's.

@@ -15,6 +15,7 @@ use crate::workflow::beneficiary::{
     UnclearPairRequest,
 };
 use crate::workflow::ledger::{EntryFilter, Noted, ProofOf, ProvenEntry, SignedLedger};
+use crate::workflow::rights::{ErasureOutcome, ErasureRequest, StandingRequest, SubjectReport};
 use crate::workflow::{
     AssessOutcome, Engine, EnrolOutcome, EnrolRequest, IdentifyOutcome, IdentifyRequest, Kind, VerifyOutcome,
     VerifyRequest, WorkflowError,
@@ -125,6 +126,28 @@ pub trait Backend: Send + Sync + 'static {
         context: &RequestContext,
         filter: SubjectFilter,
     ) -> Result<SubjectCount, WorkflowError>;
+    /// Restricts or holds a record, or ends that.
+    async fn change_standing(
+        &self,
+        context: &RequestContext,
+        request: StandingRequest,
+    ) -> Result<Receipt, WorkflowError> {
+        let (_, _) = (context, request);
+        Err(WorkflowError::NoGallery)
+    }
+
+    /// Erases what is kept of a subject, or restricts the record.
+    async fn erase(&self, context: &RequestContext, request: ErasureRequest) -> Result<ErasureOutcome, WorkflowError> {
+        let (_, _) = (context, request);
+        Err(WorkflowError::NoGallery)
+    }
+
+    /// What is kept of a subject, and who looked.
+    async fn report(&self, context: &RequestContext, subject: &SubjectId) -> Result<SubjectReport, WorkflowError> {
+        let (_, _) = (context, subject);
+        Err(WorkflowError::NoGallery)
+    }
+
     /// Checks that it can serve at present. It is asked every few seconds for the health
     /// service, so it must be cheap.
     async fn ready(&self) -> Result<(), WorkflowError>;
@@ -304,6 +327,22 @@ impl Backend for Engine {
             Ok(_) | Err(WorkflowError::NoGallery) => Ok(()),
             Err(error) => Err(error),
         }
+    }
+
+    async fn change_standing(
+        &self,
+        context: &RequestContext,
+        request: StandingRequest,
+    ) -> Result<Receipt, WorkflowError> {
+        self.rights()?.change_standing(context, request).await
+    }
+
+    async fn erase(&self, context: &RequestContext, request: ErasureRequest) -> Result<ErasureOutcome, WorkflowError> {
+        self.rights()?.erase(context, request).await
+    }
+
+    async fn report(&self, context: &RequestContext, subject: &SubjectId) -> Result<SubjectReport, WorkflowError> {
+        self.rights()?.report(context, subject).await
     }
 
     async fn prove(&self, context: &RequestContext, of: ProofOf) -> Result<ProvenEntry, WorkflowError> {

@@ -1,6 +1,9 @@
 //! A client of the service, in the types of the use cases.
 
 mod as_caller;
+mod rights;
+
+pub use self::rights::RightsCall;
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -16,12 +19,13 @@ use super::pb::beneficiary_client::BeneficiaryClient;
 use super::pb::cases_client::CasesClient;
 use super::pb::gallery_client::GalleryClient;
 use super::pb::ledger_client::LedgerClient;
+use super::pb::rights_client::RightsClient;
 use super::pb::verification_client::VerificationClient;
 use super::token_file::TokenFile;
 use super::{ClientError, ClientOptions, ServeOptions, client_tls};
 use crate::gallery::{
-    Attributes, ClearedPair, DecisionFilter, DecisionHead, PairState, Receipt, RequestId, Source, SubjectId, Timestamp,
-    Vouched,
+    Attributes, ClearedPair, DecisionFilter, DecisionHead, PairState, Receipt, RecordedBasis, RequestId, Source,
+    Standing, SubjectId, Timestamp, Vouched,
 };
 use crate::ledger::verify::Leaf;
 use crate::workflow::beneficiary::{
@@ -75,6 +79,10 @@ pub struct SubjectInfo {
     pub vouched: Vec<Vouched>,
     /// Who enrolled any of its templates, as far as requests named them.
     pub enrolled_by: Vec<SubjectId>,
+    /// What is said of how the record stands.
+    pub standing: Standing,
+    /// The legal bases of its enrolments, where they were given, oldest first.
+    pub legal_bases: Vec<RecordedBasis>,
 }
 
 /// What a server says of a pair it cleared.
@@ -135,6 +143,7 @@ pub struct Client {
     beneficiary: BeneficiaryClient<WithToken>,
     cases: CasesClient<WithToken>,
     ledger: LedgerClient<WithToken>,
+    rights: RightsClient<WithToken>,
     deadline: Duration,
 }
 
@@ -174,7 +183,8 @@ impl Client {
             gallery: GalleryClient::new(channel.clone()),
             beneficiary: BeneficiaryClient::new(channel.clone()),
             cases: CasesClient::new(channel.clone()),
-            ledger: LedgerClient::new(channel),
+            ledger: LedgerClient::new(channel.clone()),
+            rights: RightsClient::new(channel),
             deadline: ServeOptions::default().deadline_max,
         })
     }
@@ -388,6 +398,7 @@ impl Client {
             province: filter.province.unwrap_or_default(),
             page_size: convert::wire_size(&page),
             page_token: page.token,
+            standing: convert::wire_standing_filter(filter.standing),
         });
         Ok(convert::subjects_page(self.gallery.clone().list_subjects(request).await?.into_inner())?)
     }

@@ -156,7 +156,7 @@ impl pb::gallery_server::Gallery for Handlers {
         let call = Call::of(&request)?;
         let refused = refuse(&call, FieldNames::GALLERY);
         let request = request.into_inner();
-        let filter = convert::subject_filter(request.scheme, request.province);
+        let filter = convert::subject_filter(request.scheme, request.province, request.standing).map_err(&refused)?;
         let page = convert::page(request.page_size, request.page_token);
         let found = self.backend.subjects(&call.context, filter, &page).await.map_err(&refused)?;
         Ok(answer(&call, found))
@@ -169,7 +169,7 @@ impl pb::gallery_server::Gallery for Handlers {
         let call = Call::of(&request)?;
         let refused = refuse(&call, FieldNames::GALLERY);
         let request = request.into_inner();
-        let filter = convert::subject_filter(request.scheme, request.province);
+        let filter = convert::subject_filter(request.scheme, request.province, 0).map_err(&refused)?;
         let count = self.backend.count_subjects(&call.context, filter).await.map_err(&refused)?;
         Ok(answer(&call, count))
     }
@@ -303,6 +303,66 @@ impl pb::cases_server::Cases for Handlers {
         let request = convert::unclear_pair(authored(&call, request)?).map_err(&refused)?;
         let outcome = self.backend.unclear_pair(&call.context, request).await.map_err(&refused)?;
         Ok(answer(&call, outcome))
+    }
+}
+
+#[tonic::async_trait]
+impl pb::rights_server::Rights for Handlers {
+    async fn restrict(&self, request: Request<pb::RestrictRequest>) -> Result<Response<pb::StandingResponse>, Status> {
+        let call = Call::of(&request)?;
+        let refused = refuse(&call, FieldNames::BENEFICIARY);
+        let request = convert::restrict(authored(&call, request)?).map_err(&refused)?;
+        let receipt = self.backend.change_standing(&call.context, request).await.map_err(&refused)?;
+        Ok(answer(&call, receipt))
+    }
+
+    async fn lift_restriction(
+        &self,
+        request: Request<pb::LiftRestrictionRequest>,
+    ) -> Result<Response<pb::StandingResponse>, Status> {
+        let call = Call::of(&request)?;
+        let refused = refuse(&call, FieldNames::BENEFICIARY);
+        let request = convert::lift(authored(&call, request)?).map_err(&refused)?;
+        let receipt = self.backend.change_standing(&call.context, request).await.map_err(&refused)?;
+        Ok(answer(&call, receipt))
+    }
+
+    async fn hold(&self, request: Request<pb::HoldRequest>) -> Result<Response<pb::StandingResponse>, Status> {
+        let call = Call::of(&request)?;
+        let refused = refuse(&call, FieldNames::BENEFICIARY);
+        let request = convert::hold(authored(&call, request)?).map_err(&refused)?;
+        let receipt = self.backend.change_standing(&call.context, request).await.map_err(&refused)?;
+        Ok(answer(&call, receipt))
+    }
+
+    async fn release_hold(
+        &self,
+        request: Request<pb::ReleaseHoldRequest>,
+    ) -> Result<Response<pb::StandingResponse>, Status> {
+        let call = Call::of(&request)?;
+        let refused = refuse(&call, FieldNames::BENEFICIARY);
+        let request = convert::release(authored(&call, request)?).map_err(&refused)?;
+        let receipt = self.backend.change_standing(&call.context, request).await.map_err(&refused)?;
+        Ok(answer(&call, receipt))
+    }
+
+    async fn erase(&self, request: Request<pb::EraseRequest>) -> Result<Response<pb::EraseResponse>, Status> {
+        let call = Call::of(&request)?;
+        let refused = refuse(&call, FieldNames::BENEFICIARY);
+        let request = convert::erase(authored(&call, request)?).map_err(&refused)?;
+        let outcome = self.backend.erase(&call.context, request).await.map_err(&refused)?;
+        Ok(answer(&call, outcome))
+    }
+
+    async fn report_subject(
+        &self,
+        request: Request<pb::ReportSubjectRequest>,
+    ) -> Result<Response<pb::SubjectReport>, Status> {
+        let call = Call::of(&request)?;
+        let refused = refuse(&call, FieldNames::BENEFICIARY);
+        let subject = convert::subject_id(request.into_inner().subject_id).map_err(&refused)?;
+        let report = self.backend.report(&call.context, &subject).await.map_err(&refused)?;
+        Ok(answer(&call, report))
     }
 }
 

@@ -33,6 +33,12 @@ pub(super) enum Method {
     Prove,
     GetCheckpoint,
     ListEntries,
+    Restrict,
+    LiftRestriction,
+    Hold,
+    ReleaseHold,
+    Erase,
+    ReportSubject,
     HealthCheck,
     HealthWatch,
     Reflection,
@@ -107,7 +113,7 @@ const fn public(method: Method, path: &'static str) -> Row {
 /// Every method, in the order of [`Method`], with the roles that may call it and what each of them
 /// reaches.
 #[rustfmt::skip]
-pub(super) static TABLE: [Row; 26] = {
+pub(super) static TABLE: [Row; 32] = {
     use Admittance::{Exempt, Place, Turn};
     use Effect::{Read, Write};
     use Priority::{Enrolment, Identification, Verification};
@@ -152,6 +158,18 @@ pub(super) static TABLE: [Row; 26] = {
         row(Method::GetCheckpoint,     "/chinhchu.v1.Ledger/GetCheckpoint",          Read,  Place,
             &[(Workflow, All), (Officer, All), (Auditor, All), (Operator, All)]),
         row(Method::ListEntries,       "/chinhchu.v1.Ledger/ListEntries",            Read,  Place, &[(Auditor, All)]),
+        row(Method::Restrict,          "/chinhchu.v1.Rights/Restrict",               Write, Place,
+            &[(Officer, Own), (Auditor, All)]),
+        // Whose restriction ends is paid again, and is no longer erased: no office that pays says so.
+        row(Method::LiftRestriction,   "/chinhchu.v1.Rights/LiftRestriction",        Write, Place, &[(Auditor, All)]),
+        row(Method::Hold,              "/chinhchu.v1.Rights/Hold",                   Write, Place,
+            &[(Officer, Own), (Auditor, All)]),
+        row(Method::ReleaseHold,       "/chinhchu.v1.Rights/ReleaseHold",            Write, Place, &[(Auditor, All)]),
+        // Who releases a hold does not erase, and who erases releases none: so no one role destroys
+        // evidence. A registrar removes records already.
+        row(Method::Erase,             "/chinhchu.v1.Rights/Erase",                  Write, Place, &[(Registrar, All)]),
+        row(Method::ReportSubject,     "/chinhchu.v1.Rights/ReportSubject",          Read,  Place,
+            &[(Officer, Own), (Auditor, All)]),
         public(Method::HealthCheck,    "/grpc.health.v1.Health/Check"),
         public(Method::HealthWatch,    "/grpc.health.v1.Health/Watch"),
         row(Method::Reflection,        "/grpc.reflection.v1.ServerReflection/ServerReflectionInfo",      Read, Exempt,

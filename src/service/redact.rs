@@ -47,7 +47,7 @@ macro_rules! whole {
 whole!(
     NewChallengeResponse RemoveResponse CountSubjectsResponse ListSubjectsResponse BulkEnrollResponse ResolveReferralResponse
     ClearPairResponse ListDecisionsResponse ListReferralsResponse ListClearedPairsResponse UnclearPairResponse
-    GetCheckpointResponse
+    GetCheckpointResponse StandingResponse EraseResponse
 );
 
 impl Redact for pb::VerifyResponse {
@@ -166,6 +166,8 @@ impl Redact for pb::Subject {
             updated_at: _,
             vouched: _,
             enrolled_by: _,
+            standing: _,
+            legal_bases: _,
         } = self;
         for template in templates {
             let pb::TemplateInfo { id: _, source: _, captured_at: _, quality } = template;
@@ -173,6 +175,12 @@ impl Redact for pb::Subject {
                 clear!(quality);
             }
         }
+    }
+}
+
+impl Redact for pb::SubjectReport {
+    fn redact(&mut self, fields: Fields) {
+        self.subject.redact(fields);
     }
 }
 

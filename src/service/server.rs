@@ -25,6 +25,7 @@ use super::pb::beneficiary_server::BeneficiaryServer;
 use super::pb::cases_server::CasesServer;
 use super::pb::gallery_server::GalleryServer;
 use super::pb::ledger_server::LedgerServer;
+use super::pb::rights_server::RightsServer;
 use super::pb::verification_server::VerificationServer;
 use super::shared::Shared;
 use super::tls;
@@ -164,6 +165,7 @@ pub(super) fn router(
     let beneficiary = BeneficiaryServer::from_arc(Arc::clone(&handlers)).max_decoding_message_size(bytes_max);
     let cases = CasesServer::from_arc(Arc::clone(&handlers)).max_decoding_message_size(bytes_max);
     let ledger = LedgerServer::from_arc(Arc::clone(&handlers)).max_decoding_message_size(bytes_max);
+    let rights = RightsServer::from_arc(Arc::clone(&handlers)).max_decoding_message_size(bytes_max);
     let gallery = GalleryServer::from_arc(handlers).max_decoding_message_size(bytes_max);
     Ok(Server::builder()
         .http2_keepalive_interval(Some(options.keepalive))
@@ -178,6 +180,7 @@ pub(super) fn router(
         .add_service(cases)
         .add_service(gallery)
         .add_service(ledger)
+        .add_service(rights)
         .add_service(health)
         .add_service(reflection()?.build_v1()?)
         .add_service(reflection()?.build_v1alpha()?))
@@ -199,6 +202,7 @@ async fn set_health(health: &HealthReporter, status: ServingStatus) {
         BeneficiaryServer::<Handlers>::NAME,
         CasesServer::<Handlers>::NAME,
         LedgerServer::<Handlers>::NAME,
+        RightsServer::<Handlers>::NAME,
     ];
     for service in services {
         health.set_service_status(service, status).await;

@@ -28,5 +28,6 @@ mod model;
 mod power;
 mod recipes;
 mod sealed;
+mod standing;
 mod store_contract;
 mod support;

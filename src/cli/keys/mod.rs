@@ -1,7 +1,8 @@
-//! `chinhchu keys`: the master key ([`master`]); a test authority, certificates of servers and clients,
+//! `chinhchu keys`: the master key ([`master`]) and what is sealed under it ([`store`]); a test authority, certificates of servers and clients,
 //! and their revocation.
 
 mod master;
+mod store;
 
 use std::fs::OpenOptions;
 use std::io::{ErrorKind, Write};
@@ -13,6 +14,7 @@ use clap::{Args, Subcommand};
 use serde::Serialize;
 
 use self::master::{ExportArgs, MasterIdArgs, NewMasterArgs, RestoreArgs};
+use self::store::{SealArgs, StoreArgs};
 use super::{Exit, Failure, GlobalArgs, Outcome, print, runtime};
 use crate::access::{check_dns, check_uri};
 use crate::private::{self, Readers};
@@ -86,6 +88,15 @@ enum KeysAction {
     /// Print what the master key is told from others by
     #[command(after_help = master::EXAMPLES)]
     MasterId(MasterIdArgs),
+    /// Seal a gallery that lies in the clear
+    #[command(after_help = store::EXAMPLES)]
+    Seal(SealArgs),
+    /// Change the master key
+    #[command(after_help = store::EXAMPLES)]
+    Rotate(StoreArgs),
+    /// Say how the key store stands
+    #[command(after_help = store::EXAMPLES)]
+    Status(StoreArgs),
 }
 
 #[derive(Debug, Args)]
@@ -193,6 +204,9 @@ pub fn run(global: &GlobalArgs, args: KeysArgs) -> Outcome {
         KeysAction::Export(args) => master::export(global, &args),
         KeysAction::Restore(args) => master::restore(&args),
         KeysAction::MasterId(args) => master::tell_id(global, &args),
+        KeysAction::Seal(args) => store::seal(global, args),
+        KeysAction::Rotate(args) => store::rotate(global, args),
+        KeysAction::Status(args) => store::status(global, args),
     }
 }
 

@@ -9,8 +9,8 @@ use crate::gallery::{
 };
 use crate::service::pb;
 use crate::workflow::beneficiary::{
-    CaseDecision, ClearPairRequest, ListPage, PageRequest, PairChange, RepeatedCapture, SubjectCount, SubjectFilter,
-    SubjectSummary, UnclearPairRequest,
+    CaseDecision, ClearPairRequest, ListPage, PageRequest, PairChange, RepeatedCapture, StandingFilter, SubjectCount,
+    SubjectFilter, SubjectSummary, UnclearPairRequest,
 };
 use crate::workflow::{Field, WorkflowError};
 
@@ -334,8 +334,34 @@ impl TryFrom<pb::UnclearPairResponse> for PairChange {
 }
 
 /// Which subjects are asked for.
-pub(in crate::service) fn subject_filter(scheme: String, province: String) -> SubjectFilter {
-    SubjectFilter { scheme: named(scheme), province: named(province) }
+///
+/// # Errors
+/// [`WorkflowError::OutOfRange`] for a standing that this server does not know.
+pub(in crate::service) fn subject_filter(
+    scheme: String,
+    province: String,
+    standing: i32,
+) -> Result<SubjectFilter, WorkflowError> {
+    let standing = match pb::StandingFilter::try_from(standing) {
+        Ok(pb::StandingFilter::Unspecified) => None,
+        Ok(pb::StandingFilter::Restricted) => Some(StandingFilter::Restricted),
+        Ok(pb::StandingFilter::Held) => Some(StandingFilter::Held),
+        Ok(pb::StandingFilter::ErasureWaits) => Some(StandingFilter::ErasureWaits),
+        Ok(pb::StandingFilter::ErasureReady) => Some(StandingFilter::ErasureReady),
+        Err(_) => return Err(out_of_range(Field::Named("standing"), "it is none this server knows")),
+    };
+    Ok(SubjectFilter { scheme: named(scheme), province: named(province), standing })
+}
+
+/// How the records stand that a request lists.
+pub(in crate::service) fn wire_standing_filter(standing: Option<StandingFilter>) -> i32 {
+    i32::from(match standing {
+        None => pb::StandingFilter::Unspecified,
+        Some(StandingFilter::Restricted) => pb::StandingFilter::Restricted,
+        Some(StandingFilter::Held) => pb::StandingFilter::Held,
+        Some(StandingFilter::ErasureWaits) => pb::StandingFilter::ErasureWaits,
+        Some(StandingFilter::ErasureReady) => pb::StandingFilter::ErasureReady,
+    })
 }
 
 impl From<ListPage<SubjectSummary>> for pb::ListSubjectsResponse {
@@ -346,6 +372,9 @@ impl From<ListPage<SubjectSummary>> for pb::ListSubjectsResponse {
             templates: u32::try_from(one.templates).unwrap_or(u32::MAX),
             enrolled_at: Some(to_wire(one.enrolled_at)),
             updated_at: Some(to_wire(one.updated_at)),
+            restricted: one.restricted,
+            holds: u32::try_from(one.holds).unwrap_or(u32::MAX),
+            erasure_waits: one.erasure_waits,
         };
         Self {
             subjects: page.entries.into_iter().map(summary).collect(),
@@ -365,6 +394,9 @@ pub(in crate::service) fn subjects_page(
             templates: one.templates as usize,
             enrolled_at: time(one.enrolled_at, "enrolled_at")?,
             updated_at: time(one.updated_at, "updated_at")?,
+            restricted: one.restricted,
+            holds: one.holds as usize,
+            erasure_waits: one.erasure_waits,
         })
     };
     let entries = response.subjects.into_iter().map(summary).collect::<Result<_, _>>()?;

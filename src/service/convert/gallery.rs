@@ -3,10 +3,11 @@
 use prost_types::Timestamp as WireTime;
 
 use super::face::reports;
+use super::rights::{recorded_basis, standing_entry, wire_basis, wire_standing};
 use super::{BadAnswer, present};
 use crate::gallery::{
-    Attributes, EnrolMode, LegalBasis, Note, Receipt, RequestId, Scheme, Source, Subject, SubjectId, Timestamp, Vouch,
-    Vouched,
+    Attributes, EnrolMode, LegalBasis, Note, Receipt, RequestId, Scheme, Source, Standing, Subject, SubjectId,
+    Timestamp, Vouch, Vouched,
 };
 use crate::service::client::{SubjectInfo, TemplateInfo};
 use crate::service::pb;
@@ -189,6 +190,8 @@ impl From<Subject> for pb::Subject {
                 })
                 .collect(),
             enrolled_by: subject.enrolled_by.iter().map(|by| by.as_str().to_owned()).collect(),
+            standing: subject.standing.entries.into_iter().map(wire_standing).collect(),
+            legal_bases: subject.legal_bases.into_iter().map(wire_basis).collect(),
         }
     }
 }
@@ -234,6 +237,8 @@ pub(in crate::service) fn subject_info(subject: pb::Subject) -> Result<SubjectIn
             .into_iter()
             .map(|by| SubjectId::new(by).map_err(|_| BadAnswer("enrolled_by")))
             .collect::<Result<_, _>>()?,
+        standing: Standing { entries: subject.standing.into_iter().map(standing_entry).collect::<Result<_, _>>()? },
+        legal_bases: subject.legal_bases.into_iter().map(recorded_basis).collect::<Result<_, _>>()?,
     })
 }
 

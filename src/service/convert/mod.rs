@@ -7,16 +7,18 @@ mod evidence;
 mod face;
 mod gallery;
 mod ledger;
+mod rights;
 mod verification;
 
 pub(super) use cases::{
     decisions_page, get_decision, list_decisions, list_pairs, list_repeated_captures, page, pairs_page,
     repeated_captures_page, subject_filter, subjects_page, unclear_pair, wire_list_decisions, wire_size,
-    wire_unclear_pair,
+    wire_standing_filter, wire_unclear_pair,
 };
 pub(super) use decision::{beneficiary_request, clear_pair, cleared, resolve_referral, resolved_referral, transaction};
 pub(super) use gallery::{enrol_request, request_id, subject_id, subject_info, to_wire};
 pub(super) use ledger::{entries_page, list_entries, prove, proven, signed, wire_list_entries, wire_prove};
+pub(super) use rights::{erase, hold, lift, release, restrict, subject_report, wire_erase, wire_restrict};
 pub(super) use verification::{assess_request, identify_request, verify_request};
 
 /// A field of an answer, by its name, is missing or has a value that this client does not know.

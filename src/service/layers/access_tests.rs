@@ -39,6 +39,12 @@ UnclearPair: officer auditor
 Prove: workflow officer auditor
 GetCheckpoint: workflow officer auditor operator
 ListEntries: auditor
+Restrict: officer auditor
+LiftRestriction: auditor
+Hold: officer auditor
+ReleaseHold: auditor
+Erase: registrar
+ReportSubject: officer auditor
 Check: anyone
 Watch: anyone
 ServerReflectionInfo: operator

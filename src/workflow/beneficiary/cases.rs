@@ -7,7 +7,7 @@ use super::{BeneficiaryOutcome, CaptureSeen, ReasonCode, Scheme};
 use crate::context::RequestContext;
 use crate::gallery::{
     Attributes, ClearedPair, DecisionFilter, DecisionHead, DecisionKey, Filter, Gallery, GalleryError, IndexFilter,
-    Look, PairState, ReadSet, RequestId, Restricted, Subject, SubjectHead, SubjectId, Timestamp,
+    Look, PairState, ReadSet, RequestId, Restricted, Standing, Subject, SubjectHead, SubjectId, Timestamp,
 };
 use crate::ledger::entry::Kind;
 use crate::workflow::identify::checked;
@@ -76,6 +76,32 @@ pub struct SubjectFilter {
     pub scheme: Option<String>,
     /// If set, only subjects of this province.
     pub province: Option<String>,
+    /// If set, only records that stand so.
+    pub standing: Option<StandingFilter>,
+}
+
+/// How records stand that are listed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum StandingFilter {
+    /// They are restricted, or their erasure was asked for.
+    Restricted,
+    /// A legal hold is on them.
+    Held,
+    /// Their erasure was asked for and waits.
+    ErasureWaits,
+    /// The same, and nothing that the gallery knows of stands against it any more.
+    ErasureReady,
+}
+
+impl StandingFilter {
+    fn passes(self, standing: &Standing) -> bool {
+        match self {
+            Self::Restricted => standing.is_restricted(),
+            Self::Held => !standing.holds().is_empty(),
+            Self::ErasureWaits => standing.erasure().is_some(),
+            Self::ErasureReady => standing.erasure().is_some() && standing.holds().is_empty(),
+        }
+    }
 }
 
 /// A subject as lists show it.
@@ -91,6 +117,12 @@ pub struct SubjectSummary {
     pub enrolled_at: Timestamp,
     /// Last change.
     pub updated_at: Timestamp,
+    /// It is restricted, or its erasure was asked for.
+    pub restricted: bool,
+    /// Legal holds on it.
+    pub holds: usize,
+    /// Its erasure was asked for and waits.
+    pub erasure_waits: bool,
 }
 
 /// How many subjects and templates.
@@ -334,6 +366,7 @@ impl<'a> Cases<'a> {
     ) -> Result<ListPage<SubjectSummary>, WorkflowError> {
         context.check_deadline()?;
         let gallery = self.gallery;
+        let standing = filter.standing;
         let filter = index_filter(filter)?;
         let place = page_token::decode(List::Subjects, gallery.id(), &page.token)?;
         let mut after = place.map(page_token::subject).transpose()?;
@@ -347,13 +380,18 @@ impl<'a> Cases<'a> {
                     return Ok(ListPage { entries, next });
                 }
                 after = Some(head.id.clone());
-                if filter.passes(&head.attributes, head.standing.is_restricted()) {
+                if filter.passes(&head.attributes, head.standing.is_restricted())
+                    && self.stands(&head, standing).await?
+                {
                     entries.push(SubjectSummary {
                         subject: head.id,
                         attributes: head.attributes,
                         templates: head.templates.len(),
                         enrolled_at: head.enrolled_at,
                         updated_at: head.updated_at,
+                        restricted: head.standing.is_restricted(),
+                        holds: head.standing.holds().len(),
+                        erasure_waits: head.standing.erasure().is_some(),
                     });
                 }
             }
@@ -383,10 +421,23 @@ impl<'a> Cases<'a> {
         Ok(count)
     }
 
+    /// Whether a record stands as is asked for.
+    async fn stands(&self, head: &SubjectHead, standing: Option<StandingFilter>) -> Result<bool, WorkflowError> {
+        let Some(wanted) = standing else { return Ok(true) };
+        if !wanted.passes(&head.standing) {
+            return Ok(false);
+        }
+        if wanted != StandingFilter::ErasureReady {
+            return Ok(true);
+        }
+        let about = ReadSet { decisions_about: Some(head.id.clone()), ..ReadSet::default() };
+        Ok(!self.gallery.read(about).await?.about.iter().any(|decision| decision.waits))
+    }
+
     async fn counted(&self, context: &RequestContext, filter: SubjectFilter) -> Result<SubjectCount, WorkflowError> {
         context.check_deadline()?;
         let gallery = self.gallery;
-        let is_all = filter == SubjectFilter::default();
+        let (is_all, standing) = (filter == SubjectFilter::default(), filter.standing);
         let filter = index_filter(filter)?;
         if is_all {
             let stats = gallery.stats();
@@ -397,6 +448,9 @@ impl<'a> Cases<'a> {
         loop {
             let (heads, more) = self.heads_after(after.as_ref()).await?;
             for head in heads.iter().filter(|head| filter.passes(&head.attributes, head.standing.is_restricted())) {
+                if !self.stands(head, standing).await? {
+                    continue;
+                }
                 count.subjects += 1;
                 count.templates += head.templates.len() as u64;
             }
@@ -510,7 +564,7 @@ impl Engine {
 }
 
 fn index_filter(filter: SubjectFilter) -> Result<IndexFilter, WorkflowError> {
-    let SubjectFilter { scheme, province } = filter;
+    let SubjectFilter { scheme, province, .. } = filter;
     let Filter { scheme, province, .. } = checked(Filter { scheme, province, ..Filter::default() })?;
     // Lists and counts are of all records, as they stand.
     Ok(IndexFilter { scheme, province, restricted: Restricted::Included, ..IndexFilter::default() })

@@ -1,0 +1,191 @@
+//! `chinhchu keys seal | rotate | status`: sealing a gallery that lies in the clear, changing the master
+//! key, and how the key store stands.
+
+use std::io::IsTerminal;
+use std::ops::ControlFlow;
+use std::path::PathBuf;
+
+use clap::Args;
+use serde::Serialize;
+
+use crate::cli::settings::Settings;
+use crate::cli::{Exit, Failure, GlobalArgs, Outcome, print};
+use crate::gallery::{self, Sealed};
+use crate::sealing::{KeyStore, KeyStoreError, KeyStoreOptions, Rotation};
+
+pub(super) const EXAMPLES: &str = "\
+Examples:
+  chinhchu --config chinhchu.toml keys seal --data /srv/gallery
+  chinhchu --config chinhchu.toml keys status
+  chinhchu --config chinhchu.toml keys rotate
+
+[sealing] in the configuration names the master key and the key store (docs/sealing.md).
+
+`seal` seals a gallery that lies in the clear; nobody may have it open meanwhile. It makes a sealed
+copy of the database, checks it, puts it in place of the clear one and overwrites that; interrupted,
+it goes on where it was, and the clear gallery stays in use until the copy is whole. What was copied
+from the folder before (backups, snapshots of the file system, cells that a disk has set aside) stays
+readable: destroy those, or keep them as you would keep the photos.
+
+`rotate` changes the master key: name the new one as sealing.key and the one until then as
+sealing.previous_key. Every key of the key store is sealed anew, and the earlier file is overwritten.
+A server with both in its configuration does the same beside its work, from its start on, and says in
+its log when it is done; then `previous_key` can go. Interrupted, either goes on.
+
+Exit code: 0 done, 2 it cannot be done, or wrong usage.";
+
+#[derive(Debug, Args)]
+pub(super) struct SealArgs {
+    /// Folder of the gallery; the configured one unless given
+    #[arg(long, value_name = "DIR")]
+    data: Option<PathBuf>,
+    /// Print one JSON object
+    #[arg(long)]
+    json: bool,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct StoreArgs {
+    /// Print one JSON object
+    #[arg(long)]
+    json: bool,
+}
+
+#[derive(Serialize)]
+struct SealAnswer {
+    /// Whether this call sealed it; false where it was sealed before.
+    sealed: bool,
+    /// Rows of the sealed gallery, where this call sealed it.
+    rows: Option<u64>,
+}
+
+/// Seals a gallery.
+pub(super) fn seal(global: &GlobalArgs, args: SealArgs) -> Outcome {
+    let settings = Settings::new(global)?;
+    let Some(folder) = args.data.or_else(|| settings.data.clone()) else {
+        return Err(Failure::new("no gallery named; give --data DIR"));
+    };
+    configured(&settings)?;
+    if !gallery::is_at(&folder) {
+        return Err(Failure::new(format_args!("there is no gallery at {}; check --data", folder.display())));
+    }
+    let options = settings.gallery_options(&folder)?;
+    let shows = std::io::stderr().is_terminal();
+    let mut progress = |rows: u64| {
+        if shows {
+            eprint!("\r{rows} rows are sealed");
+        }
+    };
+    let sealed = gallery::seal(&folder, &options, &mut progress).map_err(Failure::new);
+    if shows {
+        eprintln!();
+    }
+    let answer = match sealed? {
+        Sealed::Now(rows) => SealAnswer { sealed: true, rows: Some(rows) },
+        Sealed::Before => SealAnswer { sealed: false, rows: None },
+    };
+    let text = match answer.rows {
+        Some(rows) => format!(
+            "{}  sealed: {rows} rows; what lay in the clear is overwritten\n\
+             Copies that were made of it before are readable still: backups, snapshots of the file system, and\n\
+             cells that a solid-state disk has set aside. Destroy them, or keep them as you would keep the photos.",
+            folder.display()
+        ),
+        None => format!("{}  was sealed before", folder.display()),
+    };
+    tell(&text, &answer, args.json)
+}
+
+#[derive(Serialize)]
+struct StoreAnswer {
+    key_store: PathBuf,
+    copy: Option<PathBuf>,
+    /// The master key that the keys are sealed under.
+    master_key_id: String,
+    /// Keys that are made, those included that were destroyed.
+    keys: u64,
+    /// Whether a change of the master key is to be carried through.
+    rotation_due: bool,
+}
+
+/// Changes the master key of a key store that nobody has open.
+pub(super) fn rotate(global: &GlobalArgs, args: StoreArgs) -> Outcome {
+    let options = options(&Settings::new(global)?)?;
+    if options.previous.is_none() {
+        return Err(Failure::new(
+            "name the master key until now as sealing.previous_key, and the new one as sealing.key",
+        ));
+    }
+    let keys = open(options.clone())?;
+    let shows = std::io::stderr().is_terminal();
+    let progress = &mut |Rotation { done, of }| {
+        if shows {
+            eprint!("\r{done} of {of} keys");
+        }
+        ControlFlow::Continue(())
+    };
+    let rotated = keys.rotate(progress).map_err(Failure::new);
+    if shows {
+        eprintln!();
+    }
+    let text = match rotated? {
+        true => format!("the master key is {} now; take sealing.previous_key out", keys.master()),
+        false => format!("the master key was {} before; take sealing.previous_key out", keys.master()),
+    };
+    tell(&text, &answer(&keys, options), args.json)
+}
+
+/// Says how a key store stands.
+pub(super) fn status(global: &GlobalArgs, args: StoreArgs) -> Outcome {
+    let options = options(&Settings::new(global)?)?;
+    let keys = open(options.clone())?;
+    let answer = answer(&keys, options);
+    let mut text =
+        format!("{}  {} keys under the master key {}", answer.key_store.display(), answer.keys, answer.master_key_id);
+    match &answer.copy {
+        Some(copy) => text.push_str(&format!("\n{}  its copy, brought up to date", copy.display())),
+        None => text.push_str("\nno copy is kept of it (sealing.key_store_copy): whoever loses it loses everybody"),
+    }
+    if answer.rotation_due {
+        text.push_str("\nthe master key is to be changed: `chinhchu keys rotate`, or start the server");
+    }
+    tell(&text, &answer, args.json)
+}
+
+fn answer(keys: &KeyStore, options: KeyStoreOptions) -> StoreAnswer {
+    StoreAnswer {
+        key_store: options.path,
+        copy: options.copy,
+        master_key_id: keys.master().to_string(),
+        keys: keys.made(),
+        rotation_due: !keys.is_rotated(),
+    }
+}
+
+fn configured(settings: &Settings) -> Result<&crate::cli::sealing::SealingSettings, Failure> {
+    let missing = "nothing is sealed by this configuration; name the keys under [sealing] (docs/sealing.md)";
+    settings.sealing().ok_or_else(|| Failure::new(missing))
+}
+
+fn options(settings: &Settings) -> Result<KeyStoreOptions, Failure> {
+    configured(settings)?.key_store_options(&settings.origin)
+}
+
+fn open(options: KeyStoreOptions) -> Result<KeyStore, Failure> {
+    KeyStore::open(options, false).map_err(|error| match error {
+        KeyStoreError::InUse(path) => Failure::new(format_args!(
+            "the key store {} is in use; a server that has it open changes the master key by itself, where both \
+             keys are in its configuration at its start",
+            path.display()
+        )),
+        error => Failure::new(error),
+    })
+}
+
+fn tell(text: &str, answer: &impl Serialize, json: bool) -> Outcome {
+    match json {
+        true => print::json(answer)?,
+        false => print::answer(text)?,
+    }
+    Ok(Exit::Success)
+}

@@ -1,0 +1,434 @@
+//! `chinhchu subject restrict|lift|hold|release|erase|report`: how records stand, erasure, and what is
+//! kept of a person.
+
+use clap::{Args, ValueEnum};
+use serde::Serialize;
+
+use super::backend::GalleryArgs;
+use super::case_records::{CaseRecords, RightsOf};
+use super::settings::Settings;
+use super::{Exit, Failure, Outcome, date, options, outcome, print};
+use crate::gallery::{
+    Erasure, HoldName, Note, Obstacle, Receipt, RecordedBasis, RequestId, Requester, StandingAction, StandingEntry,
+    SubjectId,
+};
+use crate::service::SubjectInfo;
+use crate::workflow::rights::{RecordAccess, SubjectReport};
+
+/// By whose request, as typed; the variants are [`Requester`]'s.
+// They have no doc comments: clap would make a paragraph of each.
+#[derive(Debug, Clone, Copy, ValueEnum)]
+enum RequesterArg {
+    Person,
+    Authority,
+    Office,
+}
+
+impl From<RequesterArg> for Requester {
+    fn from(typed: RequesterArg) -> Self {
+        match typed {
+            RequesterArg::Person => Self::Person,
+            RequesterArg::Authority => Self::Authority,
+            RequesterArg::Office => Self::Office,
+        }
+    }
+}
+
+/// Who does it, and why.
+#[derive(Debug, Args)]
+struct ByArgs {
+    /// Pseudonymous id of who does it; may be left out where the server knows who calls
+    #[arg(long, value_name = "ID", value_parser = options::id)]
+    by: Option<SubjectId>,
+    /// Why, without names and numbers of people; kept with the record
+    #[arg(long, value_name = "TEXT")]
+    reason: String,
+    /// Name of this request, so that trying again does it once
+    #[arg(long, value_name = "ID")]
+    request_id: Option<String>,
+    #[command(flatten)]
+    gallery: GalleryArgs,
+    /// Print one JSON object
+    #[arg(long)]
+    json: bool,
+}
+
+/// What was typed.
+#[derive(Debug, Args)]
+pub(super) struct RestrictArgs {
+    /// Whose record
+    #[arg(value_name = "SUBJECT_ID", value_parser = options::id)]
+    subject: SubjectId,
+    /// By whose request
+    #[arg(long, value_enum, value_name = "WHO")]
+    requester: RequesterArg,
+    #[command(flatten)]
+    by: ByArgs,
+}
+
+/// What was typed.
+#[derive(Debug, Args)]
+pub(super) struct LiftArgs {
+    /// Whose record
+    #[arg(value_name = "SUBJECT_ID", value_parser = options::id)]
+    subject: SubjectId,
+    #[command(flatten)]
+    by: ByArgs,
+}
+
+/// What was typed.
+#[derive(Debug, Args)]
+pub(super) struct HoldArgs {
+    /// Whose record
+    #[arg(value_name = "SUBJECT_ID", value_parser = options::id)]
+    subject: SubjectId,
+    /// Name of the hold, as that of the case file
+    #[arg(value_name = "HOLD", value_parser = hold_name)]
+    hold: HoldName,
+    #[command(flatten)]
+    by: ByArgs,
+}
+
+/// What was typed.
+#[derive(Debug, Args)]
+pub(super) struct EraseArgs {
+    /// Of whom
+    #[arg(value_name = "SUBJECT_ID", value_parser = options::id)]
+    subject: SubjectId,
+    /// By whose request
+    #[arg(long, value_enum, value_name = "WHO")]
+    requester: RequesterArg,
+    /// A finding of an audit about the record is open: restrict it, and erase it later
+    #[arg(long)]
+    finding_open: bool,
+    #[command(flatten)]
+    by: ByArgs,
+}
+
+/// What was typed.
+#[derive(Debug, Args)]
+pub(super) struct ReportArgs {
+    /// Of whom
+    #[arg(value_name = "SUBJECT_ID", value_parser = options::id)]
+    subject: SubjectId,
+    #[command(flatten)]
+    gallery: GalleryArgs,
+    /// Print one JSON object
+    #[arg(long)]
+    json: bool,
+}
+
+fn hold_name(text: &str) -> Result<HoldName, String> {
+    HoldName::new(text).map_err(|error| error.to_string())
+}
+
+/// The answer to a change of standing; field names are a contract.
+#[derive(Serialize)]
+struct StandingAnswer {
+    done: bool,
+    /// What was done; `null` where nothing was.
+    action: Option<&'static str>,
+    commit: Option<u64>,
+    replayed: bool,
+}
+
+/// The answer to an erasure; field names are a contract.
+#[derive(Serialize)]
+struct ErasureAnswer {
+    erased: bool,
+    /// The record is restricted until what it waits for has ended.
+    restricted: bool,
+    waits_for: Vec<Obstacle>,
+    commit: Option<u64>,
+    replayed: bool,
+}
+
+async fn opened(
+    command: &'static str,
+    settings: &Settings,
+    subject: SubjectId,
+    by: ByArgs,
+) -> Result<(CaseRecords, RightsOf, bool), Failure> {
+    let place = by.gallery.place(settings)?;
+    let reason = Note::new(by.reason).map_err(Failure::new)?;
+    let request_id = by.request_id.map(RequestId::new).transpose().map_err(Failure::new)?;
+    let records = CaseRecords::open(command, settings, &place).await?;
+    Ok((records, RightsOf { subject, by: by.by, reason, request_id }, by.json))
+}
+
+async fn changed(
+    command: &'static str,
+    settings: &Settings,
+    subject: SubjectId,
+    by: ByArgs,
+    action: StandingAction,
+) -> Outcome {
+    let (records, of, json) = opened(command, settings, subject, by).await?;
+    let name = action.name();
+    let done: Option<Receipt> = records.change_standing(&of, action).await?;
+    match (&done, json) {
+        (done, true) => print::json(&StandingAnswer {
+            done: done.is_some(),
+            action: done.as_ref().map(|_| name),
+            commit: done.as_ref().map(|done| done.commit),
+            replayed: done.as_ref().is_some_and(|done| done.replayed),
+        })?,
+        (Some(_), false) => print::answer(name)?,
+        (None, false) => print::answer("no such subject, or no such hold; nothing was done")?,
+    }
+    Ok(if done.is_some() { Exit::Success } else { Exit::Negative })
+}
+
+pub(super) async fn restrict(settings: &Settings, args: RestrictArgs) -> Outcome {
+    let action = StandingAction::Restrict(args.requester.into());
+    changed("subject/restrict", settings, args.subject, args.by, action).await
+}
+
+pub(super) async fn lift(settings: &Settings, args: LiftArgs) -> Outcome {
+    changed("subject/lift", settings, args.subject, args.by, StandingAction::Lift).await
+}
+
+pub(super) async fn hold(settings: &Settings, args: HoldArgs) -> Outcome {
+    changed("subject/hold", settings, args.subject, args.by, StandingAction::Hold(args.hold)).await
+}
+
+pub(super) async fn release(settings: &Settings, args: HoldArgs) -> Outcome {
+    changed("subject/release", settings, args.subject, args.by, StandingAction::Release(args.hold)).await
+}
+
+pub(super) async fn erase(settings: &Settings, args: EraseArgs) -> Outcome {
+    let EraseArgs { subject, requester, finding_open, by } = args;
+    let (records, of, json) = opened("subject/erase", settings, subject, by).await?;
+    let done = records.erase(&of, requester.into(), finding_open).await?;
+    let waits_for = match done.as_ref().map(|done| &done.erasure) {
+        Some(Erasure::Waits(against)) => against.clone(),
+        _ => Vec::new(),
+    };
+    let erased = done.as_ref().is_some_and(|done| done.erasure == Erasure::Erased);
+    let answer = ErasureAnswer {
+        erased,
+        restricted: done.is_some() && !erased,
+        waits_for,
+        commit: done.as_ref().map(|done| done.commit),
+        replayed: done.as_ref().is_some_and(|done| done.replayed),
+    };
+    match (json, &done) {
+        (true, _) => print::json(&answer)?,
+        (false, None) => print::answer("nothing is kept of this subject; nothing was erased")?,
+        (false, Some(_)) if erased => print::answer("erased")?,
+        (false, Some(_)) => {
+            let against: Vec<&str> = answer.waits_for.iter().map(|one| obstacle(*one).0).collect();
+            let text = format!(
+                "restricted, not erased: {}; once that has ended, ask again",
+                if against.is_empty() { "it had to wait".to_owned() } else { against.join(", ") }
+            );
+            print::answer(&text)?;
+        }
+    }
+    Ok(if erased { Exit::Success } else { Exit::Negative })
+}
+
+/// What stands against an erasure, in English and Vietnamese.
+fn obstacle(of: Obstacle) -> (&'static str, &'static str) {
+    match of {
+        Obstacle::ReferralOpen => ("a referral waits for an officer", "có trường hợp chờ người có thẩm quyền xử lý"),
+        Obstacle::LegalHold => ("a legal hold is on it", "có lệnh lưu giữ theo pháp luật"),
+        Obstacle::FindingOpen => ("a finding of an audit is open", "có phát hiện kiểm tra chưa kết thúc"),
+    }
+}
+
+/// What was said of a record's standing; field names are a contract.
+#[derive(Serialize)]
+pub(super) struct StandingShown<'a> {
+    action: &'static str,
+    requester: Option<Requester>,
+    hold: Option<&'a str>,
+    by: &'a SubjectId,
+    reason: &'a str,
+    at: String,
+}
+
+impl<'a> StandingShown<'a> {
+    pub(super) fn of(entry: &'a StandingEntry) -> Self {
+        let (requester, hold) = match &entry.action {
+            StandingAction::Restrict(requester) | StandingAction::AskErasure { requester, .. } => {
+                (Some(*requester), None)
+            }
+            StandingAction::Hold(name) | StandingAction::Release(name) => (None, Some(name.as_str())),
+            StandingAction::Lift => (None, None),
+        };
+        let (by, reason, at) = (&entry.by, entry.reason.as_str(), date::shown(entry.at));
+        Self { action: entry.action.name(), requester, hold, by, reason, at }
+    }
+
+    pub(super) fn line(&self) -> String {
+        let hold = self.hold.map(|name| format!(" {name}")).unwrap_or_default();
+        let (by, reason) = (outcome::one_line(self.by.as_str()), outcome::one_line(self.reason));
+        format!("{}{hold} by {by}  {}  {reason}", self.action, self.at)
+    }
+}
+
+/// A legal basis; field names are a contract.
+#[derive(Serialize)]
+pub(super) struct BasisShown<'a> {
+    pub(super) legal_basis: &'a str,
+    pub(super) at: String,
+}
+
+impl<'a> BasisShown<'a> {
+    pub(super) fn of(of: &'a RecordedBasis) -> Self {
+        Self { legal_basis: of.basis.as_str(), at: date::shown(of.at) }
+    }
+}
+
+/// The `subject report` answer; field names are a contract.
+#[derive(Serialize)]
+struct ReportShown<'a> {
+    found: bool,
+    subject_id: &'a SubjectId,
+    enrolled: bool,
+    enrolled_at: Option<String>,
+    updated_at: Option<String>,
+    schemes: Vec<&'a str>,
+    province: Option<&'a str>,
+    unit: Option<&'a str>,
+    templates: usize,
+    template_sources: Vec<crate::gallery::Source>,
+    legal_bases: Vec<BasisShown<'a>>,
+    restricted: bool,
+    erasure_waits: bool,
+    standing: Vec<StandingShown<'a>>,
+    decisions: DecisionsShown,
+    pairs: u64,
+    /// `null` where no transparency log is kept.
+    accesses: Option<Vec<AccessShown<'a>>>,
+    accesses_truncated: bool,
+}
+
+#[derive(Serialize)]
+struct DecisionsShown {
+    approved: u64,
+    referred: u64,
+    denied: u64,
+    waiting: u64,
+    first_at: Option<String>,
+    last_at: Option<String>,
+}
+
+#[derive(Serialize)]
+struct AccessShown<'a> {
+    at: String,
+    kind: &'a str,
+    principal: &'a str,
+    unit: Option<&'a str>,
+}
+
+/// The answer where nothing is kept.
+#[derive(Serialize)]
+struct NotFound {
+    found: bool,
+}
+
+pub(super) async fn report(settings: &Settings, args: ReportArgs) -> Outcome {
+    let records = CaseRecords::open("subject/report", settings, &args.gallery.place(settings)?).await?;
+    let Some(report) = records.report(&args.subject).await? else {
+        match args.json {
+            true => print::json(&NotFound { found: false })?,
+            false => print::answer("Không lưu giữ gì về mã này.\nNothing is kept of this id.")?,
+        }
+        return Ok(Exit::Negative);
+    };
+    let shown = shown(&report);
+    match args.json {
+        true => print::json(&shown)?,
+        false => print::answer(&text(&shown))?,
+    }
+    Ok(Exit::Success)
+}
+
+fn shown(report: &SubjectReport<SubjectInfo>) -> ReportShown<'_> {
+    let of = report.subject.as_ref();
+    let accesses = report.accesses.as_ref().map(|all| {
+        let all = all.newest.iter().map(|RecordAccess { at, kind, principal, unit }| AccessShown {
+            at: date::shown(*at),
+            kind,
+            principal,
+            unit: unit.as_deref(),
+        });
+        all.collect()
+    });
+    ReportShown {
+        found: true,
+        subject_id: &report.id,
+        enrolled: of.is_some(),
+        enrolled_at: of.map(|of| date::shown(of.enrolled_at)),
+        updated_at: of.map(|of| date::shown(of.updated_at)),
+        schemes: of.into_iter().flat_map(|of| of.attributes.schemes.iter().map(String::as_str)).collect(),
+        province: of.and_then(|of| of.attributes.province.as_deref()),
+        unit: of.and_then(|of| of.attributes.unit.as_deref()),
+        templates: of.map_or(0, |of| of.templates.len()),
+        template_sources: of.into_iter().flat_map(|of| of.templates.iter().map(|one| one.source)).collect(),
+        legal_bases: of.into_iter().flat_map(|of| of.legal_bases.iter().map(BasisShown::of)).collect(),
+        restricted: of.is_some_and(|of| of.standing.is_restricted()),
+        erasure_waits: of.is_some_and(|of| of.standing.erasure().is_some()),
+        standing: of.into_iter().flat_map(|of| of.standing.entries.iter().map(StandingShown::of)).collect(),
+        decisions: DecisionsShown {
+            approved: report.approved,
+            referred: report.referred,
+            denied: report.denied,
+            waiting: report.waiting,
+            first_at: report.decided.map(|(first, _)| date::shown(first)),
+            last_at: report.decided.map(|(_, last)| date::shown(last)),
+        },
+        pairs: report.pairs,
+        accesses,
+        accesses_truncated: report.accesses.as_ref().is_some_and(|all| all.truncated),
+    }
+}
+
+/// The report for the person: each line in Vietnamese, then in English.
+fn text(of: &ReportShown<'_>) -> String {
+    let mut text = String::new();
+    let mut both = |vi: &str, en: &str, what: &str| text += &format!("{vi} / {en}: {what}\n");
+    let or_none = |what: String| if what.is_empty() { "không có / none".to_owned() } else { what };
+    both("Mã hồ sơ", "record", &outcome::one_line(of.subject_id.as_str()));
+    match &of.enrolled_at {
+        Some(at) => both("Đăng ký lần đầu", "first enrolled", at),
+        None => both("Đăng ký", "enrolled", "không / no"),
+    }
+    both("Chế độ", "schemes", &or_none(of.schemes.join(", ")));
+    let place = of.province.into_iter().chain(of.unit).map(outcome::one_line).collect::<Vec<_>>().join(", ");
+    both("Tỉnh, đơn vị", "province, unit", &or_none(place));
+    both("Số mẫu khuôn mặt (không phải ảnh)", "face templates (no photos)", &of.templates.to_string());
+    let bases: Vec<String> =
+        of.legal_bases.iter().map(|one| format!("{} ({})", outcome::one_line(one.legal_basis), one.at)).collect();
+    both("Căn cứ pháp lý", "legal basis", &or_none(bases.join("; ")));
+    let DecisionsShown { approved, referred, denied, waiting, first_at, last_at } = &of.decisions;
+    both("Số lần chấp thuận", "decisions that approved", &approved.to_string());
+    both("Số lần chuyển xem xét", "decisions that referred", &referred.to_string());
+    both("Số lần từ chối", "decisions that denied", &denied.to_string());
+    both("Đang chờ xử lý", "waiting for an officer", &waiting.to_string());
+    if let (Some(first), Some(last)) = (first_at, last_at) {
+        both("Từ ngày, đến ngày", "first and last decision", &format!("{first}, {last}"));
+    }
+    both("Cặp hồ sơ giống khuôn mặt đã được xác nhận", "pairs that officers cleared", &of.pairs.to_string());
+    both("Hạn chế xử lý", "restricted", if of.restricted { "có / yes" } else { "không / no" });
+    if of.erasure_waits {
+        both("Yêu cầu xóa đang chờ", "an erasure waits", "có / yes");
+    }
+    for entry in &of.standing {
+        both("Diễn biến", "what was done", &entry.line());
+    }
+    match &of.accesses {
+        None => both("Ai đã xem", "who looked", "không có nhật ký / no log is kept"),
+        Some(all) => {
+            let more = if of.accesses_truncated { " +" } else { "" };
+            both("Số lần xem hoặc thay đổi", "looked at or changed", &format!("{}{more}", all.len()));
+            for one in all {
+                let unit = one.unit.map(|unit| format!("  {}", outcome::one_line(unit))).unwrap_or_default();
+                text += &format!("  {}  {}  {}{unit}\n", one.at, one.kind, one.principal);
+            }
+        }
+    }
+    text.trim_end().to_owned()
+}

@@ -1,0 +1,289 @@
+//! The rights of the people whose records are kept: restriction, legal holds, erasure, and the report
+//! of what is kept of one person. They take a gallery and no networks.
+
+use super::{Engine, NumberIds, WorkflowError, content_digest::ContentDigest, reach};
+use crate::context::{Reach, RequestContext};
+use crate::gallery::{
+    Attributes, ChangeStanding, Erase, Erasure, Gallery, GalleryError, LedgerTables, Look, Outcome, ReadSet, Receipt,
+    RequestId, Retry, StandingAction, Subject, SubjectId, Timestamp, leaf_at,
+};
+use crate::ledger::entry::{Entry, KeyedDigest, Kind, PrincipalKind};
+
+/// Most entries of the log that a report tells of.
+pub const ACCESSES_MAX: usize = 1000;
+/// Places read at a time.
+const READ_AT_ONCE: usize = 1000;
+
+/// A change of a record's standing.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct StandingRequest {
+    /// Makes a retry safe.
+    pub request_id: Option<RequestId>,
+    /// What is done to whose record, by whom and why.
+    pub change: ChangeStanding,
+}
+
+/// An erasure.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ErasureRequest {
+    /// Makes a retry safe.
+    pub request_id: Option<RequestId>,
+    /// What is erased, by whom and why.
+    pub erase: Erase,
+}
+
+/// What an erasure came to.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ErasureOutcome {
+    /// Everything is gone, or what it waits for.
+    pub erasure: Erasure,
+    /// Number of the commit that carried it.
+    pub commit: u64,
+    /// An earlier request with the same request id had done it.
+    pub replayed: bool,
+}
+
+/// Somebody who looked at a record, or changed it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RecordAccess {
+    /// When.
+    pub at: Timestamp,
+    /// What was done: the kind of its entry in the log.
+    pub kind: String,
+    /// Of which kind whoever did it is.
+    pub principal: String,
+    /// Their unit, where it is known.
+    pub unit: Option<String>,
+}
+
+/// What is kept of one subject.
+#[derive(Debug, Clone, PartialEq)]
+pub struct SubjectReport<S = Subject> {
+    /// Of whom.
+    pub id: SubjectId,
+    /// The record; `None` where only decisions are kept.
+    pub subject: Option<S>,
+    /// Decisions that approved, before any officer looked at them.
+    pub approved: u64,
+    /// Decisions that referred.
+    pub referred: u64,
+    /// Decisions that denied.
+    pub denied: u64,
+    /// Decisions that wait for an officer.
+    pub waiting: u64,
+    /// Pairs of which officers said why both share the face.
+    pub pairs: u64,
+    /// When the first and the last decision were made.
+    pub decided: Option<(Timestamp, Timestamp)>,
+    /// Who looked; `None` where no transparency log is kept.
+    pub accesses: Option<Accesses>,
+}
+
+/// Who looked at a record.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Accesses {
+    /// The newest, oldest of them first; [`ACCESSES_MAX`] at most.
+    pub newest: Vec<RecordAccess>,
+    /// There were more.
+    pub truncated: bool,
+}
+
+impl<S> SubjectReport<S> {
+    /// The same with another form of the record.
+    pub fn map<T>(self, of: impl FnOnce(S) -> T) -> SubjectReport<T> {
+        let Self { id, subject, approved, referred, denied, waiting, pairs, decided, accesses } = self;
+        let subject = subject.map(of);
+        SubjectReport { id, subject, approved, referred, denied, waiting, pairs, decided, accesses }
+    }
+}
+
+/// The rights of people over their records in a gallery.
+#[derive(Clone, Copy)]
+pub struct Rights<'a> {
+    gallery: &'a Gallery,
+    number_ids: NumberIds,
+}
+
+impl<'a> Rights<'a> {
+    /// Over the records of this gallery.
+    pub fn new(gallery: &'a Gallery, number_ids: NumberIds) -> Self {
+        Self { gallery, number_ids }
+    }
+
+    /// Restricts or holds a record, or ends that.
+    ///
+    /// # Errors
+    /// [`GalleryError::UnknownSubject`], [`GalleryError::NotRestricted`],
+    /// [`GalleryError::UnknownHold`], [`GalleryError::RequestIdReused`];
+    /// [`WorkflowError::OutOfReach`] for a record of another place;
+    /// [`WorkflowError::DeadlineExceeded`] where the deadline has passed already.
+    pub async fn change_standing(
+        &self,
+        context: &RequestContext,
+        request: StandingRequest,
+    ) -> Result<Receipt, WorkflowError> {
+        context.check_deadline()?;
+        let StandingRequest { request_id, change } = request;
+        self.number_ids.check(&change.by, "by_id")?;
+        self.check_reach(context, &change.subject).await?;
+        let retry = request_id.map(|request_id| Retry { request_id, content: digest(&change) });
+        let action = change.action.name();
+        let receipt = self.gallery.change_standing(context, change, retry).await?;
+        let caller = context.principal().kind();
+        tracing::info!(action, replayed = receipt.replayed, caller, "the standing of a record was changed");
+        Ok(receipt)
+    }
+
+    /// Erases everything that is kept of a subject, or restricts the record until that can be.
+    ///
+    /// # Errors
+    /// [`GalleryError::UnknownSubject`], [`GalleryError::RecordKept`],
+    /// [`GalleryError::RequestIdReused`]; [`WorkflowError::OutOfReach`] for a record of another place;
+    /// [`WorkflowError::DeadlineExceeded`] where the deadline has passed already.
+    pub async fn erase(
+        &self,
+        context: &RequestContext,
+        request: ErasureRequest,
+    ) -> Result<ErasureOutcome, WorkflowError> {
+        context.check_deadline()?;
+        let ErasureRequest { request_id, erase } = request;
+        self.number_ids.check(&erase.by, "by_id")?;
+        self.check_reach(context, &erase.subject).await?;
+        let retry = request_id.map(|request_id| Retry { request_id, content: digest_of_erasure(&erase) });
+        let (erasure, receipt) = self.gallery.erase(context, erase, retry).await?;
+        let caller = context.principal().kind();
+        tracing::info!(outcome = erasure.name(), replayed = receipt.replayed, caller, "an erasure was asked for");
+        Ok(ErasureOutcome { erasure, commit: receipt.commit, replayed: receipt.replayed })
+    }
+
+    /// What is kept of a subject, why, and who looked at it. That it was read is entered.
+    ///
+    /// # Errors
+    /// [`GalleryError::UnknownSubject`] where nothing is kept;
+    /// [`WorkflowError::OutOfReach`] for a record of another place;
+    /// [`WorkflowError::DeadlineExceeded`] where the deadline has passed already.
+    pub async fn report(&self, context: &RequestContext, id: &SubjectId) -> Result<SubjectReport, WorkflowError> {
+        context.check_deadline()?;
+        let wanted = ReadSet {
+            subjects: vec![id.clone()],
+            templates: true,
+            decisions_about: Some(id.clone()),
+            cleared_with: Some(id.clone()),
+            ..ReadSet::default()
+        };
+        let records = self.gallery.read(wanted).await?;
+        let (subject, about) = (records.subject(id)?, &records.about);
+        let look = Look::new(Kind::RecordRead).at([id.clone()]);
+        if subject.is_none() && about.is_empty() {
+            self.gallery.enter_look(context, look.coming_to("unknown")).await?;
+            return Err(GalleryError::UnknownSubject.into());
+        }
+        let attributes = subject.as_ref().map(|subject| subject.attributes.clone()).unwrap_or_default();
+        reach::check(context, attributes.unit.as_deref(), attributes.province.as_deref())?;
+        // As it was before this report, which is entered as well.
+        let accesses = self.accesses(id).await?;
+        self.gallery.enter_look(context, look.of_records(1)).await?;
+        let count = |outcome| about.iter().filter(|one| one.outcome == outcome).count() as u64;
+        Ok(SubjectReport {
+            id: id.clone(),
+            subject,
+            approved: count(Outcome::Approve),
+            referred: count(Outcome::Refer),
+            denied: count(Outcome::Deny),
+            waiting: about.iter().filter(|one| one.waits).count() as u64,
+            pairs: records.pairs.len() as u64,
+            decided: about.first().zip(about.last()).map(|(first, last)| (first.decided_at, last.decided_at)),
+            accesses,
+        })
+    }
+
+    /// Who looked at a subject, where the gallery keeps a log.
+    async fn accesses(&self, id: &SubjectId) -> Result<Option<Accesses>, WorkflowError> {
+        if !self.gallery.has_ledger() {
+            return Ok(None);
+        }
+        let digest = self.gallery.ledger_key()?.subject(id.as_str());
+        Ok(Some(self.gallery.read_ledger(move |tables| accesses(tables, &digest)).await?))
+    }
+
+    /// Checks that a caller who is bound to its place acts on a record there. Of one that is not
+    /// enrolled the commit says so.
+    async fn check_reach(&self, context: &RequestContext, id: &SubjectId) -> Result<(), WorkflowError> {
+        if context.reach() == Reach::Everything {
+            return Ok(());
+        }
+        let wanted = ReadSet { subjects: vec![id.clone()], ..ReadSet::default() };
+        let records = self.gallery.read(wanted).await?;
+        let Some(head) = records.head(id) else { return Err(GalleryError::UnknownSubject.into()) };
+        let Attributes { unit, province, .. } = &head.attributes;
+        reach::check(context, unit.as_deref(), province.as_deref())
+    }
+}
+
+fn accesses(tables: &dyn LedgerTables, digest: &KeyedDigest) -> Result<Accesses, GalleryError> {
+    let (mut places, mut first, mut truncated) = (Vec::new(), 0, false);
+    loop {
+        let found = tables.about(digest, first, READ_AT_ONCE)?;
+        let is_last = found.len() < READ_AT_ONCE;
+        first = found.last().map_or(first, |last| last + 1);
+        places.extend(found);
+        if places.len() > ACCESSES_MAX {
+            truncated = true;
+            places.drain(..places.len() - ACCESSES_MAX);
+        }
+        if is_last {
+            break;
+        }
+    }
+    let mut newest = Vec::with_capacity(places.len());
+    for place in places {
+        let opening = leaf_at(tables, place)?.and_then(|leaf| leaf.opening);
+        // Contents that were pruned are told by nobody any more.
+        let Some(entry) = opening.as_ref().and_then(Entry::opened) else { continue };
+        newest.push(RecordAccess {
+            at: Timestamp(entry.at_ms),
+            kind: entry.kind.name().to_owned(),
+            principal: PrincipalKind::name(entry.principal.kind).to_owned(),
+            unit: entry.unit.map(|unit| unit.as_str().to_owned()),
+        });
+    }
+    Ok(Accesses { newest, truncated })
+}
+
+/// SHA-256 of everything asked for, the request id apart.
+fn digest(change: &ChangeStanding) -> [u8; 32] {
+    let mut digest = ContentDigest::new("standing");
+    digest.field(change.subject.as_str().as_bytes());
+    digest.field(change.action.name().as_bytes());
+    match &change.action {
+        StandingAction::Restrict(requester) => digest.field(&[*requester as u8]),
+        StandingAction::Lift => {}
+        StandingAction::Hold(name) | StandingAction::Release(name) => digest.field(name.as_str().as_bytes()),
+        StandingAction::AskErasure { requester, finding_open } => {
+            digest.field(&[*requester as u8, u8::from(*finding_open)]);
+        }
+    }
+    digest.field(change.by.as_str().as_bytes());
+    digest.field(change.reason.as_str().as_bytes());
+    digest.finish()
+}
+
+fn digest_of_erasure(erase: &Erase) -> [u8; 32] {
+    let Erase { subject, requester, finding_open, by, reason } = erase;
+    let mut digest = ContentDigest::new("erase");
+    digest.field(subject.as_str().as_bytes());
+    digest.field(&[*requester as u8, u8::from(*finding_open)]);
+    digest.field(by.as_str().as_bytes());
+    digest.field(reason.as_str().as_bytes());
+    digest.finish()
+}
+
+impl Engine {
+    /// The rights of people over the records of the engine's gallery.
+    ///
+    /// # Errors
+    /// [`WorkflowError::NoGallery`].
+    pub fn rights(&self) -> Result<Rights<'_>, WorkflowError> {
+        Ok(Rights::new(self.gallery()?, self.number_ids()))
+    }
+}

@@ -43,11 +43,13 @@ first_sight = "enrol"
 on.capture_seen_before = "accept"
 END
     if [[ $mode == mtls ]]; then
+        mkdir -m 700 -p "$scratch/master"
         # A test authority, and certificates for the server and for one machine. The server knows
         # that machine by the URI in its certificate.
         "$program" keys ca "$test_keys" >/dev/null
         "$program" keys server "$test_keys" --name localhost --ip 127.0.0.1 >/dev/null
         "$program" keys client "$test_keys" --name demo --uri spiffe://demo.test/payments >/dev/null
+        "$program" keys new-master "$scratch/master/master.key" >/dev/null
         cat >>"$scratch/chinhchu.toml" <<END
 
 [tls]
@@ -64,6 +66,11 @@ roles = ["workflow", "registrar"]
 # Everything that is done is entered, signed, and can be proven: docs/ledger.md.
 [ledger]
 origin = "demo.test/log"
+
+# What lies on the disk gives nobody a face: docs/sealing.md.
+[sealing]
+key = { file = "master/master.key" }
+key_store = "subject-keys/keys"
 END
     fi
     # Port 0: the system picks a free one, and the server says which. Its log is there

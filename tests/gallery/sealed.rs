@@ -257,12 +257,7 @@ fn values_cannot_be_swapped_cut_altered_taken_away_or_doubled() {
 #[test]
 fn a_value_of_before_that_was_put_back_is_told_at_the_start_and_by_the_log() {
     let dir = tempfile::tempdir().unwrap();
-    let setup = gallery::LedgerSetup {
-        key: digest_key(),
-        begin_with: Some(signer(1).verifier().clone()),
-        sign_at_once: vec![signer(1)],
-    };
-    let with_log = || EmbeddedOptions { ledger: Some(setup.clone()), ..sealed(dir.path()) };
+    let with_log = || EmbeddedOptions { ledger: Some(log_setup()), ..sealed(dir.path()) };
     let gallery = open_with(dir.path(), with_log()).unwrap();
     block_on(fill(&gallery));
     drop(gallery);
@@ -447,4 +442,161 @@ fn an_index_file_of_a_sealed_gallery_is_used_and_one_that_was_altered_is_made_an
         let whole = fs::read(&path).unwrap();
         assert!(whole != altered, "byte {at}");
     }
+}
+
+/// Everything that is stored, as callers see it.
+async fn everything(gallery: &Gallery) -> Vec<String> {
+    let mut seen = Vec::new();
+    for subject in ["subject-one", "subject-two", "subject-three"] {
+        let Some(subject) = gallery.subject(&id(subject)).await.unwrap() else { continue };
+        let vectors: Vec<_> = subject.templates.iter().map(|one| one.content.template.vector().to_vec()).collect();
+        let attributes = (&subject.attributes.unit, &subject.attributes.province, subject.enrolled_at, vectors);
+        let cleared: Vec<_> = gallery.cleared_with(&subject.id).await.unwrap();
+        let cleared: Vec<&str> = cleared.iter().map(|id| id.as_str()).collect();
+        seen.push(format!("{} {attributes:?} {cleared:?}", subject.id.as_str()));
+    }
+    let page = gallery.decisions_after(&Default::default(), 0, 99).await.unwrap();
+    for head in page.decisions {
+        let decision = gallery.decision(&head.key).await.unwrap().unwrap();
+        let answer = String::from_utf8_lossy(&decision.answer).into_owned();
+        seen.push(format!("{:?} {} {answer} {}", head.key, decision.number, head.subject.as_str()));
+    }
+    let captures = gallery.captures_sharing(&[*b"band-one"]).await.unwrap().captures;
+    seen.extend(captures.iter().map(|capture| format!("{} {:?}", capture.number, capture.key)));
+    let probe = template(1);
+    let found = gallery.nearest(&probe, 9).await.unwrap();
+    seen.extend(found.iter().map(|one| format!("{} {} {}", one.subject.as_str(), one.template_id, one.score)));
+    seen
+}
+
+fn log_setup() -> gallery::LedgerSetup {
+    gallery::LedgerSetup {
+        key: digest_key(),
+        begin_with: Some(signer(1).verifier().clone()),
+        sign_at_once: vec![signer(1)],
+    }
+}
+
+#[test]
+fn a_clear_gallery_is_sealed_whole_and_nothing_of_it_stays_in_the_clear() {
+    for with_log in [false, true] {
+        let dir = tempfile::tempdir().unwrap();
+        let data = dir.path().join("data");
+        let ledger = with_log.then(log_setup);
+        let clear = EmbeddedOptions { ledger: ledger.clone(), ..large(options()) };
+        let sealed = EmbeddedOptions { ledger, ..large(sealed(dir.path())) };
+        let gallery = gallery::open(&data, RECIPE, DIMENSION, clear.clone()).unwrap();
+        let before = block_on(async {
+            fill(&gallery).await;
+            // Of every kind that the log of changes knows.
+            gallery.enrol(&by(), enrolment("subject-four", EnrolMode::Create, &[50]), None).await.unwrap();
+            gallery.remove(&by(), &id("subject-four"), None).await.unwrap();
+            everything(&gallery).await
+        });
+        let gallery_id = gallery.id();
+        drop(gallery);
+        let mut rows = 0;
+        let done = gallery::seal(&data, &sealed, &mut |done| rows = done).unwrap();
+        assert!(done == gallery::Sealed::Now(rows) && rows > 20);
+        assert_eq!(gallery::seal(&data, &sealed, &mut |_| {}).unwrap(), gallery::Sealed::Before);
+        for needle in telling() {
+            assert!(!holds(&files(&data), &needle), "{}", String::from_utf8_lossy(&needle));
+        }
+        assert!(matches!(gallery::open(&data, RECIPE, DIMENSION, clear), Err(GalleryError::SealingNeeded(_))));
+        let gallery = gallery::open(&data, RECIPE, DIMENSION, sealed.clone()).unwrap();
+        block_on(async {
+            assert_eq!(everything(&gallery).await, before);
+            assert_eq!(gallery.id(), gallery_id);
+            // A retry of before is known still.
+            let again = gallery.enrol(&by(), person("subject-one", &[0, 9]), Some(retry("request-0", 1))).await;
+            assert!(again.unwrap().replayed);
+            gallery.enrol(&by(), person("subject-five", &[51]), None).await.unwrap();
+            if with_log {
+                let whole = gallery.read_ledger(|tables| verify_ledger(tables, None, &[])).await.unwrap();
+                assert!(whole.is_ok(), "{whole:?}");
+            }
+        });
+        drop(gallery);
+        // Read whole, with every row counted.
+        let whole = EmbeddedOptions { checked_bytes_max: 1 << 30, ..sealed };
+        drop(gallery::open(&data, RECIPE, DIMENSION, whole).unwrap());
+    }
+}
+
+#[test]
+fn sealing_that_was_interrupted_leaves_the_clear_gallery_in_use_and_goes_on_or_begins_anew() {
+    let dir = tempfile::tempdir().unwrap();
+    let data = dir.path().join("data");
+    let gallery = gallery::open(&data, RECIPE, DIMENSION, options()).unwrap();
+    block_on(fill(&gallery));
+    drop(gallery);
+    let interrupted = |after: u64| {
+        let stopped = std::panic::catch_unwind(|| {
+            let mut steps = 0;
+            gallery::seal(&data, &sealed(dir.path()), &mut |_| {
+                steps += 1;
+                assert!(steps < after, "killed here");
+            })
+        });
+        // A panic in what is told counts as damage, and nothing was put in place.
+        assert!(!matches!(stopped, Ok(Ok(_))));
+    };
+    let in_use = || {
+        let gallery = gallery::open(&data, RECIPE, DIMENSION, options()).unwrap();
+        block_on(everything(&gallery))
+    };
+    let before = in_use();
+    for after in [1, 3, 8] {
+        interrupted(after);
+        assert_eq!(in_use(), before);
+    }
+    // Changed meanwhile: what was copied is of another time.
+    let gallery = gallery::open(&data, RECIPE, DIMENSION, options()).unwrap();
+    block_on(gallery.enrol(&by(), person("subject-six", &[60]), None)).unwrap();
+    drop(gallery);
+    gallery::seal(&data, &sealed(dir.path()), &mut |_| {}).unwrap();
+    let gallery = gallery::open(&data, RECIPE, DIMENSION, sealed(dir.path())).unwrap();
+    block_on(async {
+        assert!(gallery.subject(&id("subject-six")).await.unwrap().is_some());
+        assert_eq!(everything(&gallery).await.len(), before.len() + 1);
+    });
+    drop(gallery);
+    let left: Vec<String> =
+        files(&data).into_keys().filter(|name| name.contains(".clear") || name.contains(".sealed")).collect();
+    assert!(left.is_empty(), "{left:?}");
+}
+
+#[test]
+fn the_master_key_is_changed_while_the_gallery_is_in_use() {
+    let dir = tempfile::tempdir().unwrap();
+    let gallery = open_sealed(dir.path()).unwrap();
+    block_on(fill(&gallery));
+    drop(gallery);
+    let old = sealed(dir.path()).sealing.unwrap();
+    let master = MasterKey::new(Secret::random().unwrap());
+    let both = KeyStoreOptions { master: master.clone(), previous: Some(old.master.clone()), ..old.clone() };
+    let open = |sealing: &KeyStoreOptions| {
+        let options = EmbeddedOptions { sealing: Some(sealing.clone()), ..options() };
+        gallery::open(&dir.path().join("data"), RECIPE, DIMENSION, options)
+    };
+    let alone = KeyStoreOptions { previous: None, ..both.clone() };
+    assert!(matches!(open(&alone), Err(GalleryError::KeyStore(KeyStoreError::OtherMaster { .. }))));
+    let gallery = open(&both).unwrap();
+    block_on(async {
+        for number in 0..40 {
+            gallery.enrol(&by(), person(&format!("new-{number}"), &[70 + number]), None).await.unwrap();
+        }
+        let (done, _) = gallery.erase(&by(), erase("subject-three"), None).await.unwrap();
+        assert_eq!(done, Erasure::Erased);
+    });
+    drop(gallery);
+    // Closing may have come first; then the next start ends it.
+    drop(KeyStore::open(both.clone(), false).unwrap().rotate(&mut |_| std::ops::ControlFlow::Continue(())).unwrap());
+    assert!(matches!(open(&old), Err(GalleryError::KeyStore(KeyStoreError::OtherMaster { .. }))));
+    let gallery = open(&alone).unwrap();
+    block_on(async {
+        assert!(gallery.subject(&id("subject-one")).await.unwrap().is_some());
+        assert!(gallery.subject(&id("new-39")).await.unwrap().is_some());
+        assert!(gallery.subject(&id("subject-three")).await.unwrap().is_none());
+    });
 }

@@ -12,7 +12,7 @@ use std::sync::mpsc;
 use std::time::{Duration, Instant};
 use std::{env, fmt, thread};
 
-use serde::Deserialize;
+use serde::de::{Deserialize, Deserializer, Error, MapAccess, Visitor};
 use zeroize::Zeroizing;
 
 use super::{MasterKey, NotAMasterKey, line};
@@ -29,8 +29,7 @@ const CREDENTIALS: &str = "CREDENTIALS_DIRECTORY";
 const CREDENTIAL_MODE: u32 = 0o037;
 
 /// Where a master key comes from.
-#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "snake_case")]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub enum KeySource {
     /// A file of one line, which its owner alone can read.
     File(PathBuf),
@@ -89,6 +88,44 @@ impl fmt::Display for KeySource {
             Self::Credential(name) => write!(f, "the credential {name}"),
             Self::Command(words) => write!(f, "the command {}", words.first().map_or("", String::as_str)),
         }
+    }
+}
+
+/// Written as a table with one key. By hand, because a derived reader would show what it does not
+/// understand, and that may be a key that somebody wrote here.
+impl<'de> Deserialize<'de> for KeySource {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct OneSource;
+
+        const WANTED: &str = "{ file = \"…\" }, { credential = \"…\" } or { command = [\"…\"] }";
+
+        impl<'de> Visitor<'de> for OneSource {
+            type Value = KeySource;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str(WANTED)
+            }
+
+            fn visit_str<E: Error>(self, _: &str) -> Result<KeySource, E> {
+                Err(E::custom(format_args!("a key is never written into the configuration; name its source: {WANTED}")))
+            }
+
+            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<KeySource, A::Error> {
+                let one = || A::Error::custom(format_args!("a master key has one source: {WANTED}"));
+                let source = match map.next_key::<String>()?.ok_or_else(one)?.as_str() {
+                    "file" => KeySource::File(map.next_value()?),
+                    "credential" => KeySource::Credential(map.next_value()?),
+                    "command" => KeySource::Command(map.next_value()?),
+                    _ => return Err(one()),
+                };
+                match map.next_key::<String>()? {
+                    None => Ok(source),
+                    Some(_) => Err(one()),
+                }
+            }
+        }
+
+        deserializer.deserialize_any(OneSource)
     }
 }
 

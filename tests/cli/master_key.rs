@@ -154,7 +154,7 @@ fn the_configured_key_comes_from_a_file_a_credential_or_a_command() {
     )
     .refused(&["sealing.previous_key", &id]);
     let config = text(&configured(folder.path(), "key = { env = \"KEY\" }\nkey_store = \"k\""));
-    run(["--config", &config, "keys", "master-id"]).refused(&["env", "`file`, `credential`"]);
+    run(["--config", &config, "keys", "master-id"]).refused(&["line 5", "one source"]);
 }
 
 #[test]

@@ -11,11 +11,11 @@ use super::fault::StoreError;
 use super::ledger::Ledger;
 use super::read::{self, Recipes, State};
 use super::record::{
-    CaptureRecord, ChangeRecord, ClearedRecord, Counters, DecisionHeadRecord, DecisionRecord, RequestRecord,
+    CaptureRecord, ChangeRecord, ClearedRecord, Counters, DecisionHeadRecord, DecisionRecord, GalleryRecord, RequestRecord,
     SubjectRecord, TemplateRecord, seal,
 };
 use super::tables::{
-    CAPTURE_BANDS, CAPTURES, CHANGES, CLEARED, COUNTERS_KEY, DECISION_HEADS, DECISIONS, GALLERY, REQUEST_ORDER,
+    CAPTURE_BANDS, CAPTURES, CHANGES, CLEARED, COUNTERS_KEY, DECISION_HEADS, DECISIONS, FORMAT_VERSION_WITH_STANDING, GALLERY, REQUEST_ORDER,
     REQUESTS, SUBJECT_CAPTURES, SUBJECT_DECISIONS, SUBJECTS, TEMPLATES, Tables, WAITING, band_key, cleared_key,
     decision_key, read_attempts, read_capture, read_counters, read_decision_head, read_gallery, read_request, read_subject_decisions,
     read_template, subject_capture_key, subject_decision_key,
@@ -277,6 +277,9 @@ impl<'t> Group<'t> {
     }
 
     fn put_subject(&mut self, head: SubjectHead) -> Result<(), StoreError> {
+        if !head.standing.entries.is_empty() || !head.legal_bases.is_empty() {
+            self.raise_version()?;
+        }
         let before = read::head(self, &head.id)?;
         let was_relabelled = self.written.get(&head.id).is_some_and(|written| written.is_relabelled);
         let is_relabelled =
@@ -288,6 +291,18 @@ impl<'t> Group<'t> {
         let SubjectHead { id, attributes, templates, .. } = head;
         self.written.insert(id, Written { templates, attributes, restricted, is_relabelled });
         Ok(())
+    }
+
+    /// Keeps programs away that know nothing of how records stand.
+    fn raise_version(&mut self) -> Result<(), StoreError> {
+        let record = read_gallery(&self.gallery)?;
+        match record.version < FORMAT_VERSION_WITH_STANDING {
+            true => put_gallery(
+                &mut self.gallery,
+                GalleryRecord { version: FORMAT_VERSION_WITH_STANDING, ..record },
+            ),
+            false => Ok(()),
+        }
     }
 
     /// Writes a decision and what it is listed by. An attempt that another one follows waits for

@@ -25,7 +25,7 @@ use redb::{ReadOnlyTable, ReadTransaction, ReadableTable, TableDefinition, Table
 
 use super::challenges::{CHALLENGES, OWNER_CHALLENGES};
 use super::fault::StoreError;
-use super::ledger::{FORMAT_VERSION_WITH_LEDGER, LedgerSnapshot};
+use super::ledger::LedgerSnapshot;
 use super::record::{
     CaptureRecord, ChangeRecord, ClearedRecord, Counters, DecisionHeadRecord, DecisionRecord, GalleryRecord, IdRecord,
     IndexMarksRecord, RequestRecord, SubjectRecord, TemplateRecord, unseal,
@@ -41,6 +41,10 @@ use crate::hex;
 /// would pay and hide what it must not. A gallery whose transparency log has begun has a version of its
 /// own ([`FORMAT_VERSION_WITH_LEDGER`]).
 pub(super) const FORMAT_VERSION: u32 = 2;
+/// Version of a gallery from the first record on that was restricted or held, or that names its legal
+/// basis: a program that overlooks those would pay whom it must not, remove evidence, and forget the
+/// rest when it next writes the record.
+pub(super) const FORMAT_VERSION_WITH_STANDING: u32 = 4;
 
 pub(super) const GALLERY: TableDefinition<&str, &[u8]> = TableDefinition::new("gallery");
 pub(super) const SUBJECTS: TableDefinition<&str, &[u8]> = TableDefinition::new("subjects");
@@ -257,8 +261,8 @@ pub(super) fn read_gallery(
 ) -> Result<GalleryRecord, StoreError> {
     let value = table.get(GALLERY_KEY)?.ok_or_else(|| StoreError::damaged("the gallery's own record is missing"))?;
     let record: GalleryRecord = unseal("gallery", GALLERY_KEY.as_bytes(), value.value())?;
-    if record.version > FORMAT_VERSION_WITH_LEDGER {
-        return Err(StoreError::Newer { found: record.version, known: FORMAT_VERSION_WITH_LEDGER });
+    if record.version > FORMAT_VERSION_WITH_STANDING {
+        return Err(StoreError::Newer { found: record.version, known: FORMAT_VERSION_WITH_STANDING });
     }
     Ok(record)
 }

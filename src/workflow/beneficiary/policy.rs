@@ -505,7 +505,7 @@ mod tests {
             for consequence in parent.consequences_possible() {
                 let set = parse(&format!("[on]\n{key} = \"{}\"", consequence.name()));
                 // Missing evidence is done without, or it refers.
-                let policy = if is_missing(parent) { Policy::default() } else { set.unwrap() };
+                let policy = if is_fixed(parent) { Policy::default() } else { set.unwrap() };
                 assert_eq!(policy.consequence(ground), consequence, "{code}");
             }
             assert!(parse(&format!("[on]\n{} = \"refer\"", code.to_lowercase())).is_err(), "{code}");

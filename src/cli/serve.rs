@@ -121,7 +121,10 @@ pub fn run(global: &GlobalArgs, args: ServeArgs) -> Outcome {
         let shutdown = service::signals().map_err(Failure::new)?;
         let hangups = Hangups::new().map_err(Failure::new)?;
         tracing::info!(commit = version::COMMIT, "chinhchu {}", version::NUMBER);
-        let mut engine = settings.open_engine(usize::MAX)?.with_number_ids(settings.number_ids).with_legal_basis(settings.legal_basis);
+        let mut engine = settings
+            .open_engine(usize::MAX)?
+            .with_number_ids(settings.number_ids)
+            .with_legal_basis(settings.legal_basis);
         // Before the gallery, which may take minutes.
         let rules = Box::new(DecisionRules { engine: engine.clone(), typed: typed.clone(), global: global.clone() });
         let mut parts: Vec<Box<dyn Part>> = vec![rules];

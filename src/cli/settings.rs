@@ -25,7 +25,9 @@ use crate::service;
 use crate::service::tls::TlsOptions;
 use crate::workflow::beneficiary::Policies;
 use crate::workflow::danger::Rule;
-use crate::workflow::{CaptureRules, CaseRules, Engine, EngineOptions, GenerationOptions, LegalBasisRule, NumberIds, WorkflowError};
+use crate::workflow::{
+    CaptureRules, CaseRules, Engine, EngineOptions, GenerationOptions, LegalBasisRule, NumberIds, WorkflowError,
+};
 
 /// Where the default pack is looked for, below each of the [`places`].
 const PACK_DEFAULT: &str = "models/default";

@@ -7,8 +7,8 @@ use async_trait::async_trait;
 
 use super::records::Changes;
 use super::{
-    Answered, Attributes, Candidate, GalleryError, Instead, LookUp, Restricted, Scope, SubjectId, Watermark, same_province,
-    same_scheme,
+    Answered, Attributes, Candidate, GalleryError, Instead, LookUp, Restricted, Scope, SubjectId, Watermark,
+    same_province, same_scheme,
 };
 use crate::face::{RecipeDigest, Template};
 use crate::search::GraphReport;

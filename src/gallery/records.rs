@@ -2,9 +2,9 @@
 
 use super::ledger::LedgerHead;
 use super::{
-    Attributes, CaptureBand, ChallengeOwner, ClearedPair, DecisionHead, DecisionKey, Erasure, GalleryError, NewTemplate,
-    Receipt, RequestId, StoredCapture, StoredChallenge, StoredDecision, StoredTemplate, Subject, SubjectHead,
-    SubjectId, Timestamp, Watermark,
+    Attributes, CaptureBand, ChallengeOwner, ClearedPair, DecisionHead, DecisionKey, Erasure, GalleryError,
+    NewTemplate, Receipt, RequestId, StoredCapture, StoredChallenge, StoredDecision, StoredTemplate, Subject,
+    SubjectHead, SubjectId, Timestamp, Watermark,
 };
 use crate::ledger::commitment::Commitment;
 

@@ -24,8 +24,8 @@ use super::pb::verification_client::VerificationClient;
 use super::token_file::TokenFile;
 use super::{ClientError, ClientOptions, ServeOptions, client_tls};
 use crate::gallery::{
-    Attributes, ClearedPair, DecisionFilter, DecisionHead, PairState, Receipt, RecordedBasis, RequestId, Source, Standing,
-    SubjectId, Timestamp, Vouched,
+    Attributes, ClearedPair, DecisionFilter, DecisionHead, PairState, Receipt, RecordedBasis, RequestId, Source,
+    Standing, SubjectId, Timestamp, Vouched,
 };
 use crate::ledger::verify::Leaf;
 use crate::workflow::beneficiary::{

@@ -316,7 +316,10 @@ impl pb::rights_server::Rights for Handlers {
         Ok(answer(&call, receipt))
     }
 
-    async fn lift_restriction(&self, request: Request<pb::LiftRestrictionRequest>) -> Result<Response<pb::StandingResponse>, Status> {
+    async fn lift_restriction(
+        &self,
+        request: Request<pb::LiftRestrictionRequest>,
+    ) -> Result<Response<pb::StandingResponse>, Status> {
         let call = Call::of(&request)?;
         let refused = refuse(&call, FieldNames::BENEFICIARY);
         let request = convert::lift(authored(&call, request)?).map_err(&refused)?;
@@ -332,7 +335,10 @@ impl pb::rights_server::Rights for Handlers {
         Ok(answer(&call, receipt))
     }
 
-    async fn release_hold(&self, request: Request<pb::ReleaseHoldRequest>) -> Result<Response<pb::StandingResponse>, Status> {
+    async fn release_hold(
+        &self,
+        request: Request<pb::ReleaseHoldRequest>,
+    ) -> Result<Response<pb::StandingResponse>, Status> {
         let call = Call::of(&request)?;
         let refused = refuse(&call, FieldNames::BENEFICIARY);
         let request = convert::release(authored(&call, request)?).map_err(&refused)?;

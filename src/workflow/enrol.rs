@@ -8,8 +8,8 @@ use super::{Engine, Field, Kind, LegalBasisRule, NumberIds, WorkflowError, reach
 use crate::context::{Reach, RequestContext, Role};
 use crate::face::{FaceReport, Wants};
 use crate::gallery::{
-    Agreement, Attributes, EnrolMode, Enrolment, Gallery, LegalBasis, NewTemplate, ReadSet, Receipt, RequestId, Retry, Scheme,
-    Source, Stats, Subject, SubjectId, Timestamp, Vouch, province_code,
+    Agreement, Attributes, EnrolMode, Enrolment, Gallery, LegalBasis, NewTemplate, ReadSet, Receipt, RequestId, Retry,
+    Scheme, Source, Stats, Subject, SubjectId, Timestamp, Vouch, province_code,
 };
 use crate::text;
 

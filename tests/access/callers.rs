@@ -6,9 +6,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use chinhchu::access::AccessRules;
 use chinhchu::context::Principal;
-use chinhchu::gallery::{
-    DecisionKey, HoldName, Note, Outcome, RequestId, Requester, StandingAction, SubjectId,
-};
+use chinhchu::gallery::{DecisionKey, HoldName, Note, Outcome, RequestId, Requester, StandingAction, SubjectId};
 use chinhchu::service::tls::{ClientCertificates, Loaded, Tls, TlsOptions};
 use chinhchu::service::token_keys::{OpenedTokens, TokenKeys};
 use chinhchu::service::{AccessControl, Client, ClientError, ClientOptions, RightsCall, methods, pb};

@@ -251,7 +251,10 @@ fn rights(both: &Both) {
     let person = ["--requester", "person"];
     let restrict = by(&[&["restrict", "record-3"][..], &person].concat(), "auditor-1");
     assert_eq!(answer(&restrict, 0)["action"], "restricted");
-    assert_eq!(each(&answer(&["subject", "list", "--standing", "restricted"], 0), "subjects", "subject_id"), ["record-3"]);
+    assert_eq!(
+        each(&answer(&["subject", "list", "--standing", "restricted"], 0), "subjects", "subject_id"),
+        ["record-3"]
+    );
     both.refused(&["remove", "record-3"], &["must stay as it is"]);
     assert_eq!(answer(&by(&["lift", "record-3"], "auditor-1"), 0)["done"], true);
     assert_eq!(answer(&by(&["lift", "record-3"], "auditor-1"), 1)["done"], false);
@@ -268,7 +271,8 @@ fn rights(both: &Both) {
     list("erasure-ready", 1);
 
     let told = both.text(&["subject", "report", "record-3"], 0);
-    for part in ["Mã hồ sơ / record: record-3", "Hạn chế xử lý / restricted: có / yes", "Ai đã xem / who looked"] {
+    for part in ["Mã hồ sơ / record: record-3", "Hạn chế xử lý / restricted: có / yes", "Ai đã xem / who looked"]
+    {
         assert!(told.contains(part), "{part}: {told}");
     }
     let report = answer(&["subject", "report", "record-3"], 0);

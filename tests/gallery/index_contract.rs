@@ -6,7 +6,8 @@ use std::sync::Arc;
 
 use chinhchu::face::{RecipeDigest, Template};
 use chinhchu::gallery::{
-    Attributes, Change, Changes, GalleryError, IndexFilter, NewTemplate, RecordStore, Restricted, Scope, VectorIndex, Watermark,
+    Attributes, Change, Changes, GalleryError, IndexFilter, NewTemplate, RecordStore, Restricted, Scope, VectorIndex,
+    Watermark,
 };
 use chinhchu::matching::compare;
 
@@ -180,7 +181,8 @@ async fn what_is_no_question_is_refused(index: Index) {
     // A template of another recipe is another index's.
     let foreign = Template::from_raw(RecipeDigest([8; 32]), &vector(1)).unwrap();
     let content = NewTemplate { template: foreign, ..new_template(1) };
-    let change = Change::Added { subject: id("a"), attributes: Attributes::default(), restricted: false, id: 1, content };
+    let change =
+        Change::Added { subject: id("a"), attributes: Attributes::default(), restricted: false, id: 1, content };
     index.apply(changes(1, 2, vec![change])).await.unwrap();
     assert_eq!((index.count(&all), index.watermark()), (0, Watermark(1)));
 }

@@ -124,14 +124,17 @@ impl Tables {
         let newest = wanted.newest_of.as_ref().and_then(|subject| {
             self.heads().into_values().rev().find(|head| head.subject == *subject).map(|head| head.number)
         });
-        let about = wanted.decisions_about.as_ref().map(|subject| {
-            self.heads().into_values().filter(|head| head.subject == *subject).collect()
-        });
+        let about = wanted
+            .decisions_about
+            .as_ref()
+            .map(|subject| self.heads().into_values().filter(|head| head.subject == *subject).collect());
         let cleared_heads = cleared_with.iter().filter_map(|id| self.subjects.get(id)).cloned().collect();
         let arrived = wanted.arrived_after.map(|Watermark(after)| {
             let relabelled = |of: &SubjectId| {
                 let newer = self.log.iter().filter(|(commit, _)| *commit > after);
-                newer.into_iter().any(|(_, change)| matches!(change, Change::Relabelled { subject, .. } if subject == of))
+                newer
+                    .into_iter()
+                    .any(|(_, change)| matches!(change, Change::Relabelled { subject, .. } if subject == of))
             };
             let newer =
                 self.templates.iter().filter(|(_, (commit, subject, _))| *commit > after || relabelled(subject));

@@ -395,7 +395,8 @@ async fn whoever_comes_restricted_is_no_news_and_whose_restriction_ends_is(galle
     create(&gallery, "b", &[1]).await.unwrap();
     let restricted = stand(&gallery, "b", restrict()).await.unwrap();
     let head = head(&gallery, "a").await;
-    let made = |name, as_of| NewDecision { basis: basis(head.clone(), as_of, 1), ..decision(name, "a", Outcome::Refer) };
+    let made =
+        |name, as_of| NewDecision { basis: basis(head.clone(), as_of, 1), ..decision(name, "a", Outcome::Refer) };
     gallery.decide(&by(), made("t", before)).await.unwrap();
     stand(&gallery, "b", StandingAction::Lift).await.unwrap();
     // The search did not see `b`, and would now.

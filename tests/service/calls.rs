@@ -463,8 +463,7 @@ async fn the_rights_of_a_person_survive_the_wire() {
     let client = server.client().await;
     let [subject, by] = ["s", "auditor-1"].map(|id| SubjectId::new(id).unwrap());
     let (reason, request_id) = (Note::new("as was asked").unwrap(), RequestId::new("r-1").unwrap());
-    let call =
-        RightsCall { request_id: Some(&request_id), subject: &subject, by: Some(&by), reason: &reason };
+    let call = RightsCall { request_id: Some(&request_id), subject: &subject, by: Some(&by), reason: &reason };
     let hold = HoldName::new("VKS-12").unwrap();
     for action in [
         StandingAction::Restrict(Requester::Authority),

@@ -12,10 +12,9 @@ use chinhchu::context::RequestContext;
 use chinhchu::face::quality::{Flaw, Measure, Quality};
 use chinhchu::face::{FaceError, FaceReport, Pose, RecipeDigest, Rect, Template};
 use chinhchu::gallery::{
-    Answered, Attributes, ClearedPair, DecisionFilter, DecisionHead, DecisionKey, Erasure, GalleryError,
-    HoldName, LegalBasis, NewTemplate, Note, Obstacle,
-    Outcome, PairEntry, PairEntryKind, PairState, Receipt, RecordedBasis, RequestId, Requester, Resolution,
-    Source, Standing, StandingAction, StandingEntry, StoredTemplate, Subject,
+    Answered, Attributes, ClearedPair, DecisionFilter, DecisionHead, DecisionKey, Erasure, GalleryError, HoldName,
+    LegalBasis, NewTemplate, Note, Obstacle, Outcome, PairEntry, PairEntryKind, PairState, Receipt, RecordedBasis,
+    RequestId, Requester, Resolution, Source, Standing, StandingAction, StandingEntry, StoredTemplate, Subject,
     SubjectId, Timestamp, Vouch, Vouched,
 };
 use chinhchu::imaging::Format;

@@ -11,14 +11,14 @@ use super::fault::StoreError;
 use super::ledger::Ledger;
 use super::read::{self, Recipes, State};
 use super::record::{
-    CaptureRecord, ChangeRecord, ClearedRecord, Counters, DecisionHeadRecord, DecisionRecord, GalleryRecord, RequestRecord,
-    SubjectRecord, TemplateRecord, seal,
+    CaptureRecord, ChangeRecord, ClearedRecord, Counters, DecisionHeadRecord, DecisionRecord, GalleryRecord,
+    RequestRecord, SubjectRecord, TemplateRecord, seal,
 };
 use super::tables::{
-    CAPTURE_BANDS, CAPTURES, CHANGES, CLEARED, COUNTERS_KEY, DECISION_HEADS, DECISIONS, FORMAT_VERSION_WITH_STANDING, GALLERY, REQUEST_ORDER,
-    REQUESTS, SUBJECT_CAPTURES, SUBJECT_DECISIONS, SUBJECTS, TEMPLATES, Tables, WAITING, band_key, cleared_key,
-    decision_key, read_attempts, read_capture, read_counters, read_decision_head, read_gallery, read_request, read_subject_decisions,
-    read_template, subject_capture_key, subject_decision_key,
+    CAPTURE_BANDS, CAPTURES, CHANGES, CLEARED, COUNTERS_KEY, DECISION_HEADS, DECISIONS, FORMAT_VERSION_WITH_STANDING,
+    GALLERY, REQUEST_ORDER, REQUESTS, SUBJECT_CAPTURES, SUBJECT_DECISIONS, SUBJECTS, TEMPLATES, Tables, WAITING,
+    band_key, cleared_key, decision_key, read_attempts, read_capture, read_counters, read_decision_head, read_gallery,
+    read_request, read_subject_decisions, read_template, subject_capture_key, subject_decision_key,
 };
 use crate::face::RecipeDigest;
 use crate::gallery::{
@@ -282,8 +282,7 @@ impl<'t> Group<'t> {
         }
         let before = read::head(self, &head.id)?;
         let was_relabelled = self.written.get(&head.id).is_some_and(|written| written.is_relabelled);
-        let is_relabelled =
-            was_relabelled || before.is_some_and(|before| !before.is_searched_as(&head));
+        let is_relabelled = was_relabelled || before.is_some_and(|before| !before.is_searched_as(&head));
         let name = head.id.as_str();
         let sealed = seal("subjects", name.as_bytes(), &SubjectRecord::of_head(&head));
         self.subjects.insert(name, sealed.as_slice())?;
@@ -297,10 +296,7 @@ impl<'t> Group<'t> {
     fn raise_version(&mut self) -> Result<(), StoreError> {
         let record = read_gallery(&self.gallery)?;
         match record.version < FORMAT_VERSION_WITH_STANDING {
-            true => put_gallery(
-                &mut self.gallery,
-                GalleryRecord { version: FORMAT_VERSION_WITH_STANDING, ..record },
-            ),
+            true => put_gallery(&mut self.gallery, GalleryRecord { version: FORMAT_VERSION_WITH_STANDING, ..record }),
             false => Ok(()),
         }
     }

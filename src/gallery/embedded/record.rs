@@ -14,9 +14,10 @@ use super::fault::StoreError;
 use crate::face::{RecipeDigest, Template};
 use crate::float32;
 use crate::gallery::{
-    Attributes, ClearedPair, DecisionHead, DecisionKey, HoldName, LegalBasis, NewCapture, NewTemplate, Note, Outcome, PairEntry,
-    PairEntryKind, RecordedBasis, RequestId, Requester, Resolution, Standing, StandingAction, StandingEntry, Scheme, Source, StoredCapture, StoredDecision, StoredRequest, StoredTemplate,
-    SubjectHead, SubjectId, Timestamp, Vouch, Vouched,
+    Attributes, ClearedPair, DecisionHead, DecisionKey, HoldName, LegalBasis, NewCapture, NewTemplate, Note, Outcome,
+    PairEntry, PairEntryKind, RecordedBasis, RequestId, Requester, Resolution, Scheme, Source, Standing,
+    StandingAction, StandingEntry, StoredCapture, StoredDecision, StoredRequest, StoredTemplate, SubjectHead,
+    SubjectId, Timestamp, Vouch, Vouched,
 };
 
 /// Version of a record written by this program.

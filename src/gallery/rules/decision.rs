@@ -156,7 +156,10 @@ fn check_basis(decision: &NewDecision, basis: &Basis, records: &Records) -> Resu
             .is_none_or(|Searched { probe, score, .. }| compare(probe, template).is_ok_and(|found| found >= *score))
     };
     // Of restricted records as the search does.
-    match arrived.iter().any(|one| !one.restricted && is_another(&one.subject) && is_alike(&one.template.content.template)) {
+    match arrived
+        .iter()
+        .any(|one| !one.restricted && is_another(&one.subject) && is_alike(&one.template.content.template))
+    {
         true => Err(GalleryError::Outdated),
         false => Ok(()),
     }

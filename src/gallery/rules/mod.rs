@@ -17,9 +17,9 @@ pub use self::ledger::Signer;
 use super::ledger::{LedgerHead, NewEntry, NodeRun, SealedEntry};
 use super::records::{Committed, ReadSet, Records, StoredRequest};
 use super::{
-    ChangeStanding, ClearPair, ClearedPair, EnrolMode, Enrolment, Erase, GalleryError, NewChallenge, NewDecision, NewTemplate, Receipt,
-    RequestId, ResolveCommand, Retry, StoredCapture, StoredChallenge, StoredDecision, SubjectHead, SubjectId,
-    Timestamp, UnclearPair,
+    ChangeStanding, ClearPair, ClearedPair, EnrolMode, Enrolment, Erase, GalleryError, NewChallenge, NewDecision,
+    NewTemplate, Receipt, RequestId, ResolveCommand, Retry, StoredCapture, StoredChallenge, StoredDecision,
+    SubjectHead, SubjectId, Timestamp, UnclearPair,
 };
 use crate::ledger::note::Note;
 

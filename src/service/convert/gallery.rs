@@ -6,7 +6,8 @@ use super::face::reports;
 use super::rights::{recorded_basis, standing_entry, wire_basis, wire_standing};
 use super::{BadAnswer, present};
 use crate::gallery::{
-    Attributes, EnrolMode, LegalBasis, Note, Receipt, RequestId, Scheme, Source, Standing, Subject, SubjectId, Timestamp, Vouch, Vouched,
+    Attributes, EnrolMode, LegalBasis, Note, Receipt, RequestId, Scheme, Source, Standing, Subject, SubjectId,
+    Timestamp, Vouch, Vouched,
 };
 use crate::service::client::{SubjectInfo, TemplateInfo};
 use crate::service::pb;

@@ -8,9 +8,7 @@ use crate::gallery::{
 };
 use crate::service::client::SubjectInfo;
 use crate::service::pb;
-use crate::workflow::rights::{
-    Accesses, ErasureOutcome, ErasureRequest, RecordAccess, StandingRequest, SubjectReport,
-};
+use crate::workflow::rights::{Accesses, ErasureOutcome, ErasureRequest, RecordAccess, StandingRequest, SubjectReport};
 use crate::workflow::{Field, WorkflowError};
 
 fn requester(number: i32) -> Result<Requester, WorkflowError> {

@@ -6,7 +6,8 @@ use crate::face::{RecipeDigest, Template};
 use crate::float32;
 use crate::gallery::{
     Attributes, ClearedPair, HoldName, LegalBasis, NewTemplate, Note, PairEntry, PairEntryKind, RecordedBasis,
-    Requester, SnapshotHead, Source, Standing, StandingAction, StandingEntry, StoredTemplate, Subject, SubjectId, Timestamp, Vouch, Vouched,
+    Requester, SnapshotHead, Source, Standing, StandingAction, StandingEntry, StoredTemplate, Subject, SubjectId,
+    Timestamp, Vouch, Vouched,
 };
 
 /// What is wrong with a message that cannot be converted.
@@ -174,9 +175,7 @@ pub(super) fn subject_from_wire(subject: pb::EnrolledSubject, head: &SnapshotHea
         updated_at: Timestamp(subject.updated_at_ms),
         vouched: subject.vouched.into_iter().map(vouched_from_wire).collect::<Result<_, _>>()?,
         enrolled_by: subject.enrolled_by.into_iter().map(id_from_wire).collect::<Result<_, _>>()?,
-        standing: Standing {
-            entries: subject.standing.into_iter().map(standing_from_wire).collect::<Result<_, _>>()?,
-        },
+        standing: Standing { entries: subject.standing.into_iter().map(standing_from_wire).collect::<Result<_, _>>()? },
         legal_bases: subject.legal_bases.into_iter().map(legal_basis_from_wire).collect::<Result<_, _>>()?,
     })
 }

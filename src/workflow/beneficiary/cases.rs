@@ -6,8 +6,8 @@ use super::flow;
 use super::{BeneficiaryOutcome, CaptureSeen, ReasonCode, Scheme};
 use crate::context::RequestContext;
 use crate::gallery::{
-    Attributes, ClearedPair, DecisionFilter, DecisionHead, DecisionKey, Filter, Gallery, GalleryError,
-    IndexFilter, Look, PairState, ReadSet, RequestId, Restricted, Standing, Subject, SubjectHead, SubjectId, Timestamp,
+    Attributes, ClearedPair, DecisionFilter, DecisionHead, DecisionKey, Filter, Gallery, GalleryError, IndexFilter,
+    Look, PairState, ReadSet, RequestId, Restricted, Standing, Subject, SubjectHead, SubjectId, Timestamp,
 };
 use crate::ledger::entry::Kind;
 use crate::workflow::identify::checked;

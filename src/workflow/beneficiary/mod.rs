@@ -40,8 +40,8 @@ mod service;
 mod turns;
 
 pub use cases::{
-    CaseDecision, Cases, ListPage, PAGE_DEFAULT, PAGE_MAX, PageRequest, RepeatedCapture, StandingFilter, SubjectCount, SubjectFilter,
-    SubjectSummary,
+    CaseDecision, Cases, ListPage, PAGE_DEFAULT, PAGE_MAX, PageRequest, RepeatedCapture, StandingFilter, SubjectCount,
+    SubjectFilter, SubjectSummary,
 };
 pub use challenge::{ChallengeState, IssuedChallenge};
 pub use decide::{AppliedRule, Decided, decide};

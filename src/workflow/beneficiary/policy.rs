@@ -415,6 +415,15 @@ mod tests {
     }
 
     #[test]
+    fn no_policy_denies_anybody_for_a_restriction_or_approves_in_spite_of_it() {
+        for consequence in ["accept", "refer", "deny"] {
+            let error = parse(&format!("[on]\nrecord_restricted = \"{consequence}\"")).unwrap_err();
+            assert!(error.contains("record_restricted"), "{error}");
+        }
+        assert_eq!(Policy::default().consequence(ReasonCode::RecordRestricted), Consequence::Refer);
+    }
+
+    #[test]
     fn every_key_is_read() {
         let policy = parse(
             "without = [\"liveness\", \"sex\"]\nfirst_sight = \"enrol\"\nattempts_max = 5\nchip_fmr = 1e-6\n\
@@ -452,8 +461,7 @@ mod tests {
         ]
         .map(str::to_owned)
         .into();
-        for &ground in ReasonCode::ALL.iter().filter(|ground| ground.governed_by() == **ground && !is_fixed(**ground))
-        {
+        for &ground in ReasonCode::ALL.iter().filter(|ground| ground.governed_by() == **ground && !is_fixed(**ground)) {
             let other = ground.consequences_possible().find(|one| *one != consequences(ground).0);
             texts.extend(other.map(|other| format!("[on]\n{} = \"{}\"", ground.code().to_lowercase(), other.name())));
         }

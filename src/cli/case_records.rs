@@ -272,13 +272,14 @@ impl CaseRecords {
         Ok(ended.map(|ended| ended.replayed))
     }
 
-    /// Restricts or holds a record, or ends that; `None` where it is not enrolled.
+    /// Restricts or holds a record, or ends that; `None` where it is not enrolled, or there is nothing to
+    /// end.
     pub(super) async fn change_standing(
         &self,
         of: &RightsOf,
         action: StandingAction,
     ) -> Result<Option<Receipt>, Failure> {
-        let unknown = [Reason::SubjectUnknown];
+        let unknown = [Reason::SubjectUnknown, Reason::NotRestricted, Reason::HoldUnknown];
         match self {
             Self::Server(client) => there(client.change_standing(of.call(), &action).await, &unknown),
             Self::Folder { context, .. } => {

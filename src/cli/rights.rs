@@ -174,7 +174,7 @@ async fn changed(
             replayed: done.as_ref().is_some_and(|done| done.replayed),
         })?,
         (Some(_), false) => print::answer(name)?,
-        (None, false) => print::answer("no such subject, or no such hold; nothing was done")?,
+        (None, false) => print::answer("no such subject, restriction or hold; nothing was done")?,
     }
     Ok(if done.is_some() { Exit::Success } else { Exit::Negative })
 }

@@ -37,7 +37,8 @@ the whole country.
 ";
 
 const BESIDE: &str = "
-An officer calls `Enroll` only to vouch for photos (`vouch`), a registrar only without. `clerk_id`, `officer_id` and `unit` are
+Who releases a legal hold or ends a restriction (auditor) does not erase, and who erases (registrar) releases nothing, so that
+no one role destroys evidence; nobody who pays ends a restriction. An officer calls `Enroll` only to vouch for photos (`vouch`), a registrar only without. `clerk_id`, `officer_id`, `by_id` and `unit` are
 empty or the caller's own (`NOT_YOUR_ID`). A role that sees no match scores may not choose the rate that `Verify` decides by
 (`fmr`): whoever chooses it learns the score by halves (`FIELD_NOT_ALLOWED`).
 

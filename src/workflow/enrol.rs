@@ -296,6 +296,7 @@ mod tests {
 
     fn request() -> EnrolRequest {
         EnrolRequest {
+            legal_basis: None,
             request_id: None,
             subject: SubjectId::new("a").unwrap(),
             mode: EnrolMode::Create,

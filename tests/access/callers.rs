@@ -6,10 +6,10 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use chinhchu::access::AccessRules;
 use chinhchu::context::Principal;
-use chinhchu::gallery::{DecisionKey, Note, Outcome, RequestId, SubjectId};
+use chinhchu::gallery::{DecisionKey, HoldName, Note, Outcome, RequestId, Requester, StandingAction, SubjectId};
 use chinhchu::service::tls::{ClientCertificates, Loaded, Tls, TlsOptions};
 use chinhchu::service::token_keys::{OpenedTokens, TokenKeys};
-use chinhchu::service::{AccessControl, Client, ClientError, ClientOptions, methods, pb};
+use chinhchu::service::{AccessControl, Client, ClientError, ClientOptions, RightsCall, methods, pb};
 use chinhchu::workflow::beneficiary::ResolveReferral;
 use serde_json::{Value, json};
 
@@ -219,6 +219,48 @@ async fn an_officer_answers_as_nobody_else() {
     // Whoever speaks for officers without being one is none.
     let client = office.client(Some("payments"), None).await;
     assert_eq!(reason(client.resolve_referral(answer("officer-1")).await), "ROLE_NOT_ALLOWED");
+}
+
+/// No one role can both free a record and erase it, and whoever is paid by a case frees none.
+#[tokio::test(flavor = "multi_thread")]
+async fn each_right_over_a_record_is_its_roles_own_and_done_in_the_callers_name() {
+    let Some(office) = Office::open().await else { return };
+    let subject = SubjectId::new("record-1").unwrap();
+    let reason_given = Note::new("as was asked").unwrap();
+    let hold = HoldName::new("VKS-12").unwrap();
+    let actions = [
+        StandingAction::Restrict(Requester::Person),
+        StandingAction::Lift,
+        StandingAction::Hold(hold.clone()),
+        StandingAction::Release(hold),
+    ];
+    let tried = async |role: &str, by: Option<&SubjectId>| {
+        let token = office.token(json!({"sub": format!("{role}-1"), "roles": [role], "unit": "Q1"}));
+        let client = office.client(None, Some(&token)).await;
+        let call = RightsCall { request_id: None, subject: &subject, by, reason: &reason_given };
+        let mut told = Vec::new();
+        for action in &actions {
+            told.push(reason(client.change_standing(call, action).await));
+        }
+        told.push(reason(client.erase(call, Requester::Person, true).await));
+        told.push(reason(client.report(&subject).await));
+        told
+    };
+    let (yes, no) = ("answered", "ROLE_NOT_ALLOWED");
+    for (role, expected) in [
+        ("officer", [yes, no, yes, no, no, yes]),
+        ("auditor", [yes, yes, yes, yes, no, yes]),
+        ("registrar", [no, no, no, no, yes, no]),
+        ("counter", [no; 6]),
+        ("workflow", [no; 6]),
+        ("operator", [no; 6]),
+    ] {
+        assert_eq!(tried(role, None).await, expected, "{role}");
+    }
+    let erasure = office.server.control.erasure.lock().unwrap().take().unwrap();
+    assert_eq!(erasure.erase.by.as_str(), "registrar-1", "in the caller's own name");
+    let other = SubjectId::new("somebody-else").unwrap();
+    assert_eq!(tried("auditor", Some(&other)).await[..4], ["NOT_YOUR_ID"; 4]);
 }
 
 /// Challenges for chips belong to whoever asked. A clerk is the same when the token was renewed

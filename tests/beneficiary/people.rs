@@ -1,8 +1,8 @@
 //! Whom a decision is about: schemes, ids, and what a record says as it was typed.
 
 use chinhchu::chip::Personal;
-use chinhchu::gallery::{Note, Outcome, Source};
-use chinhchu::service::pb;
+use chinhchu::gallery::{Erasure, Note, Obstacle, Outcome, Requester, Source, StandingAction};
+use chinhchu::service::{RightsCall, pb};
 use chinhchu::workflow::beneficiary::{
     ClearPairRequest, EvidenceKind, FieldState, ResolveReferral, Scheme, SchemeState,
 };
@@ -193,4 +193,41 @@ async fn a_chip_read_badly_is_the_first_reason_and_is_read_again() {
     let good = counter.decide(request).await;
     assert_decided(&good, Outcome::Approve, &[]);
     assert!(!good.decided.without.contains(&EvidenceKind::Chip));
+}
+
+/// Whoever asked that their record be restricted is paid by an officer's word: neither by itself, nor
+/// refused for having asked.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_restricted_person_is_referred_for_that_alone_and_found_by_no_search() {
+    need_assets!();
+    let counter = Counter::open().await;
+    counter.client.enrol(enrolment("record-1", &["social"], "obama.jpg")).await.unwrap();
+    let (subject, by, reason) = (id("record-1"), id("auditor-1"), Note::new("theo yêu cầu").unwrap());
+    let call = RightsCall { request_id: None, subject: &subject, by: Some(&by), reason: &reason };
+    let restrict = StandingAction::Restrict(Requester::Person);
+    counter.client.change_standing(call, &restrict).await.unwrap();
+    let outcome = counter.decide(claim("t-1", "record-1", &FIRST, &["obama2.jpg"])).await;
+    assert_decided(&outcome, Outcome::Refer, &["RECORD_RESTRICTED"]);
+    assert!(outcome.evidence.record_restricted && outcome.evidence.reference_face.is_some());
+    assert!(!outcome.decided.retake, "another try takes no restriction away");
+
+    // The case waits, so nobody has the record erased, or removed, before it is answered.
+    let erased = counter.client.erase(call, Requester::Person, false).await.unwrap();
+    assert_eq!(erased.erasure, Erasure::Waits(vec![Obstacle::ReferralOpen]));
+    assert_eq!(counter.client.remove(&subject, None).await.unwrap_err().reason, "RECORD_KEPT");
+    let answer = ResolveReferral {
+        key: key("t-1", 1),
+        officer: id("officer-7"),
+        outcome: Outcome::Approve,
+        reason: Note::new("đã đối chiếu giấy tờ").unwrap(),
+    };
+    counter.client.resolve_referral(answer).await.unwrap();
+
+    // One who claims the same face under another number meets no restricted record.
+    let other = counter.decide(claim("t-2", "record-2", &FIRST, &["obama3.jpg"])).await;
+    assert!(!against(&other).contains(&"DUPLICATE_FACE"), "{:?}", against(&other));
+    let report = counter.client.report(&subject).await.unwrap();
+    assert_eq!((report.referred, report.approved, report.waiting), (1, 0, 0));
+    assert_eq!(counter.client.erase(call, Requester::Person, false).await.unwrap().erasure, Erasure::Erased);
+    assert_eq!(counter.client.report(&subject).await.unwrap_err().reason, "SUBJECT_UNKNOWN");
 }

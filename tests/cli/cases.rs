@@ -29,6 +29,7 @@ fn the_whole_life_of_cases_is_read_and_answered_by_the_command_line_here_and_by_
     shows(&both);
     officers(&both);
     pairs(&both);
+    rights(&both);
 
     // A folder that a server has open is the server's.
     run(["case", "list", "--data", &text(&served)]).refused(&["in use", "--server URL"]);
@@ -239,6 +240,53 @@ fn officers(both: &Both) {
     assert_eq!(each(&shown, "officer_answers", "officer_id"), ["officer-1", "officer-2"]);
     let told = both.text(&["case", "list", "--outcome", "deny"], 0);
     assert!(told.lines().nth(1).unwrap().ends_with("CHIP_ALTERED, CAPTURE_SEEN_BEFORE  officers: APPROVE"), "{told}");
+}
+
+/// Whoever defrauds a scheme has no evidence erased, and the person of a record learns what is kept.
+fn rights(both: &Both) {
+    fn by<'a>(action: &[&'a str], who: &'a str) -> Vec<&'a str> {
+        [&["subject"], action, &["--by", who, "--reason", "theo yêu cầu"]].concat()
+    }
+    let answer = |args: &[&str], code| both.json(args, code);
+    let person = ["--requester", "person"];
+    let restrict = by(&[&["restrict", "record-3"][..], &person].concat(), "auditor-1");
+    assert_eq!(answer(&restrict, 0)["action"], "restricted");
+    assert_eq!(
+        each(&answer(&["subject", "list", "--standing", "restricted"], 0), "subjects", "subject_id"),
+        ["record-3"]
+    );
+    both.refused(&["remove", "record-3"], &["must stay as it is"]);
+    assert_eq!(answer(&by(&["lift", "record-3"], "auditor-1"), 0)["done"], true);
+    assert_eq!(answer(&by(&["lift", "record-3"], "auditor-1"), 1)["done"], false);
+    assert_eq!(both.text(&by(&["hold", "record-3", "VKS-12"], "auditor-1"), 0), "held\n");
+    both.refused(&by(&["hold", "record-3", "079088000017"], "auditor-1"), &["nobody's number"]);
+
+    let erase = |subject| by(&[&["erase", subject][..], &person].concat(), "registrar-1");
+    let waits = answer(&erase("record-3"), 1);
+    assert_eq!((&waits["erased"], &waits["restricted"]), (&json!(false), &json!(true)));
+    assert_eq!(waits["waits_for"], json!(["LEGAL_HOLD"]));
+    let list = |standing, code| answer(&["subject", "list", "--standing", standing], code);
+    assert_eq!(each(&list("held", 0), "subjects", "subject_id"), ["record-3"]);
+    assert_eq!(each(&list("erasure-waits", 0), "subjects", "subject_id"), ["record-3"]);
+    list("erasure-ready", 1);
+
+    let told = both.text(&["subject", "report", "record-3"], 0);
+    for part in ["Mã hồ sơ / record: record-3", "Hạn chế xử lý / restricted: có / yes", "Ai đã xem / who looked"]
+    {
+        assert!(told.contains(part), "{part}: {told}");
+    }
+    let report = answer(&["subject", "report", "record-3"], 0);
+    assert_eq!((&report["templates"], &report["accesses"]), (&json!(1), &Value::Null));
+    assert!(!report.to_string().contains("vector"), "{report}");
+    assert_eq!(answer(&["subject", "report", "nobody"], 1), json!({ "found": false }));
+
+    assert_eq!(answer(&by(&["release", "record-3", "other"], "auditor-1"), 1)["done"], false);
+    assert_eq!(answer(&by(&["release", "record-3", "VKS-12"], "auditor-1"), 0)["action"], "released");
+    assert_eq!(each(&list("erasure-ready", 0), "subjects", "subject_id"), ["record-3"]);
+    assert_eq!(both.text(&erase("record-3"), 0), "erased\n");
+    assert_eq!(answer(&["subject", "show", "record-3"], 1), json!({ "found": false }));
+    assert_eq!(answer(&erase("record-3"), 1)["erased"], false, "nothing is kept any more");
+    both.refused(&["subject", "erase", "record-1", "--requester", "person", "--reason", "x"], &["by"]);
 }
 
 fn pairs(both: &Both) {

@@ -449,6 +449,10 @@ async fn captures_go_with_their_subject(gallery: Gallery) {
     create(&gallery, "st", &[2]).await.unwrap();
     gallery.decide(&by(), showing("t-1", "s", &[&[1], &[2]], LONG)).await.unwrap();
     gallery.decide(&by(), showing("t-2", "st", &[&[1]], LONG)).await.unwrap();
+    // While a referral waits its evidence stays.
+    let kept = gallery.remove(&by(), &id("s"), None).await;
+    assert!(matches!(kept, Err(GalleryError::RecordKept)));
+    gallery.resolve(&by(), answer("t-1", 1, "o", Outcome::Deny, 1)).await.unwrap();
     gallery.remove(&by(), &id("s"), None).await.unwrap();
     assert_eq!(sharing(&gallery, &[1, 2]).await, [("t-2".to_owned(), 0)], "ids that begin alike are others");
     // Numbers are not given out twice.

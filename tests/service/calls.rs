@@ -2,14 +2,15 @@
 
 use chinhchu::chip::{ChallengeResponse, Personal, Sex};
 use chinhchu::gallery::{
-    Answered, Attributes, DecisionFilter, DecisionKey, EnrolMode, Filter, Instead, Note, Outcome, PairState, Receipt,
-    RequestId, Source, SubjectId, Timestamp,
+    Answered, Attributes, ChangeStanding, DecisionFilter, DecisionKey, EnrolMode, Erasure, Filter, HoldName, Instead,
+    Note, Obstacle, Outcome, PairState, Receipt, RequestId, Requester, Source, StandingAction, SubjectId, Timestamp,
 };
-use chinhchu::service::{ClearedInfo, ClientError, pb};
+use chinhchu::service::{ClearedInfo, ClientError, RightsCall, pb};
 use chinhchu::workflow::beneficiary::{
     BeneficiaryRequest, ClearPairRequest, PageRequest, PairChange, Record, ResolveReferral, ResolvedReferral, Scheme,
     SubjectCount, SubjectFilter,
 };
+use chinhchu::workflow::rights::StandingRequest;
 use chinhchu::workflow::{
     AssessOutcome, EnrolOutcome, EnrolRequest, IdentifyRequest, IdentifyScope, Kind, Photo, VerifyRequest,
 };
@@ -97,6 +98,7 @@ async fn a_filter_survives_the_wire_and_a_bad_one_is_named() {
         province: Some("79".into()),
         excluded: [id("a"), id("b")].into(),
         claimed: Some(id("c")),
+        ..Filter::default()
     };
     let request = IdentifyRequest { probes: vec![vec![1]], scope: None, filter: filter.clone() };
     server.client().await.identify(request).await.unwrap();
@@ -181,6 +183,7 @@ async fn remove_and_get_subject_answer_and_no_vector_leaves_the_server() {
     assert!(info.id == id && info.attributes == expected.attributes);
     assert_eq!(info.last_verified, expected.last_verified);
     assert_eq!((info.enrolled_at, info.updated_at), (expected.enrolled_at, expected.updated_at));
+    assert!(info.standing == expected.standing && info.legal_bases == expected.legal_bases);
     let (template, content) = (&info.templates[0], &expected.templates[0].content);
     assert_eq!(template.id, expected.templates[0].id);
     assert_eq!(template.source, content.source);
@@ -436,7 +439,7 @@ async fn cases_carry_every_field_there_and_back() {
     assert!(server.control.listed.lock().unwrap().take() == Some((filter, page)));
     let pairs = client.pairs(Some(PairState::InForce), PageRequest::default()).await.unwrap();
     assert_eq!((pairs.entries, pairs.next.as_deref()), (vec![cleared_pair()], Some("ab")));
-    let filter = SubjectFilter { scheme: None, province: Some("79".to_owned()) };
+    let filter = SubjectFilter { province: Some("79".to_owned()), ..SubjectFilter::default() };
     let subjects = client.subjects(filter.clone(), PageRequest::default()).await.unwrap();
     assert_eq!((subjects.entries, subjects.next), (vec![subject_summary(&filter)], None));
     let count = client.count_subjects(filter).await.unwrap();
@@ -452,4 +455,46 @@ async fn what_a_list_does_not_know_is_refused() {
     assert_eq!(raw.list_decisions(request).await.unwrap_err().code(), tonic::Code::InvalidArgument);
     let request = pb::ListClearedPairsRequest { state: 9, ..Default::default() };
     assert_eq!(raw.list_cleared_pairs(request).await.unwrap_err().code(), tonic::Code::InvalidArgument);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_rights_of_a_person_survive_the_wire() {
+    let server = Running::start(|_| {}).await;
+    let client = server.client().await;
+    let [subject, by] = ["s", "auditor-1"].map(|id| SubjectId::new(id).unwrap());
+    let (reason, request_id) = (Note::new("as was asked").unwrap(), RequestId::new("r-1").unwrap());
+    let call = RightsCall { request_id: Some(&request_id), subject: &subject, by: Some(&by), reason: &reason };
+    let hold = HoldName::new("VKS-12").unwrap();
+    for action in [
+        StandingAction::Restrict(Requester::Authority),
+        StandingAction::Lift,
+        StandingAction::Hold(hold.clone()),
+        StandingAction::Release(hold),
+    ] {
+        let receipt = client.change_standing(call, &action).await.unwrap();
+        assert!(receipt.replayed && receipt.commit == 7);
+        let change = ChangeStanding { subject: subject.clone(), action, by: by.clone(), reason: reason.clone() };
+        let expected = StandingRequest { request_id: Some(request_id.clone()), change };
+        assert!(server.control.standing.lock().unwrap().take() == Some(expected));
+    }
+    let outcome = client.erase(call, Requester::Person, true).await.unwrap();
+    assert_eq!(outcome.erasure, Erasure::Waits(Obstacle::ALL.into()));
+    let erasure = server.control.erasure.lock().unwrap().take().unwrap().erase;
+    assert!(erasure.finding_open && erasure.requester == Requester::Person && erasure.by == by);
+    let report = client.report(&subject).await.unwrap();
+    let expected = crate::fake::subject_report(subject);
+    assert_eq!(report.accesses, expected.accesses);
+    assert_eq!(report.decided, expected.decided);
+    assert_eq!((report.approved, report.referred, report.denied, report.waiting, report.pairs), (9, 3, 2, 1, 4));
+    assert!(report.subject.unwrap().standing == expected.subject.unwrap().standing);
+    // Nobody is taken to have asked who is not named.
+    let mut raw = pb::rights_client::RightsClient::new(server.channel().await);
+    let request = pb::RestrictRequest {
+        subject_id: "s".into(),
+        by_id: "auditor-1".into(),
+        reason: "as was asked".into(),
+        ..pb::RestrictRequest::default()
+    };
+    let refused = raw.restrict(request).await.unwrap_err();
+    assert_eq!(refused.code(), tonic::Code::InvalidArgument);
 }

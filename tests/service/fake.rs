@@ -12,8 +12,9 @@ use chinhchu::context::RequestContext;
 use chinhchu::face::quality::{Flaw, Measure, Quality};
 use chinhchu::face::{FaceError, FaceReport, Pose, RecipeDigest, Rect, Template};
 use chinhchu::gallery::{
-    Answered, Attributes, ClearedPair, DecisionFilter, DecisionHead, DecisionKey, GalleryError, NewTemplate, Note,
-    Outcome, PairEntry, PairEntryKind, PairState, Receipt, RequestId, Resolution, Source, StoredTemplate, Subject,
+    Answered, Attributes, ClearedPair, DecisionFilter, DecisionHead, DecisionKey, Erasure, GalleryError, HoldName,
+    LegalBasis, NewTemplate, Note, Obstacle, Outcome, PairEntry, PairEntryKind, PairState, Receipt, RecordedBasis,
+    RequestId, Requester, Resolution, Source, Standing, StandingAction, StandingEntry, StoredTemplate, Subject,
     SubjectId, Timestamp, Vouch, Vouched,
 };
 use chinhchu::imaging::Format;
@@ -25,6 +26,9 @@ use chinhchu::workflow::beneficiary::{
     Evidence, EvidenceKind, FieldState, FrameEvidence, History, IssuedChallenge, ListPage, PageRequest, PairChange,
     ReasonCode, RecordEvidence, RecordTemplates, RepeatedCapture, ResolveReferral, ResolvedReferral, Scheme,
     SchemeState, SubjectCount, SubjectFilter, SubjectSummary, UnclearPairRequest,
+};
+use chinhchu::workflow::rights::{
+    Accesses, ErasureOutcome, ErasureRequest, RecordAccess, StandingRequest, SubjectReport,
 };
 use chinhchu::workflow::{
     AssessOutcome, Decision, EnrolOutcome, EnrolRequest, Field, Frames, IdentifiedCandidate, IdentifyOutcome,
@@ -63,6 +67,8 @@ pub struct Control {
     pub resolution: Mutex<Option<ResolveReferral>>,
     pub listed: Mutex<Option<(DecisionFilter, PageRequest)>>,
     pub pair: Mutex<Option<ClearPairRequest>>,
+    pub standing: Mutex<Option<StandingRequest>>,
+    pub erasure: Mutex<Option<ErasureRequest>>,
     /// How searches say that they were answered.
     pub answered: Mutex<Answered>,
     receipts: Mutex<HashMap<String, Receipt>>,
@@ -87,6 +93,8 @@ impl Control {
             resolution: Mutex::new(None),
             listed: Mutex::new(None),
             pair: Mutex::new(None),
+            standing: Mutex::new(None),
+            erasure: Mutex::new(None),
             answered: Mutex::new(Answered::Exactly),
             receipts: Mutex::new(HashMap::new()),
         })
@@ -225,9 +233,50 @@ pub fn identify_outcome() -> IdentifyOutcome {
     }
 }
 
+/// A report with something in every field.
+pub fn subject_report(id: SubjectId) -> SubjectReport {
+    let access = RecordAccess {
+        at: Timestamp(1_700_000_000_123),
+        kind: "record_read".to_owned(),
+        principal: "person".to_owned(),
+        unit: Some("Q1".to_owned()),
+    };
+    SubjectReport {
+        subject: Some(subject(id.clone())),
+        id,
+        approved: 9,
+        referred: 3,
+        denied: 2,
+        waiting: 1,
+        pairs: 4,
+        decided: Some((Timestamp(1_600_000_000_000), Timestamp(1_700_000_000_000))),
+        accesses: Some(Accesses { newest: vec![access], truncated: true }),
+    }
+}
+
 pub fn subject(id: SubjectId) -> Subject {
     let template = Template::from_raw(RecipeDigest([7; 32]), &[0.6, 0.8]).unwrap();
     Subject {
+        standing: Standing {
+            entries: [
+                StandingAction::Restrict(Requester::Person),
+                StandingAction::Lift,
+                StandingAction::Hold(HoldName::new("VKS-12").unwrap()),
+                StandingAction::Release(HoldName::new("VKS-12").unwrap()),
+                StandingAction::AskErasure { requester: Requester::Authority, finding_open: true },
+            ]
+            .map(|action| StandingEntry {
+                action,
+                by: SubjectId::new("auditor-1").unwrap(),
+                reason: Note::new("as was asked").unwrap(),
+                at: Timestamp(1_700_000_000_123),
+            })
+            .into(),
+        },
+        legal_bases: vec![RecordedBasis {
+            basis: LegalBasis::new("mẫu 7/2026").unwrap(),
+            at: Timestamp(1_600_000_000_000),
+        }],
         enrolled_by: Vec::new(),
         id,
         attributes: Attributes {
@@ -454,6 +503,27 @@ impl Backend for Fake {
             "stranger" => Err(GalleryError::UnknownSubject.into()),
             _ => Ok(Receipt { commit: 10, templates: 0, replayed: false }),
         }
+    }
+
+    async fn change_standing(
+        &self,
+        context: &RequestContext,
+        request: StandingRequest,
+    ) -> Result<Receipt, WorkflowError> {
+        let _inside = self.0.enter("change_standing", context);
+        *self.0.standing.lock().unwrap() = Some(request);
+        Ok(Receipt { commit: 7, templates: 0, replayed: true })
+    }
+
+    async fn erase(&self, context: &RequestContext, request: ErasureRequest) -> Result<ErasureOutcome, WorkflowError> {
+        let _inside = self.0.enter("erase", context);
+        *self.0.erasure.lock().unwrap() = Some(request);
+        Ok(ErasureOutcome { erasure: Erasure::Waits(Obstacle::ALL.into()), commit: 8, replayed: false })
+    }
+
+    async fn report(&self, context: &RequestContext, subject: &SubjectId) -> Result<SubjectReport, WorkflowError> {
+        let _inside = self.0.enter("report", context);
+        Ok(subject_report(subject.clone()))
     }
 
     async fn subject(&self, context: &RequestContext, id: &SubjectId) -> Result<Subject, WorkflowError> {
@@ -686,6 +756,9 @@ pub fn subject_summary(filter: &SubjectFilter) -> SubjectSummary {
         templates: 3,
         enrolled_at: Timestamp(1_700_000_000_000),
         updated_at: Timestamp(1_700_000_000_001),
+        restricted: true,
+        holds: 2,
+        erasure_waits: true,
     }
 }
 

@@ -108,6 +108,8 @@ mod tests {
 
     fn subject(id: &str, schemes: &[&str], verified: &[(&str, &str)], enrolled: &str) -> Subject {
         Subject {
+            standing: Default::default(),
+            legal_bases: Vec::new(),
             enrolled_by: Vec::new(),
             id: SubjectId::new(id).unwrap(),
             attributes: Attributes { schemes: schemes.iter().map(|s| (*s).to_owned()).collect(), ..Default::default() },

@@ -12,15 +12,16 @@ use super::ledger::Ledger;
 use super::protection::{Owner, Protection};
 use super::read::{self, Recipes, State};
 use super::record::{
-    CaptureRecord, ChangeRecord, ClearedRecord, Counters, DecisionHeadRecord, DecisionRecord, RequestRecord,
-    SubjectRecord, TemplateRecord,
+    CaptureRecord, ChangeRecord, ClearedRecord, Counters, DecisionHeadRecord, DecisionRecord, GalleryRecord,
+    RequestRecord, SubjectRecord, TemplateRecord,
 };
 use super::row_sum::RowSum;
 use super::tables::{
-    CAPTURE_BANDS, CAPTURES, CHANGES, CLEARED, COUNTERS_KEY, DECISION_HEADS, DECISIONS, DOOMED_KEYS, GALLERY,
-    REQUEST_ORDER, REQUESTS, SUBJECT_CAPTURES, SUBJECT_DECISIONS, SUBJECT_KEYS, SUBJECTS, TEMPLATES, Tables, WAITING,
-    band_key, cleared_key, decision_key, read_attempts, read_capture, read_counters, read_decision_head, read_gallery,
-    read_request, read_subject_decisions, read_template, subject_capture_key, subject_decision_key,
+    CAPTURE_BANDS, CAPTURES, CHANGES, CLEARED, COUNTERS_KEY, DECISION_HEADS, DECISIONS, DOOMED_KEYS,
+    FORMAT_VERSION_WITH_STANDING, GALLERY, REQUEST_ORDER, REQUESTS, SUBJECT_CAPTURES, SUBJECT_DECISIONS, SUBJECT_KEYS,
+    SUBJECTS, TEMPLATES, Tables, WAITING, band_key, cleared_key, decision_key, read_attempts, read_capture,
+    read_counters, read_decision_head, read_gallery, read_request, read_subject_decisions, read_template,
+    subject_capture_key, subject_decision_key,
 };
 use crate::face::RecipeDigest;
 use crate::gallery::{
@@ -335,6 +336,9 @@ impl<'t> Group<'t> {
     }
 
     fn put_subject(&mut self, head: SubjectHead) -> Result<(), StoreError> {
+        if !head.standing.entries.is_empty() || !head.legal_bases.is_empty() {
+            self.raise_version()?;
+        }
         let before = read::head(self, &head.id)?;
         let was_relabelled = self.written.get(&head.id).is_some_and(|written| written.is_relabelled);
         let is_relabelled = was_relabelled || before.is_some_and(|before| !before.is_searched_as(&head));
@@ -345,6 +349,15 @@ impl<'t> Group<'t> {
         let SubjectHead { id, attributes, templates, .. } = head;
         self.written.insert(id, Written { templates, attributes, restricted, is_relabelled });
         Ok(())
+    }
+
+    /// Keeps programs away that know nothing of how records stand.
+    fn raise_version(&mut self) -> Result<(), StoreError> {
+        let record = read_gallery(&self.gallery)?;
+        match record.version < FORMAT_VERSION_WITH_STANDING {
+            true => put_gallery(&mut self.gallery, GalleryRecord { version: FORMAT_VERSION_WITH_STANDING, ..record }),
+            false => Ok(()),
+        }
     }
 
     /// Writes a decision and what it is listed by. An attempt that another one follows waits for

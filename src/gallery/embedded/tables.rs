@@ -48,8 +48,12 @@ use crate::hex;
 /// would pay and hide what it must not. A gallery whose transparency log has begun has a version of its
 /// own ([`FORMAT_VERSION_WITH_LEDGER`]).
 pub(super) const FORMAT_VERSION: u32 = 2;
+/// Version of a gallery from the first record on that was restricted or held, or that names its legal
+/// basis: a program that overlooks those would pay whom it must not, remove evidence, and forget the
+/// rest when it next writes the record.
+pub(super) const FORMAT_VERSION_WITH_STANDING: u32 = 4;
 /// Version of a gallery whose values are sealed.
-pub(super) const FORMAT_VERSION_SEALED: u32 = 4;
+pub(super) const FORMAT_VERSION_SEALED: u32 = 5;
 
 /// Tables whose values are sealed in a sealed gallery.
 pub(super) const TABLES: [&str; 11] = [

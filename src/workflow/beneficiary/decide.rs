@@ -606,6 +606,8 @@ mod tests {
             (copied(CopyOf::EnrolledPhoto), "CAPTURE_IS_ENROLLED_PHOTO", Outcome::Refer),
             // Two people are enrolled in it, and each would match.
             (Evidence { record_templates: Some(record(2)), ..good() }, "RECORD_DISAGREES", Outcome::Refer),
+            // Nobody is approved, and nobody is denied, because their record is restricted.
+            (Evidence { record_restricted: true, ..good() }, "RECORD_RESTRICTED", Outcome::Refer),
         ];
         for (evidence, code, outcome) in cases {
             let decided = decide(&Policy::default(), &evidence);

@@ -415,6 +415,15 @@ mod tests {
     }
 
     #[test]
+    fn no_policy_denies_anybody_for_a_restriction_or_approves_in_spite_of_it() {
+        for consequence in ["accept", "refer", "deny"] {
+            let error = parse(&format!("[on]\nrecord_restricted = \"{consequence}\"")).unwrap_err();
+            assert!(error.contains("record_restricted"), "{error}");
+        }
+        assert_eq!(Policy::default().consequence(ReasonCode::RecordRestricted), Consequence::Refer);
+    }
+
+    #[test]
     fn every_key_is_read() {
         let policy = parse(
             "without = [\"liveness\", \"sex\"]\nfirst_sight = \"enrol\"\nattempts_max = 5\nchip_fmr = 1e-6\n\
@@ -504,7 +513,7 @@ mod tests {
             for consequence in parent.consequences_possible() {
                 let set = parse(&format!("[on]\n{key} = \"{}\"", consequence.name()));
                 // Missing evidence is done without, or it refers.
-                let policy = if is_missing(parent) { Policy::default() } else { set.unwrap() };
+                let policy = if is_fixed(parent) { Policy::default() } else { set.unwrap() };
                 assert_eq!(policy.consequence(ground), consequence, "{code}");
             }
             assert!(parse(&format!("[on]\n{} = \"refer\"", code.to_lowercase())).is_err(), "{code}");

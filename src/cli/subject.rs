@@ -26,7 +26,7 @@ Examples:
   chinhchu subject hold person-1 VKS-2026-12 --data people --by A-2 --reason 'order of the court'
   chinhchu subject erase person-1 --data people --by R-1 --requester person --reason 'consent withdrawn'
 
-Subjects are listed in byte order of their ids. What is shown is what is kept beside the
+Subjects are listed in byte order of their ids; those of a sealed gallery in an order of its own. What is shown is what is kept beside the
 face: schemes, province, unit, when each scheme was last verified, who enrolled and who
 vouched, and of each template its source, time and quality. No model pack is needed.
 

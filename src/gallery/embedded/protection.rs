@@ -55,8 +55,8 @@ pub(super) struct Sealing {
     /// From which those of the tables are derived.
     of_tables: Secret,
     tables: HashMap<&'static str, Secret>,
-    names: Hmac<Sha256>,
-    rows: Hmac<Sha256>,
+    names: Secret,
+    rows: Secret,
 }
 
 fn mac(key: &Secret) -> Hmac<Sha256> {
@@ -183,7 +183,7 @@ impl Protection {
     pub(super) fn row_hasher(&self) -> Option<Hmac<Sha256>> {
         match self {
             Self::Checksummed => None,
-            Self::Sealed(sealing) => Some(sealing.rows.clone()),
+            Self::Sealed(sealing) => Some(mac(&sealing.rows)),
         }
     }
 
@@ -217,8 +217,8 @@ impl Sealing {
             super::tables::TABLES.iter().map(|&table| (table, derived(&of_tables, &[b"table", table.as_bytes()])));
         Ok(Self {
             tables: each.collect(),
-            names: mac(&of_names),
-            rows: mac(&derived(&of_tables, &[b"rows"])),
+            names: of_names,
+            rows: derived(&of_tables, &[b"rows"]),
             keys,
             record,
             of_tables,
@@ -274,7 +274,7 @@ impl Sealing {
     }
 
     fn hash(&self, kind: &[u8], text: &[u8]) -> [u8; 32] {
-        let mut mac = self.names.clone();
+        let mut mac = mac(&self.names);
         mac.update(kind);
         mac.update(&[0]);
         mac.update(text);

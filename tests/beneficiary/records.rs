@@ -4,7 +4,7 @@
 use chinhchu::context::RequestContext;
 use chinhchu::gallery::{EnrolMode, Note, Outcome, Source, Vouch};
 use chinhchu::matching::Reference;
-use chinhchu::workflow::beneficiary::{BeneficiaryRequest, CopyOf, EvidenceKind};
+use chinhchu::workflow::beneficiary::{BeneficiaryRequest, CopyOf, EvidenceKind, ResolveReferral};
 use chinhchu::workflow::{EnrolRequest, Frames, IdentifyRequest, Photo, VerifyRequest};
 use image::RgbImage;
 use image::codecs::jpeg::JpegEncoder;
@@ -68,6 +68,15 @@ async fn two_people_never_become_one_record() {
     assert_decided(&decided, Outcome::Approve, &[]);
     let record = decided.evidence.record_templates.unwrap();
     assert_eq!((record.templates, record.groups, record.vouched), (2, 1, 0));
+    // While the referral waits, nobody replaces the photos that it is about.
+    assert_eq!(refused(enrolment("record-1", EnrolMode::Replace, &["biden.jpg"])).await, "RECORD_KEPT");
+    let answer = ResolveReferral {
+        key: key("t-1", 1),
+        officer: id("officer-7"),
+        outcome: Outcome::Deny,
+        reason: Note::new("người khác").unwrap(),
+    };
+    counter.client.resolve_referral(answer).await.unwrap();
     // A replacement replaces: with whom is no longer a question of the old photos.
     counter.client.enrol(enrolment("record-1", EnrolMode::Replace, &["biden.jpg"])).await.unwrap();
 }

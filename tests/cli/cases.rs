@@ -255,7 +255,6 @@ fn rights(both: &Both) {
         each(&answer(&["subject", "list", "--standing", "restricted"], 0), "subjects", "subject_id"),
         ["record-3"]
     );
-    both.refused(&["remove", "record-3"], &["must stay as it is"]);
     assert_eq!(answer(&by(&["lift", "record-3"], "auditor-1"), 0)["done"], true);
     assert_eq!(answer(&by(&["lift", "record-3"], "auditor-1"), 1)["done"], false);
     assert_eq!(both.text(&by(&["hold", "record-3", "VKS-12"], "auditor-1"), 0), "held\n");

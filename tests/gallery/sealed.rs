@@ -591,7 +591,7 @@ fn the_master_key_is_changed_while_the_gallery_is_in_use() {
     });
     drop(gallery);
     // Closing may have come first; then the next start ends it.
-    drop(KeyStore::open(both.clone(), false).unwrap().rotate(&mut |_| std::ops::ControlFlow::Continue(())).unwrap());
+    KeyStore::open(both.clone(), false).unwrap().rotate(&mut |_| std::ops::ControlFlow::Continue(())).unwrap();
     assert!(matches!(open(&old), Err(GalleryError::KeyStore(KeyStoreError::OtherMaster { .. }))));
     let gallery = open(&alone).unwrap();
     block_on(async {

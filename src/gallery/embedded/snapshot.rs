@@ -101,7 +101,7 @@ impl EmbeddedStore {
         }
         let read = || {
             let Some(database) = Storage::look(&Folder::database_of(dir))? else { return Ok(true) };
-            guarded(|| Ok(ledger::has_begun(&database.begin_read()?)?))
+            guarded(|| ledger::has_begun(&database.begin_read()?))
         };
         read().map_err(|error: StoreError| error.at(dir))
     }

@@ -98,7 +98,9 @@ fn a_copy_that_fell_behind_is_brought_up_to_date_and_brings_no_key_back() {
     let old = fs::read(place.copy()).unwrap();
     let store = place.open();
     store.destroy(&[one]).unwrap();
-    (0..100).for_each(|_| drop(store.hand_out().unwrap()));
+    for _ in 0..100 {
+        store.hand_out().unwrap();
+    }
     drop(store);
     fs::write(place.copy(), old).unwrap();
     let store = place.open();
@@ -216,7 +218,7 @@ fn a_rotation_that_was_interrupted_goes_on_and_brings_no_destroyed_key_back() {
             assert!(!new.exists(), "no key lies there that was destroyed");
         }
         let mut first = None;
-        rotate(&store, |rotation| drop(first.get_or_insert(rotation.done)));
+        rotate(&store, |rotation| first = first.or(Some(rotation.done)));
         assert_eq!(first.unwrap() > 0, !destroy_between);
         for (number, key) in (0..).zip(&keys) {
             let expected = if destroy_between && number == 10 { None } else { Some(*key) };

@@ -248,7 +248,7 @@ impl Entry for SubjectSummary {
 impl SubjectSummary {
     /// `  restricted  holds 1  erasure waits`, as far as it is so.
     fn standing(&self) -> String {
-        let holds = (self.holds > 0).then(|| format!("  holds {}", self.holds)).unwrap_or_default();
+        let holds = if self.holds > 0 { format!("  holds {}", self.holds) } else { String::new() };
         let restricted = if self.restricted { "  restricted" } else { "" };
         let waits = if self.erasure_waits { "  erasure waits" } else { "" };
         format!("{restricted}{holds}{waits}")

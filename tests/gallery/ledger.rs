@@ -138,6 +138,7 @@ promises! {
     memory_store, super::in_memory
     => {
         whatever_is_done_is_entered_with_it_once_and_in_order,
+        how_a_record_stands_and_its_erasure_are_entered_with_what_they_came_to,
         an_answer_handed_out_again_is_entered_as_such,
         what_is_refused_is_not_entered,
         whose_records_a_decision_tells_of_is_entered,
@@ -201,6 +202,47 @@ async fn whatever_is_done_is_entered_with_it_once_and_in_order(gallery: Gallery)
     assert!(all.windows(2).all(|two| two[0].at_ms <= two[1].at_ms));
     assert_eq!(all[4].named.as_ref().map(|label| label.as_str()), Some("o"));
     assert_eq!(all[4].subjects, [digest_key().subject("a")], "an officer's answer is about somebody");
+}
+
+async fn how_a_record_stands_and_its_erasure_are_entered_with_what_they_came_to(gallery: Gallery) {
+    use gallery::{ChangeStanding, Erase, HoldName, Note, Requester, StandingAction};
+    create(&gallery, "a", &[1]).await.unwrap();
+    let (subject, by, reason) = (id("a"), id("auditor-1"), Note::new("as was asked").unwrap());
+    let hold = HoldName::new("VKS-12").unwrap();
+    let stand = async |action| {
+        let change = ChangeStanding { subject: subject.clone(), action, by: by.clone(), reason: reason.clone() };
+        gallery.change_standing(&caller(), change, None).await.unwrap();
+    };
+    let erase = Erase {
+        subject: subject.clone(),
+        requester: Requester::Person,
+        finding_open: false,
+        by: by.clone(),
+        reason: reason.clone(),
+    };
+    stand(StandingAction::Restrict(Requester::Person)).await;
+    stand(StandingAction::Lift).await;
+    stand(StandingAction::Hold(hold.clone())).await;
+    gallery.erase(&caller(), erase.clone(), None).await.unwrap();
+    stand(StandingAction::Release(hold)).await;
+    gallery.erase(&caller(), erase, None).await.unwrap();
+    let entries: Vec<Entry> =
+        entered(&gallery).await.into_iter().skip_while(|one| one.kind != Kind::Restriction).collect();
+    let told = |entry: &Entry| {
+        let outcome = entry.outcome.as_ref().map_or("", |outcome| outcome.as_str()).to_owned();
+        assert_eq!(entry.subjects, [digest_key().subject("a")]);
+        (entry.kind, outcome, entry.reasons.len())
+    };
+    let expected = [
+        (Kind::Restriction, "restricted", 0),
+        (Kind::Restriction, "lifted", 0),
+        (Kind::Hold, "held", 0),
+        (Kind::Erasure, "waits", 1),
+        (Kind::Hold, "released", 0),
+        (Kind::Erasure, "erased", 0),
+    ];
+    let expected = expected.map(|(kind, outcome, reasons)| (kind, outcome.to_owned(), reasons));
+    assert_eq!(entries.iter().map(told).collect::<Vec<_>>(), expected);
 }
 
 async fn an_answer_handed_out_again_is_entered_as_such(gallery: Gallery) {

@@ -199,6 +199,7 @@ impl Counter {
             request_id: format!("{}-{subject}", self.day),
             // A pseudonym of your own, never the card number.
             subject_id: subject.to_owned(),
+            legal_basis: String::new(),
             // The record becomes exactly this, whether it was there or not.
             mode: pb::EnrollMode::Replace.into(),
             attributes: Some(pb::Attributes { schemes: vec!["social".into()], ..Default::default() }),

@@ -6,6 +6,7 @@
 //! ```text
 //! cargo bench --bench beneficiary
 //! cargo bench --bench beneficiary -- ledger    # throughput with a transparency log and without
+//! cargo bench --bench beneficiary -- sealed    # one decision in a sealed gallery and in a clear one
 //! ```
 
 mod support;
@@ -21,6 +22,7 @@ use chinhchu::face::{Pipeline, PoolOptions, Role, Wants};
 use chinhchu::gallery::{self, DecisionKey, EmbeddedOptions, LedgerSetup, Outcome, RequestId, SubjectId};
 use chinhchu::ledger::entry::LedgerKey;
 use chinhchu::ledger::note::{Algorithm, SigningKey};
+use chinhchu::sealing::{KeyStoreOptions, MasterKey, Secret};
 use chinhchu::tools::forge::{CardDraft, ForgedCard, HolderDraft};
 use chinhchu::workflow::Engine;
 use chinhchu::workflow::beneficiary::{BeneficiaryRequest, Policies, PolicyFile, Record, Scheme};
@@ -44,14 +46,22 @@ const EACH: usize = 5;
 const LEDGER_ROUNDS: usize = 9;
 /// Target: throughput with a transparency log over that without, at least.
 const LEDGER_RATIO_MIN: f64 = 0.95;
+/// Target: p50 in a sealed gallery over that in a clear one, at most.
+const SEALED_RATIO_MAX: f64 = 1.05;
 
 fn main() -> ExitCode {
     if !is_set_up() {
         return ExitCode::SUCCESS;
     }
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().expect("a runtime");
-    let with_ledger = std::env::args().any(|word| word == "ledger");
-    let done = runtime.block_on(async { if with_ledger { ledger().await } else { run().await } });
+    let is_asked = |what: &str| std::env::args().any(|word| word == what);
+    let done = runtime.block_on(async {
+        match () {
+            () if is_asked("ledger") => ledger().await,
+            () if is_asked("sealed") => sealed().await,
+            () => run().await,
+        }
+    });
     end("beneficiary", done)
 }
 
@@ -196,6 +206,41 @@ async fn ledger() -> Result<bool, Failure> {
     let ratio = with / without;
     println!("ratio {ratio:.3} (target: at least {LEDGER_RATIO_MIN})");
     Ok(ratio >= LEDGER_RATIO_MIN)
+}
+
+/// Decisions of one caller in a clear and in a sealed gallery, with captures kept, in turns.
+async fn sealed() -> Result<bool, Failure> {
+    let claim = Claim::new()?;
+    let engine = Engine::open(&engine_options(pool_options()))?;
+    let keys = tempfile::tempdir()?;
+    let master = MasterKey::new(Secret::random()?);
+    let keys = KeyStoreOptions { path: keys.path().join("keys"), copy: None, master, previous: None };
+    let mut engines = Vec::new();
+    let mut folders = Vec::new();
+    for sealing in [None, Some(keys)] {
+        let (gallery, folder) = filled(&engine, EmbeddedOptions { sealing, ..EmbeddedOptions::default() }).await?;
+        let (anchors, policies) = claim.rules()?;
+        let own = engine.clone().with_gallery(gallery)?.with_decision_rules(anchors, policies)?;
+        engines.push(own.with_capture_key(FingerprintKey::random()?));
+        folders.push(folder);
+    }
+    let mut times = [Vec::new(), Vec::new()];
+    for index in 0..DECISIONS + DECISIONS / 10 {
+        for (of, engine) in engines.iter().enumerate() {
+            let took = decide(engine, claim.request(&format!("sealed-{of}"), index)?).await?;
+            if index >= DECISIONS / 10 {
+                times[of].push(took.as_secs_f64() * 1e3);
+            }
+        }
+    }
+    let [clear, sealed] = times.map(|mut times| {
+        times.sort_by(f64::total_cmp);
+        times[times.len() / 2]
+    });
+    let ratio = sealed / clear;
+    println!("decision p50: clear {clear:.2} ms, sealed {sealed:.2} ms");
+    println!("ratio {ratio:.3} (target: at most {SEALED_RATIO_MAX})");
+    Ok(ratio <= SEALED_RATIO_MAX)
 }
 
 async fn run() -> Result<bool, Failure> {

@@ -12,6 +12,7 @@ use chinhchu::gallery::{
 use chinhchu::sealing::{KeyStore, KeyStoreError, KeyStoreOptions, MasterKey, Secret, aead, stream};
 use redb::{Database, ReadableDatabase, ReadableTable, TableDefinition};
 
+use crate::killed::{acknowledge, acknowledged_before_kill};
 use crate::ledger::{digest_key, facts, signer};
 use crate::support::*;
 
@@ -599,4 +600,89 @@ fn the_master_key_is_changed_while_the_gallery_is_in_use() {
         assert!(gallery.subject(&id("new-39")).await.unwrap().is_some());
         assert!(gallery.subject(&id("subject-three")).await.unwrap().is_none());
     });
+}
+
+const ERASED_IN: &str = "CHINHCHU_TEST_ERASE_IN";
+const SEALED_IN: &str = "CHINHCHU_TEST_SEAL_IN";
+
+/// The process that is killed in the middle of erasures: enrols people, and erases every second one.
+#[test]
+fn erasing_child() {
+    let Some(dir) = std::env::var_os(ERASED_IN) else { return };
+    let dir = Path::new(&dir);
+    let gallery = open_with(dir, large(sealed(dir))).unwrap();
+    block_on(async {
+        let first = gallery.list(None, usize::MAX).await.unwrap().len() as u64;
+        for number in first * 10.. {
+            let subject = format!("person-{number}");
+            if gallery.subject(&id(subject.as_str())).await.unwrap().is_none() {
+                gallery.enrol(&by(), person(&subject, &[number]), None).await.unwrap();
+                gallery.decide(&by(), decision(&format!("t-{number}"), &subject)).await.unwrap();
+            }
+            if number.is_multiple_of(2) {
+                gallery.erase(&by(), erase(&subject), None).await.unwrap();
+            }
+            acknowledge(number);
+        }
+    });
+}
+
+#[test]
+fn kill_9_in_the_middle_of_erasures_brings_nobody_back_and_loses_nobody_else() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut all = Vec::new();
+    for lines in [1, 9, 30] {
+        all.extend(acknowledged_before_kill("sealed::erasing_child", ERASED_IN, dir.path(), lines));
+        let gallery = open_sealed(dir.path()).unwrap();
+        block_on(async {
+            for &number in &all {
+                let there = gallery.subject(&id(format!("person-{number}"))).await.unwrap().is_some();
+                assert_eq!(there, number % 2 == 1, "person {number}");
+            }
+        });
+        drop(gallery);
+        // Whatever was given up is destroyed by now, and every other key is there.
+        let keys = key_store(dir.path());
+        let database = Database::open(dir.path().join("data/chinhchu.redb")).unwrap();
+        let read = database.begin_read().unwrap();
+        let doomed = read.open_table(TableDefinition::<u64, &[u8]>::new("doomed_keys")).unwrap();
+        assert!(doomed.iter().unwrap().all(|row| keys.key(row.unwrap().0.value()).unwrap().is_none()));
+        let used = read.open_table(TableDefinition::<&str, u64>::new("subject_keys")).unwrap();
+        assert!(used.iter().unwrap().all(|row| keys.key(row.unwrap().1.value()).unwrap().is_some()));
+    }
+}
+
+/// The process that is killed in the middle of sealing.
+#[test]
+fn sealing_child() {
+    let Some(dir) = std::env::var_os(SEALED_IN) else { return };
+    let dir = Path::new(&dir);
+    gallery::seal(&dir.join("data"), &sealed(dir), &mut acknowledge).unwrap();
+}
+
+#[test]
+fn kill_9_in_the_middle_of_sealing_leaves_the_gallery_clear_or_sealed_and_whole() {
+    let dir = tempfile::tempdir().unwrap();
+    let data = dir.path().join("data");
+    let gallery = gallery::open(&data, RECIPE, DIMENSION, options()).unwrap();
+    let before = block_on(async {
+        fill(&gallery).await;
+        everything(&gallery).await
+    });
+    drop(gallery);
+    for lines in [1, 4, 9, 14, 15] {
+        acknowledged_before_kill("sealed::sealing_child", SEALED_IN, dir.path(), lines);
+        let opened = gallery::open(&data, RECIPE, DIMENSION, options());
+        let gallery = match opened {
+            Err(GalleryError::SealingNeeded(_)) => open_sealed(dir.path()).unwrap(),
+            clear => clear.unwrap(),
+        };
+        assert_eq!(block_on(everything(&gallery)), before, "killed after {lines} steps");
+        drop(gallery);
+    }
+    gallery::seal(&data, &sealed(dir.path()), &mut |_| {}).unwrap();
+    assert_eq!(block_on(everything(&open_sealed(dir.path()).unwrap())), before);
+    for needle in telling() {
+        assert!(!holds(&files(&data), &needle));
+    }
 }

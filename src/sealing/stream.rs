@@ -1,8 +1,8 @@
 //! A sealed file: a stream of bytes in frames, each sealed under one key for its place.
 //!
-//! It begins with [`MAGIC`], the version (four bytes) and the number of its key in the key store
+//! It begins with `chinhchu.box`, the version (four bytes) and the number of its key in the key store
 //! (eight). Then come frames: the length of the box (four bytes), its highest bit set in the last one,
-//! and the box ([`aead`]) of up to [`FRAME_BYTES`]. A frame belongs to the file's head, to its number
+//! and the box ([`aead`]) of up to 1 MiB. A frame belongs to the file's head, to its number
 //! and to whether it is the last, so frames cannot be moved, left out or cut off. All numbers are
 //! little-endian.
 

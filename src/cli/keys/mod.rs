@@ -1,4 +1,4 @@
-//! `chinhchu keys`: the master key ([`master`]) and what is sealed under it ([`store`]); a test authority, certificates of servers and clients,
+//! `chinhchu keys`: the master key (`master`) and what is sealed under it (`store`); a test authority, certificates of servers and clients,
 //! and their revocation.
 
 mod master;

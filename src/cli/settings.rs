@@ -22,6 +22,7 @@ use crate::face::{PackError, PoolOptions};
 use crate::gallery::{EmbeddedOptions, GalleryId, LedgerSetup};
 use crate::imaging::Limits;
 use crate::matching::CurveChoice;
+use crate::sealing::KeyStoreOptions;
 use crate::service;
 use crate::service::tls::TlsOptions;
 use crate::workflow::beneficiary::Policies;
@@ -368,7 +369,7 @@ impl Settings {
     pub(super) fn gallery_options(&self, folder: &Path) -> Result<EmbeddedOptions, Failure> {
         let default = EmbeddedOptions::default();
         let ledger = self.ledger.as_ref().map(|ledger| ledger.setup(folder, &self.origin)).transpose()?;
-        let sealing = self.sealing_of(folder)?.map(|sealing| sealing.key_store_options(&self.origin)).transpose()?;
+        let sealing = self.sealing_options(folder)?;
         Ok(EmbeddedOptions {
             ledger,
             sealing,
@@ -379,6 +380,11 @@ impl Settings {
             id: self.gallery_id,
             ..default
         })
+    }
+
+    /// The keys under which the gallery in a folder is sealed, where any are configured.
+    pub(super) fn sealing_options(&self, folder: &Path) -> Result<Option<KeyStoreOptions>, Failure> {
+        self.sealing_of(folder)?.map(|sealing| sealing.key_store_options(&self.origin)).transpose()
     }
 
     /// The same for a server, which has a log, and the time to build a graph.

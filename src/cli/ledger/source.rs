@@ -103,7 +103,9 @@ pub(super) fn read_folder<T>(
 ) -> Result<T, Failure> {
     let mut read = Some(read);
     let mut answer = None;
-    let done = gallery::read_ledger_at(folder, &EmbeddedOptions::default(), &mut |tables| {
+    // The keys of a sealed gallery, without which its entries cannot be read; not those of the log.
+    let options = EmbeddedOptions { sealing: settings.sealing_options(folder)?, ..EmbeddedOptions::default() };
+    let done = gallery::read_ledger_at(folder, &options, &mut |tables| {
         let Some(read) = read.take() else { return Ok(()) };
         match read(tables) {
             Err(Trouble::Gallery(error)) => Err(error),

@@ -3,6 +3,12 @@
 use std::fmt;
 use std::process::ExitCode;
 
+/// The answer to what was asked for by its name and is not there; the field's name is a contract.
+#[derive(Default, serde::Serialize)]
+pub(super) struct NotFound {
+    found: bool,
+}
+
 /// An answer. Wrong usage and unusable input are a [`Failure`] instead.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Exit {

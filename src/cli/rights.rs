@@ -217,7 +217,7 @@ pub(super) async fn erase(settings: &Settings, args: EraseArgs) -> Outcome {
         (false, None) => print::answer("nothing is kept of this subject; nothing was erased")?,
         (false, Some(_)) if erased => print::answer("erased")?,
         (false, Some(_)) => {
-            let against: Vec<&str> = answer.waits_for.iter().map(|one| obstacle(*one).0).collect();
+            let against: Vec<&str> = answer.waits_for.iter().map(|one| obstacle(*one)).collect();
             let text = format!(
                 "restricted, not erased: {}; once that has ended, ask again",
                 if against.is_empty() { "it had to wait".to_owned() } else { against.join(", ") }
@@ -228,12 +228,12 @@ pub(super) async fn erase(settings: &Settings, args: EraseArgs) -> Outcome {
     Ok(if erased { Exit::Success } else { Exit::Negative })
 }
 
-/// What stands against an erasure, in English and Vietnamese.
-fn obstacle(of: Obstacle) -> (&'static str, &'static str) {
+/// What stands against an erasure.
+fn obstacle(of: Obstacle) -> &'static str {
     match of {
-        Obstacle::ReferralOpen => ("a referral waits for an officer", "có trường hợp chờ người có thẩm quyền xử lý"),
-        Obstacle::LegalHold => ("a legal hold is on it", "có lệnh lưu giữ theo pháp luật"),
-        Obstacle::FindingOpen => ("a finding of an audit is open", "có phát hiện kiểm tra chưa kết thúc"),
+        Obstacle::ReferralOpen => "a referral waits for an officer",
+        Obstacle::LegalHold => "a legal hold is on it",
+        Obstacle::FindingOpen => "a finding of an audit is open",
     }
 }
 
@@ -323,17 +323,11 @@ struct AccessShown<'a> {
     unit: Option<&'a str>,
 }
 
-/// The answer where nothing is kept.
-#[derive(Serialize)]
-struct NotFound {
-    found: bool,
-}
-
 pub(super) async fn report(settings: &Settings, args: ReportArgs) -> Outcome {
     let records = CaseRecords::open("subject/report", settings, &args.gallery.place(settings)?).await?;
     let Some(report) = records.report(&args.subject).await? else {
         match args.json {
-            true => print::json(&NotFound { found: false })?,
+            true => print::json(&outcome::NotFound::default())?,
             false => print::answer("Không lưu giữ gì về mã này.\nNothing is kept of this id.")?,
         }
         return Ok(Exit::Negative);

@@ -296,17 +296,11 @@ struct VouchShown<'a> {
     templates: &'a [u64],
 }
 
-/// The `subject show` answer where nobody of that id is enrolled.
-#[derive(Serialize)]
-struct NotFound {
-    found: bool,
-}
-
 async fn show(settings: &Settings, args: SubjectShowArgs) -> Outcome {
     let records = CaseRecords::open("subject/show", settings, &args.gallery.place(settings)?).await?;
     let Some(subject) = records.subject(&args.subject).await? else {
         match args.json {
-            true => print::json(&NotFound { found: false })?,
+            true => print::json(&outcome::NotFound::default())?,
             false => print::answer("no such subject")?,
         }
         return Ok(Exit::Negative);

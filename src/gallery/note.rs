@@ -25,15 +25,20 @@ impl Note {
     /// [`GalleryError::BadNote`].
     pub fn new(text: impl Into<String>) -> Result<Self, GalleryError> {
         let text = text.into();
-        let length = text.chars().count();
-        let unfit = visible(&text).is_empty() || length > Self::CHARS_MAX || text.chars().any(char::is_control);
-        if unfit || numbers::stands_in(&text) { Err(GalleryError::BadNote) } else { Ok(Self(text)) }
+        if is_fit(&text, Self::CHARS_MAX) { Ok(Self(text)) } else { Err(GalleryError::BadNote) }
     }
 
     /// The text.
     pub fn as_str(&self) -> &str {
         &self.0
     }
+}
+
+/// Whether a text can be kept with a record: something can be seen of it, it is at most so long, in one
+/// line, and holds no long number.
+pub(super) fn is_fit(text: &str, chars_max: usize) -> bool {
+    let is_of_length = !visible(text).is_empty() && text.chars().count() <= chars_max;
+    is_of_length && !text.chars().any(char::is_control) && !numbers::stands_in(text)
 }
 
 impl fmt::Debug for Note {

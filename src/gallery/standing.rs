@@ -5,12 +5,9 @@
 //! that. A restricted record is stored and audited; no search of a benefit decision finds it, and no
 //! decision about it approves by itself.
 
-use std::fmt;
-
-use super::{GalleryError, Note, SubjectId, Timestamp};
+use super::{GalleryError, Note, SubjectId, Timestamp, note};
 use crate::ledger::entry::Code;
 use crate::numbers;
-use crate::text::visible;
 
 /// By whose request a record is restricted or erased.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
@@ -68,9 +65,7 @@ impl LegalBasis {
     /// [`GalleryError::BadLegalBasis`].
     pub fn new(text: impl Into<String>) -> Result<Self, GalleryError> {
         let text = text.into();
-        let is_empty = visible(&text).is_empty();
-        let unfit = is_empty || text.chars().count() > Self::CHARS_MAX || text.chars().any(char::is_control);
-        if unfit || numbers::stands_in(&text) { Err(GalleryError::BadLegalBasis) } else { Ok(Self(text)) }
+        if note::is_fit(&text, Self::CHARS_MAX) { Ok(Self(text)) } else { Err(GalleryError::BadLegalBasis) }
     }
 
     /// Wraps what an earlier program checked and stored.
@@ -269,17 +264,7 @@ pub enum Restricted {
     Included,
 }
 
-/// What is said about people stays out of logs.
-macro_rules! hidden {
-    ($($name:ident)*) => {$(
-        impl fmt::Debug for $name {
-            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str(concat!(stringify!($name), "(…)"))
-            }
-        }
-    )*};
-}
-hidden!(LegalBasis StandingAction StandingEntry Standing ChangeStanding Erase);
+opaque!(LegalBasis StandingAction StandingEntry Standing ChangeStanding Erase);
 
 #[cfg(test)]
 mod tests {

@@ -58,12 +58,6 @@ struct ResolveAnswer<'a> {
     officers_needed: u32,
 }
 
-/// The same where there is no such decision.
-#[derive(Serialize)]
-struct NotFound {
-    found: bool,
-}
-
 pub(super) async fn run(settings: &Settings, args: ResolveArgs) -> Outcome {
     let reason = note(args.reason)?;
     let place = args.gallery.place(settings)?;
@@ -86,7 +80,7 @@ pub(super) async fn run(settings: &Settings, args: ResolveArgs) -> Outcome {
     };
     let Some(resolved) = resolved else {
         match args.json {
-            true => print::json(&NotFound { found: false })?,
+            true => print::json(&outcome::NotFound::default())?,
             false => print::answer("no such decision; nothing was recorded")?,
         }
         return Ok(Exit::Negative);

@@ -91,17 +91,11 @@ struct AnswerShown<'a> {
     answered_at: String,
 }
 
-/// The `case show` answer where there is no such decision.
-#[derive(Serialize)]
-struct NotFound {
-    found: bool,
-}
-
 pub(super) async fn run(settings: &Settings, args: CaseShowArgs) -> Outcome {
     let records = CaseRecords::open("case/show", settings, &args.gallery.place(settings)?).await?;
     let Some(case) = records.case(&args.transaction, args.attempt).await? else {
         match args.json {
-            true => print::json(&NotFound { found: false })?,
+            true => print::json(&outcome::NotFound::default())?,
             false => print::answer("no such decision")?,
         }
         return Ok(Exit::Negative);

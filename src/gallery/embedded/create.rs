@@ -35,7 +35,7 @@ pub(super) fn initialise(
     let transaction = database.begin_write()?;
     {
         let mut gallery = transaction.open_table(GALLERY)?;
-        let keys_to = sealing.as_ref().map_or(0, |keys| keys.of_tables.max(keys.of_names) + 1);
+        let keys_to = sealing.as_ref().map_or(0, SealingRecord::keys_to);
         if sealing.is_some() {
             transaction.open_table(SUBJECT_KEYS)?;
             transaction.open_table(DOOMED_KEYS)?;

@@ -296,17 +296,8 @@ impl<'t> Group<'t> {
 
     /// Under whose key is sealed what is about a subject: a new one where it has none yet.
     fn owner(&mut self, subject: &SubjectId) -> Result<Owner, StoreError> {
-        let (Some(keys), Some(table)) = (self.protection.keys(), &mut self.subject_keys) else {
-            return Ok(Owner::Table);
-        };
-        let name = self.protection.subject(subject);
-        if let Some(number) = table.get(name.as_str())? {
-            return Ok(Owner::Subject(number.value()));
-        }
-        let number = keys.hand_out()?;
-        self.rows.insert(table, name.as_str(), number)?;
-        self.counters.keys_to = self.counters.keys_to.max(number + 1);
-        Ok(Owner::Subject(number))
+        let Some(table) = &mut self.subject_keys else { return Ok(Owner::Table) };
+        self.protection.owner(subject.as_str(), table, &mut self.rows, &mut self.counters.keys_to)
     }
 
     /// Lists a subject's key among those that are to be destroyed; what is written of the subject from
@@ -473,10 +464,7 @@ impl<'t> Group<'t> {
 
     fn put_cleared(&mut self, pair: &ClearedPair) -> Result<(), StoreError> {
         let (record, protection) = (ClearedRecord::of(pair), self.protection);
-        let owner = match (self.owner(&pair.first)?, self.owner(&pair.second)?) {
-            (Owner::Subject(one), Owner::Subject(other)) => Owner::Pair(one, other),
-            _ => Owner::Table,
-        };
+        let owner = Owner::of_both(self.owner(&pair.first)?, self.owner(&pair.second)?);
         for (one, other) in [(&pair.first, &pair.second), (&pair.second, &pair.first)] {
             let name = cleared_key(protection, one, other);
             let sealed = protection.wrap("cleared", name.as_bytes(), owner, &record)?;

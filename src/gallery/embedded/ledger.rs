@@ -124,7 +124,7 @@ fn read_head(
 }
 
 /// How many entries there are: the place behind the last.
-fn next_place(commitments: &impl ReadableTable<u64, &'static [u8]>) -> Result<u64, StoreError> {
+pub(super) fn next_place(commitments: &impl ReadableTable<u64, &'static [u8]>) -> Result<u64, StoreError> {
     Ok(commitments.last()?.map_or(0, |(place, _)| place.value() + 1))
 }
 

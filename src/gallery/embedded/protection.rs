@@ -16,10 +16,12 @@ use std::collections::HashMap;
 
 use hmac::{Hmac, KeyInit, Mac};
 use prost::Message;
+use redb::{ReadableTable, Table};
 use sha2::Sha256;
 
 use super::fault::StoreError;
 use super::record::{self, SealingRecord};
+use super::row_sum::RowSum;
 use crate::gallery::{CaptureBand, GalleryError, RequestId, SubjectId};
 use crate::hex;
 use crate::sealing::{KeyStore, KeyStoreOptions, Secret, aead};
@@ -38,6 +40,16 @@ pub(super) enum Owner {
     Subject(u64),
     /// Those of two subjects: gone with either.
     Pair(u64, u64),
+}
+
+impl Owner {
+    /// Both owners' together.
+    pub(super) fn of_both(one: Self, other: Self) -> Self {
+        match (one, other) {
+            (Self::Subject(one), Self::Subject(other)) => Self::Pair(one, other),
+            _ => Self::Table,
+        }
+    }
 }
 
 /// How a gallery's values and names lie in its database.
@@ -103,7 +115,7 @@ impl Protection {
         if keys.id().as_slice() != record.key_store {
             return Err(GalleryError::OtherKeyStore(options.path.clone()).into());
         }
-        if keys.made() <= record.of_tables.max(record.of_names) {
+        if keys.made() < record.keys_to() {
             return Err(GalleryError::OlderKeyStore(options.path.clone()).into());
         }
         Ok(Self::Sealed(Box::new(Sealing::open(keys, record.clone())?)))
@@ -115,6 +127,26 @@ impl Protection {
             Self::Checksummed => None,
             Self::Sealed(sealing) => Some(&sealing.keys),
         }
+    }
+
+    /// Under whose key is sealed what is about a subject: by the table of subjects' keys, to which a new
+    /// one is added where it has none yet. `keys_to` stays above the numbers of all.
+    pub(super) fn owner(
+        &self,
+        subject: &str,
+        table: &mut Table<'_, &'static str, u64>,
+        rows: &mut RowSum<'_>,
+        keys_to: &mut u64,
+    ) -> Result<Owner, StoreError> {
+        let Some(keys) = self.keys() else { return Ok(Owner::Table) };
+        let name = self.subject_named(subject);
+        if let Some(number) = table.get(name.as_str())? {
+            return Ok(Owner::Subject(number.value()));
+        }
+        let number = keys.hand_out()?;
+        rows.insert(table, name.as_str(), number)?;
+        *keys_to = (*keys_to).max(number + 1);
+        Ok(Owner::Subject(number))
     }
 
     /// Makes the bytes of a value for the row `key` of `table`.

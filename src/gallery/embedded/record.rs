@@ -67,6 +67,13 @@ pub(super) struct RecipeRecord {
     pub dimension: u32,
 }
 
+impl SealingRecord {
+    /// Above the numbers of both.
+    pub(super) fn keys_to(&self) -> u64 {
+        self.of_tables.max(self.of_names) + 1
+    }
+}
+
 impl GalleryRecord {
     /// Recipes of which there may be templates, each with the number of their values, oldest
     /// first.

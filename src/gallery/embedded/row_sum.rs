@@ -96,7 +96,12 @@ impl<'p> RowSum<'p> {
         key: impl Borrow<K::SelfType<'k>>,
         value: impl Borrow<V::SelfType<'v>>,
     ) -> Result<(), StoreError> {
-        let (key, value, name) = (key.borrow(), value.borrow(), table.name().to_owned());
+        let (key, value) = (key.borrow(), value.borrow());
+        if self.protection.keys().is_none() {
+            table.insert(key, value)?;
+            return Ok(());
+        }
+        let name = table.name().to_owned();
         let (key_bytes, value_bytes) = (K::as_bytes(key), V::as_bytes(value));
         let new = hash(self.protection, &name, key_bytes.as_ref(), value_bytes.as_ref());
         let old = table.insert(key, value)?;
@@ -113,7 +118,12 @@ impl<'p> RowSum<'p> {
         table: &mut Table<'_, K, V>,
         key: impl Borrow<K::SelfType<'k>>,
     ) -> Result<(), StoreError> {
-        let (key, name) = (key.borrow(), table.name().to_owned());
+        let key = key.borrow();
+        if self.protection.keys().is_none() {
+            table.remove(key)?;
+            return Ok(());
+        }
+        let name = table.name().to_owned();
         let key_bytes = K::as_bytes(key);
         if let Some(old) = table.remove(key)? {
             let old = hash(self.protection, &name, key_bytes.as_ref(), V::as_bytes(&old.value()).as_ref());
@@ -123,15 +133,12 @@ impl<'p> RowSum<'p> {
     }
 }
 
-/// Whether the rows that are there come to the sum; always in a clear gallery.
+/// Whether the rows of a sealed gallery come to the sum.
 pub(super) fn is_sum_of_rows(
     transaction: &ReadTransaction,
     protection: &Protection,
     sum: &[u8],
 ) -> Result<bool, StoreError> {
-    if protection.keys().is_none() {
-        return Ok(true);
-    }
     let mut found = Sum::default();
     let texts =
         [SUBJECTS, REQUESTS, DECISIONS, CLEARED, SUBJECT_DECISIONS, CAPTURE_BANDS, SUBJECT_CAPTURES, OWNER_CHALLENGES];

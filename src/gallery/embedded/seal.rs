@@ -10,15 +10,15 @@ use std::path::{Path, PathBuf};
 
 use prost::Message;
 use redb::{
-    Database, Key, ReadTransaction, ReadableDatabase, ReadableTable, ReadableTableMetadata, TableDefinition,
-    TableHandle, Value, WriteTransaction,
+    Database, Key, ReadTransaction, ReadableDatabase, ReadableTableMetadata, TableDefinition, TableHandle, Value,
+    WriteTransaction,
 };
 
 use super::challenges::{CHALLENGES, ChallengeRecord, OWNER_CHALLENGES};
 use super::create;
 use super::fault::{StoreError, from_io};
 use super::folder::Folder;
-use super::ledger::{ABOUT, CHECKPOINTS, COMMITMENTS, ENTRIES, EntryRecord, HEAD, TILES};
+use super::ledger::{ABOUT, CHECKPOINTS, COMMITMENTS, ENTRIES, EntryRecord, HEAD, TILES, has_begun, next_place};
 use super::protection::{Owner, Protection};
 use super::record::{
     CaptureRecord, ChangeRecord, ClearedRecord, Counters, DecisionHeadRecord, DecisionRecord, GalleryRecord,
@@ -34,7 +34,7 @@ use super::tables::{
     read_gallery, read_subject,
 };
 use super::{EmbeddedOptions, index};
-use crate::gallery::{CaptureBand, GalleryError, RequestId, SubjectId};
+use crate::gallery::{CaptureBand, GalleryError, RequestId};
 use crate::hex;
 use crate::private;
 use crate::sealing::KeyStoreError;
@@ -94,21 +94,9 @@ fn text(bytes: &[u8]) -> Result<&str, StoreError> {
     str::from_utf8(bytes).map_err(|_| StoreError::damaged("a key is not text"))
 }
 
-fn subject_id(text: &str) -> Result<SubjectId, StoreError> {
-    SubjectId::new(text).map_err(|_| StoreError::damaged("a subject's id is not one"))
-}
-
 impl Copying<'_> {
     fn owner(&mut self, subject: &str) -> Result<Owner, StoreError> {
-        let name = self.protection.subject_named(subject);
-        if let Some(number) = self.subject_keys.get(name.as_str())? {
-            return Ok(Owner::Subject(number.value()));
-        }
-        let keys = self.protection.keys().ok_or_else(|| StoreError::damaged("the copy has no keys"))?;
-        let number = keys.hand_out()?;
-        self.rows.insert(&mut self.subject_keys, name.as_str(), number)?;
-        self.keys_to = self.keys_to.max(number + 1);
-        Ok(Owner::Subject(number))
+        self.protection.owner(subject, &mut self.subject_keys, &mut self.rows, &mut self.keys_to)
     }
 
     fn wrap(&self, table: &'static str, key: Vec<u8>, owner: Owner, record: &impl Message) -> Result<Row, StoreError> {
@@ -158,10 +146,7 @@ fn cleared(copying: &mut Copying<'_>, key: &[u8], value: &[u8]) -> Result<Row, S
     let record: ClearedRecord = unseal("cleared", key, value)?;
     let (one, other) = cleared_ids(text(key)?)?;
     let name = super::tables::cleared_key(copying.protection, &one, &other).into_bytes();
-    let owner = match (copying.owner(one.as_str())?, copying.owner(other.as_str())?) {
-        (Owner::Subject(one), Owner::Subject(other)) => Owner::Pair(one, other),
-        _ => Owner::Table,
-    };
+    let owner = Owner::of_both(copying.owner(one.as_str())?, copying.owner(other.as_str())?);
     let (first, second) = if one < other { (one, other) } else { (other, one) };
     let (first, second) = (first.as_str().to_owned(), second.as_str().to_owned());
     copying.wrap("cleared", name, owner, &ClearedRecord { first, second, ..record })
@@ -182,7 +167,7 @@ fn change(copying: &mut Copying<'_>, key: &[u8], value: &[u8]) -> Result<Row, St
     let record: ChangeRecord = unseal("changes", key, value)?;
     let mut relabelled_templates = record.relabelled_templates.clone();
     for id in &record.relabelled {
-        let subject = read_subject(copying.source, subject_id(id)?.as_str())?;
+        let subject = read_subject(copying.source, id)?;
         relabelled_templates.extend(subject.map(|subject| subject.templates).unwrap_or_default());
     }
     let record = ChangeRecord { relabelled: Vec::new(), relabelled_templates, ..record };
@@ -240,7 +225,7 @@ impl Copy<'_> {
             copying.wrap("challenges", key.to_vec(), Owner::Table, &record)
         })?;
         self.table(OWNER_CHALLENGES, challenge_of_owner)?;
-        if if_there(self.source.open_table(HEAD))?.is_some() {
+        if has_begun(&self.source)? {
             self.table(HEAD, same)?;
             self.table(COMMITMENTS, same)?;
             self.table(ENTRIES, |copying, key, value| {
@@ -337,7 +322,7 @@ impl Copy<'_> {
                 GalleryRecord { version, sealing: self.cursor.sealing.clone(), ..record },
             )?;
             let entries = match if_there(self.source.open_table(COMMITMENTS))? {
-                Some(commitments) => commitments.last()?.map_or(0, |(place, _)| place.value() + 1),
+                Some(commitments) => next_place(&commitments)?,
                 None => 0,
             };
             let CursorRecord { row_sum, keys_to, .. } = self.cursor.clone();
@@ -474,7 +459,7 @@ fn begun(
     let file = private::owner_only(fs::OpenOptions::new().write(true).create_new(true)).open(&paths.sealed);
     drop(file.map_err(failed)?);
     let target = Storage::create(&paths.sealed)?;
-    let keys_to = sealing.as_ref().map_or(0, |keys| keys.of_tables.max(keys.of_names) + 1);
+    let keys_to = sealing.as_ref().map_or(0, SealingRecord::keys_to);
     let row_sum = RowSum::after(&protection, &[]).bytes();
     let cursor = CursorRecord { commit, sealing, row_sum, keys_to, ..CursorRecord::default() };
     let transaction = target.begin_write()?;

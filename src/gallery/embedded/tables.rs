@@ -198,12 +198,15 @@ impl Snapshot {
 
     /// Refuses a sealed gallery in which somebody has put an old row back, taken one away or added one.
     pub(super) fn check_rows(&self) -> Result<(), StoreError> {
+        if self.protection.keys().is_none() {
+            return Ok(());
+        }
         let counters = self.counters()?;
         if !is_sum_of_rows(&self.transaction, &self.protection, &counters.row_sum)? {
             return Err(StoreError::damaged("rows were put back, added or taken away, and not by chinhchu"));
         }
         let entries = self.ledger()?.map(|ledger| ledger.next_place()).transpose()?.unwrap_or(0);
-        match self.protection.keys().is_none() || counters.entries == entries {
+        match counters.entries == entries {
             true => Ok(()),
             false => Err(StoreError::damaged("the records are from another time than the transparency log")),
         }

@@ -95,6 +95,18 @@ pub async fn fill(
     dimension: usize,
     subjects: u64,
 ) -> Result<(), Failure> {
+    fill_named(gallery, recipe, dimension, subjects, |number| format!("s{number}")).await
+}
+
+/// The same under ids of one's own.
+#[allow(dead_code, reason = "not every benchmark has ids of its own")]
+pub async fn fill_named(
+    gallery: &Arc<Gallery>,
+    recipe: RecipeDigest,
+    dimension: usize,
+    subjects: u64,
+    id: impl Fn(u64) -> String,
+) -> Result<(), Failure> {
     let like = Like::ALL.into_iter().find(|like| like.dimension() == dimension);
     let population = Population::new(like.ok_or("no population has templates of the pack's dimension")?, 1);
     let mut tasks = tokio::task::JoinSet::new();
@@ -105,7 +117,7 @@ pub async fn fill(
             let enrolment = Enrolment {
                 by: None,
                 legal_basis: None,
-                subject: SubjectId::new(format!("s{number}"))?,
+                subject: SubjectId::new(id(number))?,
                 mode: EnrolMode::Create,
                 attributes: Attributes::default(),
                 templates: vec![NewTemplate { template, source: Source::Other, captured_at: None, quality: None }],

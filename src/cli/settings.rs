@@ -22,7 +22,7 @@ use crate::face::{PackError, PoolOptions};
 use crate::gallery::{EmbeddedOptions, GalleryId, LedgerSetup};
 use crate::imaging::Limits;
 use crate::matching::CurveChoice;
-use crate::sealing::KeyStoreOptions;
+use crate::sealing::{DerivedKey, KeyStoreOptions};
 use crate::service;
 use crate::service::tls::TlsOptions;
 use crate::workflow::beneficiary::Policies;
@@ -380,6 +380,12 @@ impl Settings {
             id: self.gallery_id,
             ..default
         })
+    }
+
+    /// A key derived from the master key for files outside the key store; `None` without `[sealing]`.
+    pub(super) fn derived_key(&self, purpose: &str) -> Result<Option<DerivedKey>, Failure> {
+        let keys = self.sealing.as_ref().map(|sealing| sealing.read_keys(&self.origin)).transpose()?;
+        Ok(keys.map(|(master, _)| master.derived(purpose)))
     }
 
     /// The keys under which the gallery in a folder is sealed, where any are configured.

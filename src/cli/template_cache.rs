@@ -28,7 +28,7 @@ use std::path::{Path, PathBuf};
 
 use super::Failure;
 use crate::face::{RecipeDigest, Template};
-use crate::sealing::{KeyId, MasterKey, Secret, aead};
+use crate::sealing::{DerivedKey, aead};
 use crate::workflow::reason::Reason;
 use crate::{float32, private};
 
@@ -67,19 +67,8 @@ pub(super) struct FactsOf {
     pub measures: Vec<String>,
 }
 
-/// Under what a file is sealed.
-#[derive(Clone)]
-pub(super) struct CacheKey {
-    master: KeyId,
-    key: Secret,
-}
-
-impl CacheKey {
-    /// The key of caches under a master key.
-    pub(super) fn new(master: &MasterKey) -> Self {
-        Self { master: master.id(), key: master.derived("templates.cache") }
-    }
-}
+/// What the key of these files is derived for.
+pub(super) const KEY_PURPOSE: &str = "templates.cache";
 
 /// The open file, locked by this process.
 pub(super) struct TemplateCache {
@@ -87,7 +76,7 @@ pub(super) struct TemplateCache {
     path: PathBuf,
     of: FactsOf,
     /// `None` for a file in the clear.
-    key: Option<CacheKey>,
+    key: Option<DerivedKey>,
     header: Vec<u8>,
     /// Where a payload is, and how long.
     places: HashMap<PhotoKey, (u64, u32)>,
@@ -96,7 +85,7 @@ pub(super) struct TemplateCache {
 
 impl TemplateCache {
     /// Opens or creates the file, and drops truncated records and those that do not open.
-    pub(super) fn open(path: &Path, of: FactsOf, key: Option<CacheKey>) -> Result<Self, Failure> {
+    pub(super) fn open(path: &Path, of: FactsOf, key: Option<DerivedKey>) -> Result<Self, Failure> {
         let failed = |e: io::Error| unusable(path, &e);
         let file = private::open(path).map_err(failed)?;
         if let Err(fs::TryLockError::WouldBlock) = file.try_lock() {
@@ -222,7 +211,7 @@ fn encode(key: &PhotoKey, fact: &Fact) -> Vec<u8> {
     payload
 }
 
-fn header(of: &FactsOf, key: Option<&CacheKey>) -> Vec<u8> {
+fn header(of: &FactsOf, key: Option<&DerivedKey>) -> Vec<u8> {
     let mut header = MAGIC.to_vec();
     header.extend(if key.is_some() { VERSION_SEALED } else { VERSION }.to_le_bytes());
     header.extend(key.iter().flat_map(|key| key.master.0));
@@ -257,6 +246,7 @@ fn unusable(path: &Path, error: &io::Error) -> Failure {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::sealing::{MasterKey, Secret};
 
     fn of(recipe: u8) -> FactsOf {
         FactsOf {
@@ -276,7 +266,7 @@ mod tests {
         filled_under(path, &None)
     }
 
-    fn filled_under(path: &Path, key: &Option<CacheKey>) -> Vec<(PhotoKey, Fact)> {
+    fn filled_under(path: &Path, key: &Option<DerivedKey>) -> Vec<(PhotoKey, Fact)> {
         let mut cache = TemplateCache::open(path, of(1), key.clone()).unwrap();
         let facts: Vec<(PhotoKey, Fact)> = (0..5)
             .map(|i| ([i; 32], fact(&of(1), f32::from(i))))
@@ -334,8 +324,8 @@ mod tests {
         }
     }
 
-    fn key(byte: u8) -> CacheKey {
-        CacheKey::new(&MasterKey::new(Secret::copied(&[byte; 32])))
+    fn key(byte: u8) -> DerivedKey {
+        MasterKey::new(Secret::copied(&[byte; 32])).derived(KEY_PURPOSE)
     }
 
     #[test]
@@ -343,7 +333,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("t.cache");
         let facts = filled_under(&path, &Some(key(1)));
-        let kept = |key: Option<CacheKey>| {
+        let kept = |key: Option<DerivedKey>| {
             let cache = TemplateCache::open(&path, of(1), key).unwrap();
             facts.iter().filter(|(photo, fact)| cache.get(photo).as_ref() == Some(fact)).count()
         };

@@ -14,7 +14,8 @@ use zeroize::Zeroizing;
 
 use super::Secret;
 
-const NONCE_BYTES: usize = 24;
+/// Bytes of a box before what is in it.
+pub const NONCE_BYTES: usize = 24;
 const TAG_BYTES: usize = 16;
 /// By how much a box is longer than what is in it.
 pub const OVERHEAD_BYTES: usize = NONCE_BYTES + TAG_BYTES;
@@ -76,10 +77,30 @@ pub fn open(key: &Secret, place: &[&[u8]], sealed: &[u8]) -> Result<Zeroizing<Ve
     let (nonce, rest) = sealed.split_first_chunk::<NONCE_BYTES>().ok_or(NotAuthentic)?;
     let (contents, tag) = rest.split_last_chunk::<TAG_BYTES>().ok_or(NotAuthentic)?;
     let mut opened = Zeroizing::new(contents.to_vec());
-    let (nonce, tag) = (XNonce::from(*nonce), Tag::from(*tag));
-    let buffer = opened.as_mut_slice();
-    let done = cipher(key).decrypt_inout_detached(&nonce, &associated(place), buffer.into(), &tag);
-    done.map(|()| opened).map_err(|_| NotAuthentic)
+    decrypt(key, place, *nonce, &mut opened, *tag).map(|()| opened)
+}
+
+/// Opens a box where it lies, so that no copy is made: the contents. After a failure nothing of it is
+/// left in the clear.
+///
+/// # Errors
+/// [`NotAuthentic`].
+pub fn open_in_place<'b>(key: &Secret, place: &[&[u8]], sealed: &'b mut [u8]) -> Result<&'b mut [u8], NotAuthentic> {
+    let (nonce, rest) = sealed.split_first_chunk_mut::<NONCE_BYTES>().ok_or(NotAuthentic)?;
+    let (contents, tag) = rest.split_last_chunk_mut::<TAG_BYTES>().ok_or(NotAuthentic)?;
+    decrypt(key, place, *nonce, contents, *tag).map(|()| contents)
+}
+
+fn decrypt(
+    key: &Secret,
+    place: &[&[u8]],
+    nonce: [u8; NONCE_BYTES],
+    contents: &mut [u8],
+    tag: [u8; TAG_BYTES],
+) -> Result<(), NotAuthentic> {
+    let (nonce, tag) = (XNonce::from(nonce), Tag::from(tag));
+    let done = cipher(key).decrypt_inout_detached(&nonce, &associated(place), contents.into(), &tag);
+    done.map_err(|_| NotAuthentic)
 }
 
 /// Looks, in debug builds, whether a nonce comes twice.
@@ -127,6 +148,11 @@ mod tests {
             prop_assert_eq!(sealed.len(), contents.len() + OVERHEAD_BYTES);
             let opened = open(&key, &place, &sealed).unwrap();
             prop_assert_eq!(opened.as_slice(), contents.as_slice());
+            let mut in_place = sealed.clone();
+            prop_assert_eq!(open_in_place(&key, &place, &mut in_place).unwrap(), contents.as_slice());
+            let mut in_place = sealed.clone();
+            prop_assert!(open_in_place(&other, &place, &mut in_place).is_err());
+            prop_assert_eq!(&in_place, &sealed);
             prop_assert!(open(&other, &place, &sealed).is_err());
             prop_assert!(open(&key, &[table.as_bytes()], &sealed).is_err());
             let joined = [table.as_bytes(), row.as_slice()].concat();

@@ -28,6 +28,15 @@ const CHECK_BYTES: usize = 4;
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
 pub struct KeyId(pub [u8; 8]);
 
+/// A key for one purpose outside the key store, and the master key that it is of.
+#[derive(Debug, Clone)]
+pub struct DerivedKey {
+    /// By which a file tells whether it is the right one.
+    pub master: KeyId,
+    /// The key.
+    pub key: Secret,
+}
+
 impl fmt::Display for KeyId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&hex::encode(&self.0))
@@ -125,9 +134,9 @@ impl MasterKey {
     }
 
     /// A key of its own for what is sealed outside the key store: HMAC-SHA-256 of the purpose under this one.
-    pub fn derived(&self, purpose: &str) -> Secret {
+    pub fn derived(&self, purpose: &str) -> DerivedKey {
         let digest = Zeroizing::new(self.digest(format!("chinhchu derived key v1: {purpose}").as_bytes()));
-        Secret::copied(&digest)
+        DerivedKey { master: self.id(), key: Secret::copied(&digest) }
     }
 
     /// What it is told from others by: the first bytes of HMAC-SHA-256 under it.
@@ -240,7 +249,7 @@ mod tests {
 
     #[test]
     fn keys_for_two_purposes_have_nothing_in_common_and_say_nothing_of_their_master() {
-        let derived = |key: &MasterKey, purpose: &str| *key.derived(purpose).bytes();
+        let derived = |key: &MasterKey, purpose: &str| *key.derived(purpose).key.bytes();
         assert_eq!(derived(&key(7), "a"), derived(&key(7), "a"));
         assert_ne!(derived(&key(7), "a"), derived(&key(7), "b"));
         assert_ne!(derived(&key(7), "a"), derived(&key(8), "a"));

@@ -20,7 +20,7 @@ pub mod stream;
 pub use self::dumps::forbid_core_dumps;
 pub(crate) use self::key_store::overwrite_and_remove;
 pub use self::key_store::{KeyStore, KeyStoreError, KeyStoreOptions, Rotation};
-pub use self::master::{KeyId, MasterKey, NotAMasterKey};
+pub use self::master::{DerivedKey, KeyId, MasterKey, NotAMasterKey};
 pub use self::secret::Secret;
 pub use self::shares::{NotAShare, NotRestored, NotSplit, SHARES_MAX, Share, restore, split};
 pub use self::source::{KeySource, KeySourceError};

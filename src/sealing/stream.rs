@@ -9,8 +9,9 @@
 #![forbid(unsafe_code)]
 
 use std::io::{self, Read, Write};
-
-use rayon::prelude::*;
+use std::ops::Range;
+use std::sync::mpsc::{self, Receiver, Sender};
+use std::thread::JoinHandle;
 
 use super::{Secret, aead};
 
@@ -20,8 +21,8 @@ const VERSION: u32 = 1;
 pub const HEAD_BYTES: usize = 12 + 4 + 8;
 /// Bytes of contents in a frame, but for the last.
 const FRAME_BYTES: usize = 1 << 20;
-/// Frames that are opened together, on the threads that compute.
-const FRAMES_TOGETHER: usize = 8;
+/// Frames that are opened ahead of who reads them.
+const FRAMES_AHEAD: usize = 4;
 const LAST: u32 = 1 << 31;
 
 /// The head of a file, and the number of the key that it says it is sealed under.
@@ -107,67 +108,117 @@ impl<W: Write> Write for SealedWriter<W> {
     }
 }
 
-/// Opens what [`SealedWriter`] has sealed. Gives nothing of a frame that was altered.
-pub struct SealedReader<R> {
+/// The contents of a frame, opened where it lay.
+struct Frame {
+    bytes: Buffer,
+    contents: Range<usize>,
+    is_last: bool,
+}
+
+/// Wiped when it is dropped, and used for many frames before that.
+type Buffer = zeroize::Zeroizing<Vec<u8>>;
+
+/// Opens what [`SealedWriter`] has sealed; a thread of its own reads and opens the frames that come
+/// next. Gives nothing of a frame that was altered.
+pub struct SealedReader {
+    frame: Option<Frame>,
+    opened: Option<Receiver<io::Result<Frame>>>,
+    used: Option<Sender<Buffer>>,
+    ahead: Option<JoinHandle<()>>,
+}
+
+/// What reads ahead.
+struct Ahead<R> {
     inner: R,
     key: Secret,
     head: [u8; HEAD_BYTES],
     number: u64,
-    opened: zeroize::Zeroizing<Vec<u8>>,
-    at: usize,
-    has_ended: bool,
 }
 
-impl<R: Read> SealedReader<R> {
-    /// Begins to read behind the head, which says that the file is sealed under the key of this number.
-    pub fn begin(inner: R, number: u64, key: Secret) -> Self {
-        let opened = zeroize::Zeroizing::default();
-        Self { inner, key, head: head(number), number: 0, opened, at: 0, has_ended: false }
-    }
-
-    fn next_frame(&mut self) -> io::Result<(Vec<u8>, bool)> {
+impl<R: Read> Ahead<R> {
+    fn next(&mut self, mut bytes: Buffer) -> io::Result<Frame> {
         let mut len = [0; 4];
         self.inner.read_exact(&mut len).map_err(|_| altered())?;
         let len = u32::from_le_bytes(len);
         let (len, is_last) = ((len & !LAST) as usize, len & LAST != 0);
-        if len > FRAME_BYTES + aead::OVERHEAD_BYTES {
+        if !(aead::OVERHEAD_BYTES..=FRAME_BYTES + aead::OVERHEAD_BYTES).contains(&len) {
             return Err(altered());
         }
-        let mut sealed = vec![0; len];
-        self.inner.read_exact(&mut sealed).map_err(|_| altered())?;
-        Ok((sealed, is_last))
+        // Grows once: all frames but the last have one length.
+        bytes.resize(len, 0);
+        self.inner.read_exact(&mut bytes).map_err(|_| altered())?;
+        let number = self.number.to_le_bytes();
+        self.number += 1;
+        let place = place(&self.head, &number, is_last);
+        let contents = aead::open_in_place(&self.key, &place, &mut bytes).map_err(|_| altered())?;
+        let contents = aead::NONCE_BYTES..aead::NONCE_BYTES + contents.len();
+        Ok(Frame { bytes, contents, is_last })
     }
 
-    fn refill(&mut self) -> io::Result<()> {
-        let mut frames = Vec::with_capacity(FRAMES_TOGETHER);
-        while frames.len() < FRAMES_TOGETHER && !self.has_ended {
-            let (sealed, is_last) = self.next_frame()?;
-            frames.push((self.number.to_le_bytes(), sealed, is_last));
-            self.number += 1;
-            self.has_ended = is_last;
+    /// Until the last frame, the first fault, or nobody reads on.
+    fn run(mut self, used: &Receiver<Buffer>, opened: &Sender<io::Result<Frame>>) {
+        while let Ok(bytes) = used.recv() {
+            let frame = self.next(bytes);
+            let is_over = frame.as_ref().map_or(true, |frame| frame.is_last);
+            if opened.send(frame).is_err() || is_over {
+                return;
+            }
         }
-        let open = |(number, sealed, is_last): &([u8; 8], Vec<u8>, bool)| {
-            aead::open(&self.key, &place(&self.head, number, *is_last), sealed)
-        };
-        let opened: Result<Vec<_>, _> = frames.par_iter().map(open).collect();
-        self.opened.clear();
-        for frame in opened.map_err(|_| altered())? {
-            self.opened.extend_from_slice(&frame);
+    }
+}
+
+impl SealedReader {
+    /// Begins to read behind the head, which says that the file is sealed under the key of this number.
+    ///
+    /// # Errors
+    /// Where the system has no thread for it.
+    pub fn begin(inner: impl Read + Send + 'static, number: u64, key: Secret) -> io::Result<Self> {
+        let ((used, take), (give, opened)) = (mpsc::channel(), mpsc::channel());
+        for _ in 0..FRAMES_AHEAD {
+            let _ = used.send(Buffer::default());
         }
-        self.at = 0;
+        let ahead = Ahead { inner, key, head: head(number), number: 0 };
+        let ahead = std::thread::Builder::new().name("sealed-file".into()).spawn(move || ahead.run(&take, &give))?;
+        Ok(Self { frame: None, opened: Some(opened), used: Some(used), ahead: Some(ahead) })
+    }
+
+    /// Hands back the frame that was read, and takes the next.
+    fn advance(&mut self) -> io::Result<()> {
+        if let (Some(frame), Some(used)) = (self.frame.take(), &self.used) {
+            // Nobody takes it where all is read.
+            let _ = used.send(frame.bytes);
+        }
+        let opened = self.opened.as_ref().ok_or_else(altered)?;
+        self.frame = Some(opened.recv().map_err(|_| altered())??);
         Ok(())
     }
 }
 
-impl<R: Read> Read for SealedReader<R> {
+impl Read for SealedReader {
     fn read(&mut self, into: &mut [u8]) -> io::Result<usize> {
-        while self.at == self.opened.len() && !self.has_ended {
-            self.refill()?;
+        loop {
+            match &mut self.frame {
+                Some(frame) if !frame.contents.is_empty() => {
+                    let count = into.len().min(frame.contents.len());
+                    let begin = frame.contents.start;
+                    into[..count].copy_from_slice(&frame.bytes[begin..begin + count]);
+                    frame.contents.start += count;
+                    return Ok(count);
+                }
+                Some(frame) if frame.is_last => return Ok(0),
+                _ => self.advance()?,
+            }
         }
-        let count = into.len().min(self.opened.len() - self.at);
-        into[..count].copy_from_slice(&self.opened[self.at..self.at + count]);
-        self.at += count;
-        Ok(count)
+    }
+}
+
+impl Drop for SealedReader {
+    fn drop(&mut self) {
+        (self.opened, self.used) = (None, None);
+        if let Some(ahead) = self.ahead.take() {
+            // It has nothing to say.
+            let _ = ahead.join();
+        }
     }
 }
 
@@ -186,7 +237,8 @@ mod tests {
     fn opened(file: &[u8], key: &Secret) -> io::Result<Vec<u8>> {
         let number = key_of(file).ok_or_else(altered)?;
         let mut contents = Vec::new();
-        SealedReader::begin(&file[HEAD_BYTES..], number, key.clone()).read_to_end(&mut contents)?;
+        SealedReader::begin(io::Cursor::new(file[HEAD_BYTES..].to_vec()), number, key.clone())?
+            .read_to_end(&mut contents)?;
         Ok(contents)
     }
 
@@ -226,6 +278,10 @@ mod tests {
             altered[at] ^= 4;
             assert!(opened(&altered, &key).is_err(), "{at}");
         }
+        // Whoever stops reading leaves no thread behind.
+        let mut reader = SealedReader::begin(io::Cursor::new(file[HEAD_BYTES..].to_vec()), 7, key.clone()).unwrap();
+        reader.read_exact(&mut [0; 9]).unwrap();
+        drop(reader);
         // Trailing bytes are no part of it.
         assert!(opened(&[file.clone(), vec![1; 9]].concat(), &key).unwrap() == contents);
     }

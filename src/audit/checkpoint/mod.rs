@@ -7,6 +7,11 @@
 //! pairs, 12 bytes each. Frames are appended, each in one write, in whatever order units
 //! end.
 //!
+//! In a sealed one (version 2) the id of the master key stands before the JSON, and a frame's pairs are a
+//! box ([`aead`]) under a key that is derived from it, which belongs to the header and to the frame's
+//! unit, comparisons and number of pairs. One under another key than is given, or in the clear where one
+//! is given, is begun anew.
+//!
 //! A frame that was cut short or altered is dropped, and its unit is done again; those
 //! behind it are found by their magic. A file whose header is damaged is begun anew: what
 //! it was of cannot be told any more, so nothing in it can be trusted. A file of another
@@ -28,12 +33,13 @@ use std::time::{Duration, Instant};
 
 pub use self::encoding::CHECKPOINT_VERSION;
 use self::encoding::{
-    FRAME_BYTES, FRAME_MAGIC, HEADER_BYTES_MAX, Newer, PAIR_BYTES, UnitFrame, decode_pair, encode_header, encode_pair,
-    header_of,
+    FRAME_BYTES, FRAME_MAGIC, HEADER_BYTES_MAX, Header, Newer, PAIR_BYTES, UnitFrame, decode_pair, encode_header,
+    encode_pair, header_of,
 };
 pub use self::identity::{Difference, Identity};
 use super::cost::{Clock, CostPart};
 use crate::private;
+use crate::sealing::{DerivedKey, KeyId, Secret, aead};
 use crate::search::Pair;
 
 /// Longest file read: more than a hundred million pairs.
@@ -80,8 +86,11 @@ impl Newer {
 pub struct Checkpoint {
     file: File,
     path: PathBuf,
-    /// Mixed into every frame's checksum.
+    /// As it stands in the file; its checksum is mixed into every frame's.
+    header: Vec<u8>,
     identity_crc: u32,
+    /// Under which pairs are sealed.
+    key: Option<Secret>,
     end: u64,
     synced_at: Instant,
     done: Vec<bool>,
@@ -94,6 +103,9 @@ pub struct Checkpoint {
 }
 
 impl Checkpoint {
+    /// What its key is derived for.
+    pub const KEY_PURPOSE: &str = "audit.checkpoint";
+
     /// What the checkpoint at `path` is of; `None` where there is none, or none that can
     /// be read.
     ///
@@ -109,14 +121,14 @@ impl Checkpoint {
         let mut bytes = Vec::new();
         file.take(HEADER_BYTES_MAX as u64).read_to_end(&mut bytes).map_err(failed)?;
         let header = header_of(&bytes).map_err(|newer| newer.at(path))?;
-        Ok(header.map(|(identity, _)| identity))
+        Ok(header.map(|header| header.identity))
     }
 
     /// Opens the checkpoint of an audit, or begins one.
     ///
     /// # Errors
     /// [`CheckpointError::Other`] where the file is of another audit; nothing is changed.
-    pub fn open(path: &Path, identity: &Identity) -> Result<Self, CheckpointError> {
+    pub fn open(path: &Path, identity: &Identity, key: Option<&DerivedKey>) -> Result<Self, CheckpointError> {
         let failed = |source| CheckpointError::Io { path: path.to_owned(), source };
         let bytes = match fs::metadata(path) {
             Ok(metadata) if metadata.len() > FILE_BYTES_MAX => {
@@ -128,19 +140,23 @@ impl Checkpoint {
             Err(e) => return Err(failed(e)),
         };
         let there = header_of(&bytes).map_err(|newer| newer.at(path))?;
-        if let Some((there, _)) = &there
-            && let Some(difference) = identity.differs(there)
+        if let Some(there) = &there
+            && let Some(difference) = identity.differs(&there.identity)
         {
             return Err(CheckpointError::Other(difference));
         }
+        let master: Option<KeyId> = key.map(|key| key.master);
+        let there = there.filter(|there| there.key == master);
         let header = match &there {
-            Some((_, length)) => bytes[..*length].to_vec(),
-            None => encode_header(identity).map_err(failed)?,
+            Some(Header { length, .. }) => bytes[..*length].to_vec(),
+            None => encode_header(identity, master).map_err(failed)?,
         };
         let mut checkpoint = Self {
             file: private::open(path).map_err(failed)?,
             path: path.to_owned(),
             identity_crc: crc32fast::hash(&header),
+            header: header.clone(),
+            key: key.map(|key| key.key.clone()),
             end: header.len() as u64,
             synced_at: Instant::now(),
             done: vec![false; identity.units as usize],
@@ -150,7 +166,7 @@ impl Checkpoint {
             dropped_bytes: 0,
             spent: CostPart::default(),
         };
-        let frames = there.map_or_else(Vec::new, |(_, length)| checkpoint.take_frames(&bytes, length));
+        let frames = there.map_or_else(Vec::new, |there| checkpoint.take_frames(&bytes, there.length));
         let framed = frames.iter().map(ExactSizeIterator::len).sum::<usize>();
         let trusted = if bytes.starts_with(&header) { header.len() + framed } else { 0 };
         checkpoint.dropped_bytes = (bytes.len() - trusted) as u64;
@@ -192,11 +208,17 @@ impl Checkpoint {
     /// none that can be trusted.
     fn take_frame(&mut self, bytes: &[u8]) -> Option<usize> {
         let frame = UnitFrame::decode(bytes.first_chunk()?, self.identity_crc)?;
-        let length = FRAME_BYTES + frame.pairs as usize * PAIR_BYTES;
+        let sealed = if self.key.is_some() { aead::OVERHEAD_BYTES } else { 0 };
+        let length = FRAME_BYTES + frame.pairs as usize * PAIR_BYTES + sealed;
         let payload = bytes.get(FRAME_BYTES..length)?;
         if crc32fast::hash(payload) != frame.pairs_crc {
             return None;
         }
+        let opened = match &self.key {
+            Some(key) => Some(aead::open(key, &[&self.header, &frame.place()], payload).ok()?),
+            None => None,
+        };
+        let payload = opened.as_deref().map_or(payload, Vec::as_slice);
         let done = self.done.get_mut(frame.unit as usize)?;
         if !std::mem::replace(done, true) {
             self.pairs.extend(payload.as_chunks().0.iter().map(decode_pair));
@@ -228,14 +250,17 @@ impl Checkpoint {
             return Ok(());
         }
         let mut clock = Clock::start_thread();
+        let failed = |source| CheckpointError::Io { path: self.path.clone(), source };
+        let mut frame = UnitFrame { unit, comparisons, pairs: pairs.len() as u32, pairs_crc: 0 };
         let mut bytes = vec![0; FRAME_BYTES];
-        pairs.iter().for_each(|pair| bytes.extend(encode_pair(pair)));
-        let frame = UnitFrame {
-            unit,
-            comparisons,
-            pairs: pairs.len() as u32,
-            pairs_crc: crc32fast::hash(&bytes[FRAME_BYTES..]),
-        };
+        match &self.key {
+            None => pairs.iter().for_each(|pair| bytes.extend(encode_pair(pair))),
+            Some(key) => {
+                let clear: Vec<u8> = pairs.iter().flat_map(encode_pair).collect();
+                aead::seal_into(&mut bytes, key, &[&self.header, &frame.place()], &clear).map_err(failed)?;
+            }
+        }
+        frame.pairs_crc = crc32fast::hash(&bytes[FRAME_BYTES..]);
         bytes[..FRAME_BYTES].copy_from_slice(&frame.encode(self.identity_crc));
         let mut written = self.file.write_all_at(&bytes, self.end);
         if written.is_ok() && self.synced_at.elapsed() >= SYNC_EVERY {

@@ -7,6 +7,7 @@ use crate::audit::collection::Collection;
 use crate::audit::cost::{AuditCost, Clock};
 use crate::audit::run::{RunError, run};
 use crate::audit::store::{AuditFile, AuditFolder, AuditStoreError};
+use crate::sealing::DerivedKey;
 use crate::search::{Join, Matrix, Pair, SearchError, Side};
 
 /// Told how far the comparison is.
@@ -79,6 +80,8 @@ pub(super) struct Work<'a> {
     pub comparisons: u64,
     pub threads: usize,
     pub pairs_max: usize,
+    /// Of the checkpoint.
+    pub key: Option<&'a DerivedKey>,
     /// What to ask for where there are too many pairs.
     pub instead: &'a dyn Fn() -> Option<AskInstead>,
 }
@@ -101,7 +104,7 @@ impl Work<'_> {
         cost.preparing += clock.lap();
         let identity = Identity { units: join.units(), ..identity };
         let file = checkpoint_file(folder, &identity, self.is_same_audit).map_err(refused)?;
-        let mut checkpoint = Checkpoint::open(&folder.file(file), &identity).map_err(refused)?;
+        let mut checkpoint = Checkpoint::open(&folder.file(file), &identity, self.key).map_err(refused)?;
         cost.checkpoints += clock.lap();
         let (mut done, complete) = (checkpoint.comparisons(), checkpoint.is_complete());
         observer.begins(Resumed {

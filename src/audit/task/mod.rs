@@ -41,6 +41,7 @@ use crate::context::RequestContext;
 use crate::dates::Moment;
 use crate::hex;
 use crate::matching::Curve;
+use crate::sealing::DerivedKey;
 use crate::search::{Join, Pair};
 use crate::table::CsvLocale;
 
@@ -80,6 +81,8 @@ pub struct Request<'a> {
     pub locale: CsvLocale,
     /// What the engine says of photos without a template.
     pub words: EngineWords<'a>,
+    /// Under which the checkpoint is sealed; in the clear without one.
+    pub key: Option<DerivedKey>,
 }
 
 /// What the report says of a run beside what it finds itself.
@@ -273,6 +276,7 @@ impl PreparedAudit<'_> {
             comparisons: self.comparisons,
             threads: request.threads,
             pairs_max: request.pairs_max,
+            key: request.key.as_ref(),
             instead: &|| AskInstead::of(&chance, self.decided, request.pairs_max),
         };
         let run = RunInfo { templates: self.digest.clone(), ..self.begun.run.clone() };

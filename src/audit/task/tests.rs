@@ -43,6 +43,7 @@ fn request(filters: &Filters, pairs_max: usize) -> Request<'_> {
         threads: 2,
         locale: CsvLocale::Plain,
         words: &|_| None,
+        key: None,
     }
 }
 

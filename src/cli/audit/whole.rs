@@ -9,7 +9,8 @@ use super::plan::{self, AuditPlan};
 use super::thumbnails::ThumbnailSource;
 use super::watch::{AuditProgress, Watch};
 use crate::audit::{
-    AuditFile, AuditFolder, BegunAudit, Capture, CommandLine, ReportOptions, Request, ThresholdAsked, Thumbnail,
+    AuditFile, AuditFolder, BegunAudit, Capture, Checkpoint, CommandLine, ReportOptions, Request, ThresholdAsked,
+    Thumbnail,
 };
 use crate::face::Pack;
 
@@ -31,6 +32,7 @@ pub(super) fn run(settings: &Settings, plan: &AuditPlan, folder: &AuditFolder, s
         threads: settings.workers(),
         locale: plan.csv_locale,
         words: &of_engine,
+        key: settings.derived_key(Checkpoint::KEY_PURPOSE)?,
     };
     let begun = BegunAudit::new(&caller::context("audit"), &request, folder).map_err(|e| stopped(&e))?;
     let reading = Reading { settings, cache: plan.cache.then(|| folder.file(AuditFile::Cache)) };

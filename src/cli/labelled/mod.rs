@@ -17,7 +17,7 @@ use sha2::{Digest, Sha256};
 use super::manifest::{BadRow, Columns, Manifest, Row};
 use super::progress::Progress;
 use super::settings::Settings;
-use super::template_cache::{CacheKey, Fact, FactsOf, PhotoKey, TemplateCache};
+use super::template_cache::{Fact, FactsOf, KEY_PURPOSE, PhotoKey, TemplateCache};
 use super::{Failure, photo};
 pub(super) use crate::evaluation::SkippedRow;
 use crate::evaluation::{
@@ -136,8 +136,7 @@ impl<'a> Loader<'a> {
         let cache = cache.filter(|_| !args.no_cache && args.templates.is_none());
         let cache = match cache {
             Some(path) => {
-                let sealing = settings.sealing().map(|sealing| sealing.read_keys(&settings.origin)).transpose()?;
-                let key = sealing.map(|(master, _)| CacheKey::new(&master));
+                let key = settings.derived_key(KEY_PURPOSE)?;
                 Some(TemplateCache::open(path, of, key)?)
             }
             None => None,

@@ -16,12 +16,13 @@ use super::record::{
     RequestRecord, SubjectRecord, TemplateRecord,
 };
 use super::row_sum::RowSum;
+use super::subject_keys::SubjectKeys;
 use super::tables::{
     CAPTURE_BANDS, CAPTURES, CHANGES, CLEARED, COUNTERS_KEY, DECISION_HEADS, DECISIONS, DOOMED_KEYS,
-    FORMAT_VERSION_WITH_STANDING, GALLERY, REQUEST_ORDER, REQUESTS, SUBJECT_CAPTURES, SUBJECT_DECISIONS, SUBJECT_KEYS,
-    SUBJECTS, TEMPLATES, Tables, WAITING, band_key, cleared_key, decision_key, read_attempts, read_capture,
-    read_counters, read_decision_head, read_gallery, read_request, read_subject_decisions, read_template,
-    subject_capture_key, subject_decision_key,
+    FORMAT_VERSION_WITH_STANDING, GALLERY, REQUEST_ORDER, REQUESTS, SUBJECT_CAPTURES, SUBJECT_DECISIONS, SUBJECTS,
+    TEMPLATES, Tables, WAITING, band_key, cleared_key, decision_key, read_attempts, read_capture, read_counters,
+    read_decision_head, read_gallery, read_request, read_subject_decisions, read_template, subject_capture_key,
+    subject_decision_key,
 };
 use crate::face::RecipeDigest;
 use crate::gallery::{
@@ -78,7 +79,7 @@ pub(super) struct Group<'t> {
     capture_bands: Table<'t, &'static str, &'static [u8]>,
     subject_captures: Table<'t, &'static str, &'static [u8]>,
     /// In a sealed gallery.
-    subject_keys: Option<Table<'t, &'static str, u64>>,
+    subject_keys: Option<SubjectKeys<'t>>,
     doomed_keys: Option<Table<'t, u64, &'static [u8]>>,
     protection: &'t Protection,
     /// Writes the rows of all these tables.
@@ -192,7 +193,7 @@ impl<'t> Group<'t> {
             captures: transaction.open_table(CAPTURES)?,
             capture_bands: transaction.open_table(CAPTURE_BANDS)?,
             subject_captures: transaction.open_table(SUBJECT_CAPTURES)?,
-            subject_keys: protection.keys().map(|_| transaction.open_table(SUBJECT_KEYS)).transpose()?,
+            subject_keys: SubjectKeys::open(transaction, protection)?,
             doomed_keys: protection.keys().map(|_| transaction.open_table(DOOMED_KEYS)).transpose()?,
             protection,
             rows: RowSum::after(protection, &before.row_sum),
@@ -261,11 +262,7 @@ impl<'t> Group<'t> {
     fn write(&mut self, write: Write) -> Result<(), StoreError> {
         match write {
             Write::Subject(head) => self.put_subject(head),
-            Write::RemoveSubject(id) => {
-                self.rows.remove(&mut self.subjects, self.protection.subject(&id).as_str())?;
-                self.written.remove(&id);
-                Ok(())
-            }
+            Write::RemoveSubject(id) => self.remove_subject(&id),
             Write::Template { id, subject, content } => self.put_template(id, &subject, content),
             Write::RemoveTemplate { id, subject } => self.remove_template(id, &subject),
             Write::Decision(decision) => self.put_decision(&decision),
@@ -296,18 +293,15 @@ impl<'t> Group<'t> {
 
     /// Under whose key is sealed what is about a subject: a new one where it has none yet.
     fn owner(&mut self, subject: &SubjectId) -> Result<Owner, StoreError> {
-        let Some(table) = &mut self.subject_keys else { return Ok(Owner::Table) };
-        self.protection.owner(subject.as_str(), table, &mut self.rows, &mut self.counters.keys_to)
+        let Some(keys) = &mut self.subject_keys else { return Ok(Owner::Table) };
+        keys.owner(subject, &self.subjects, &mut self.counters.keys_to)
     }
 
     /// Lists a subject's key among those that are to be destroyed; what is written of the subject from
     /// here on has another.
     fn forget_key(&mut self, subject: &SubjectId) -> Result<(), StoreError> {
-        let (Some(table), Some(doomed)) = (&mut self.subject_keys, &mut self.doomed_keys) else { return Ok(()) };
-        let name = self.protection.subject(subject);
-        let number = table.get(name.as_str())?.map(|number| number.value());
-        if let Some(number) = number {
-            self.rows.remove(table, name.as_str())?;
+        let (Some(keys), Some(doomed)) = (&mut self.subject_keys, &mut self.doomed_keys) else { return Ok(()) };
+        if let Some(number) = keys.forget(subject, &mut self.rows)? {
             self.rows.insert(doomed, number, [].as_slice())?;
         }
         Ok(())
@@ -336,9 +330,22 @@ impl<'t> Group<'t> {
         let (name, owner) = (self.protection.subject(&head.id), self.owner(&head.id)?);
         let sealed = self.protection.wrap("subjects", name.as_bytes(), owner, &SubjectRecord::of_head(&head))?;
         self.rows.insert(&mut self.subjects, name.as_str(), sealed.as_slice())?;
+        if let Some(keys) = &mut self.subject_keys {
+            keys.is_in_row(&head.id, &mut self.rows)?;
+        }
         let restricted = head.standing.is_restricted();
         let SubjectHead { id, attributes, templates, .. } = head;
         self.written.insert(id, Written { templates, attributes, restricted, is_relabelled });
+        Ok(())
+    }
+
+    fn remove_subject(&mut self, id: &SubjectId) -> Result<(), StoreError> {
+        let name = self.protection.subject(id);
+        if let (Some(keys), Some(row)) = (&mut self.subject_keys, self.subjects.get(name.as_str())?) {
+            keys.leaves_row(id, &name, row.value(), &mut self.rows)?;
+        }
+        self.rows.remove(&mut self.subjects, name.as_str())?;
+        self.written.remove(id);
         Ok(())
     }
 
@@ -585,6 +592,9 @@ impl<'t> Group<'t> {
         self.prune_doomed_keys()?;
         self.log_changes()?;
         self.list_recipes()?;
+        if let Some(keys) = &mut self.subject_keys {
+            keys.finish(&mut self.rows)?;
+        }
         self.counters.row_sum = self.rows.bytes();
         self.counters.entries = self.ledger.as_ref().map(Ledger::next_place).transpose()?.unwrap_or(0);
         let key = COUNTERS_KEY.as_bytes();

@@ -32,6 +32,7 @@ mod seal;
 mod snapshot;
 mod storage;
 mod store;
+mod subject_keys;
 mod tables;
 mod writer;
 

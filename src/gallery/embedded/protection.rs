@@ -149,6 +149,15 @@ impl Protection {
         Ok(Owner::Subject(number))
     }
 
+    /// The number of the subject's key that a value says it is sealed under.
+    pub(super) fn subject_key_in(&self, row: &[u8]) -> Result<Option<u64>, StoreError> {
+        let Self::Sealed(sealing) = self else { return Ok(None) };
+        match sealing.owner_of("subjects", row)?.0 {
+            Owner::Subject(number) => Ok(Some(number)),
+            Owner::Table | Owner::Pair(..) => Err(StoreError::damaged("a record of subjects is under no key of one")),
+        }
+    }
+
     /// Makes the bytes of a value for the row `key` of `table`.
     pub(super) fn wrap(
         &self,

@@ -13,7 +13,7 @@
 //! | `challenges` | number | challenge of Active Authentication: whose, its digest, which attempt used it |
 //! | `owner_challenges` | transaction id, space, who asked, space, number | nothing: the challenges of one owner |
 //!
-//! | `subject_keys` | subject id | in a sealed gallery, the number of the subject's key |
+//! | `subject_keys` | subject id | in a sealed gallery, the number of the subject's key, where its row does not tell it |
 //! | `doomed_keys` | number of a key | nothing: keys to be destroyed, of subjects who were erased |
 //!
 //! Keys order by bytes, numbers by value. Values lie as `protection` says, but those of `gallery`

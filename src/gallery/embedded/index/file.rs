@@ -196,10 +196,9 @@ impl FilePath {
             file.read_exact(&mut first).map_err(|_| FileError::Damaged("it was cut short"))?;
             number = Some(stream::key_of(&first).ok_or(FileError::Damaged("it is not sealed"))?);
         }
-        let file = BufReader::with_capacity(BUFFER, file);
         let reader: Box<dyn Read> = match number {
-            None => Box::new(file),
-            Some(number) => Box::new(SealedReader::begin(file, number, self.key(number)?)),
+            None => Box::new(BufReader::with_capacity(BUFFER, file)),
+            Some(number) => Box::new(SealedReader::begin(file, number, self.key(number)?)?),
         };
         let mut chunks = Chunks::open(reader)?;
         let head = IndexHeadRecord::decode(chunks.take(HEAD)?.as_slice())

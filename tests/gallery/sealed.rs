@@ -1,13 +1,13 @@
 //! A sealed gallery: what a thief of its folder finds, what somebody can do to its file unnoticed, and
 //! what is left of a person who was erased.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::Path;
 
 use chinhchu::gallery::{
     self, Attributes, ClearPair, DecisionKey, EmbeddedOptions, EnrolMode, Enrolment, Erase, Erasure, Filter, Gallery,
-    GalleryError, LedgerFault, NewCapture, NewDecision, Note, Outcome, RequestId, Requester, SubjectId, verify_ledger,
+    GalleryError, LedgerFault, NewCapture, NewDecision, Note, Outcome, RequestId, Requester, verify_ledger,
 };
 use chinhchu::sealing::{KeyStore, KeyStoreError, KeyStoreOptions, MasterKey, Secret, aead, stream};
 use redb::{Database, ReadableDatabase, ReadableTable, TableDefinition};
@@ -18,6 +18,12 @@ use crate::support::*;
 
 const SUBJECTS: TableDefinition<&str, &[u8]> = TableDefinition::new("subjects");
 const TEMPLATES: TableDefinition<u64, &[u8]> = TableDefinition::new("templates");
+const DOOMED_KEYS: TableDefinition<u64, &[u8]> = TableDefinition::new("doomed_keys");
+const SUBJECT_KEYS: TableDefinition<&str, u64> = TableDefinition::new("subject_keys");
+/// Tables with values about one subject.
+const ABOUT_SUBJECTS: [TableDefinition<&str, &[u8]>; 2] = [SUBJECTS, TableDefinition::new("decisions")];
+const ABOUT_SUBJECTS_BY_NUMBER: [TableDefinition<u64, &[u8]>; 3] =
+    [TEMPLATES, TableDefinition::new("decision_heads"), TableDefinition::new("captures")];
 
 fn person(subject: &str, seeds: &[u64]) -> Enrolment {
     let attributes = Attributes {
@@ -393,27 +399,85 @@ fn who_was_erased_can_be_read_in_no_copy_with_any_key_that_is_left() {
     });
 }
 
+/// Numbers of the keys that values about subjects are sealed under, by what their heads say.
+fn keys_in_use(dir: &Path) -> BTreeSet<u64> {
+    let database = Database::open(dir.join("data/chinhchu.redb")).unwrap();
+    let read = database.begin_read().unwrap();
+    let number = |value: &[u8]| u64::from_le_bytes(value[2..10].try_into().unwrap());
+    let mut found = BTreeSet::new();
+    for table in ABOUT_SUBJECTS {
+        let table = read.open_table(table).unwrap();
+        found.extend(table.iter().unwrap().map(|row| number(row.unwrap().1.value())));
+    }
+    for table in ABOUT_SUBJECTS_BY_NUMBER {
+        let table = read.open_table(table).unwrap();
+        found.extend(table.iter().unwrap().map(|row| number(row.unwrap().1.value())));
+    }
+    found
+}
+
+/// Numbers of keys that the table of them has, where no row of the subject tells them.
+fn keys_in_table(dir: &Path) -> Vec<u64> {
+    let database = Database::open(dir.join("data/chinhchu.redb")).unwrap();
+    let table = database.begin_read().unwrap().open_table(SUBJECT_KEYS).unwrap();
+    table.iter().unwrap().map(|row| row.unwrap().1.value()).collect()
+}
+
+/// A decision before the enrolment, the record, its removal, a new record: whatever became of the
+/// subject, one key opens it all, so that destroying it leaves nothing.
+#[test]
+fn a_subject_has_one_key_however_often_it_comes_and_goes() {
+    let dir = tempfile::tempdir().unwrap();
+    let with = |work: &dyn Fn(&Gallery)| {
+        let gallery = open_sealed(dir.path()).unwrap();
+        work(&gallery);
+        drop(gallery);
+        (keys_in_use(dir.path()), keys_in_table(dir.path()))
+    };
+    let enrol = |gallery: &Gallery| {
+        block_on(gallery.enrol(&by(), person("subject-one", &[1]), None)).unwrap();
+    };
+    let (used, listed) = with(&|gallery| {
+        block_on(gallery.decide(&by(), decision("transaction-0", "subject-one"))).unwrap();
+    });
+    assert_eq!((used.len(), listed.len()), (1, 1));
+    let key = listed[0];
+    let (used, listed) = with(&enrol);
+    assert_eq!((used, listed), (BTreeSet::from([key]), vec![]));
+    let (used, listed) = with(&|gallery| {
+        block_on(gallery.remove(&by(), &id("subject-one"), None)).unwrap();
+        block_on(gallery.decide(&by(), decision("transaction-1", "subject-one"))).unwrap();
+    });
+    assert_eq!((used, listed), (BTreeSet::from([key]), vec![key]));
+    let (used, listed) = with(&enrol);
+    assert_eq!((used, listed), (BTreeSet::from([key]), vec![]));
+    let (used, listed) = with(&|gallery| {
+        let (done, _) = block_on(gallery.erase(&by(), erase("subject-one"), None)).unwrap();
+        assert_eq!(done, Erasure::Erased);
+    });
+    assert_eq!((used, listed), (BTreeSet::new(), vec![]));
+    assert!(key_store(dir.path()).key(key).unwrap().is_none());
+    // Whoever comes under that id later is somebody else.
+    let (used, _) = with(&enrol);
+    assert!(!used.contains(&key));
+}
+
 #[test]
 fn an_erasure_that_was_interrupted_is_finished_at_the_next_start() {
     let dir = tempfile::tempdir().unwrap();
     let gallery = open_sealed(dir.path()).unwrap();
     block_on(fill(&gallery));
     drop(gallery);
-    let number = |subject: &SubjectId| -> Vec<u64> {
-        let database = Database::open(dir.path().join("data/chinhchu.redb")).unwrap();
-        let read = database.begin_read().unwrap();
-        let _ = subject;
-        let table = read.open_table(TableDefinition::<&str, u64>::new("subject_keys")).unwrap();
-        table.iter().unwrap().map(|row| row.unwrap().1.value()).collect()
-    };
-    let before = number(&id("subject-one"));
     // The commit is there, and the process ends before the key is destroyed.
     let (store, _) = gallery::open_parts(&dir.path().join("data"), RECIPE, DIMENSION, sealed(dir.path())).unwrap();
     block_on(store.commit(&by(), gallery::Command::Erase(erase("subject-one"), None))).unwrap();
     store.close();
     drop(store);
-    let after = number(&id("subject-one"));
-    let gone: Vec<u64> = before.into_iter().filter(|number| !after.contains(number)).collect();
+    let gone = {
+        let database = Database::open(dir.path().join("data/chinhchu.redb")).unwrap();
+        let table = database.begin_read().unwrap().open_table(DOOMED_KEYS).unwrap();
+        table.iter().unwrap().map(|row| row.unwrap().0.value()).collect::<Vec<u64>>()
+    };
     assert_eq!(gone.len(), 1);
     assert!(key_store(dir.path()).key(gone[0]).unwrap().is_some());
     drop(open_sealed(dir.path()).unwrap());

@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use sha2::{Digest, Sha256};
 
-use super::config::{CaptureSection, CasesSection, ConfigFile, Origin};
+use super::config::{CaptureSection, CasesSection, ConfigFile, Origin, RightsSection};
 use super::ledger_keys::LedgerSettings;
 use super::sealing::SealingSettings;
 use super::{Failure, GlobalArgs, options, progress};
@@ -27,6 +27,7 @@ use crate::service;
 use crate::service::tls::TlsOptions;
 use crate::workflow::beneficiary::Policies;
 use crate::workflow::danger::Rule;
+use crate::workflow::requests::RequestClocks;
 use crate::workflow::{
     CaptureRules, CaseRules, Engine, EngineOptions, GenerationOptions, LegalBasisRule, NumberIds, WorkflowError,
 };
@@ -73,6 +74,8 @@ pub(super) struct Settings {
     pub number_ids: NumberIds,
     pub legal_basis: LegalBasisRule,
     cases: CaseRules,
+    /// Within how many days requests of people are answered.
+    pub request_clocks: RequestClocks,
     capture_key: Option<PathBuf>,
     /// Who may call a server; `None` for an open one.
     pub access: Option<Access>,
@@ -156,6 +159,7 @@ impl Settings {
             ids,
             access,
             cases,
+            rights,
             ledger,
             sealing,
             danger,
@@ -202,6 +206,7 @@ impl Settings {
             number_ids: ids.numbers.unwrap_or_default(),
             legal_basis: gallery.legal_basis.unwrap_or_default(),
             cases: case_rules(&cases)?,
+            request_clocks: request_clocks(&rights)?,
             capture_key: cases.capture_key,
             access: access.as_ref().map(|access| Access::new(access, ids.numbers.unwrap_or_default())).transpose()?,
             ledger: ledger.map(LedgerSettings::new).transpose()?,
@@ -247,6 +252,7 @@ impl Settings {
             ("[capture]", self.capture != new.capture),
             ("[ids]", self.number_ids != new.number_ids),
             ("[cases]", self.cases != new.cases || self.capture_key != new.capture_key),
+            ("[rights]", self.request_clocks != new.request_clocks),
             ("[ledger]", self.ledger != new.ledger),
             ("[sealing]", self.sealing != new.sealing),
             ("gallery.data", self.data != new.data),
@@ -329,7 +335,7 @@ impl Settings {
     /// The engine, or why there is none, with the configuration's line where that is to blame.
     pub(super) fn open_engine(&self, photos: usize) -> Result<Engine, Failure> {
         let engine = Engine::open(&self.engine(photos)?).map_err(|error| self.blame(error))?;
-        Ok(engine.with_case_rules(self.cases.clone()))
+        Ok(engine.with_case_rules(self.cases.clone()).with_request_clocks(self.request_clocks))
     }
 
     /// The failure of an error about what the settings name.
@@ -490,6 +496,24 @@ fn case_rules(file: &CasesSection) -> Result<CaseRules, Failure> {
     })
 }
 
+fn request_clocks(file: &RightsSection) -> Result<RequestClocks, Failure> {
+    let default = RequestClocks::default();
+    let days = |name: &str, value: Option<u32>, default, most| within(name, value.unwrap_or(default), 1, most);
+    let clocks = RequestClocks {
+        acknowledge_days: days("rights.acknowledge_days", file.acknowledge_days, default.acknowledge_days, 60)?,
+        complete_days: days("rights.complete_days", file.complete_days, default.complete_days, 365)?,
+        erase_days: days("rights.erase_days", file.erase_days, default.erase_days, 365)?,
+    };
+    let RequestClocks { acknowledge_days, complete_days, erase_days } = clocks;
+    match acknowledge_days <= complete_days.min(erase_days) {
+        true => Ok(clocks),
+        false => Err(Failure::new(format_args!(
+            "rights.acknowledge_days is {acknowledge_days}; a request is acknowledged before it is carried out, so it \
+             is no more than complete_days and erase_days"
+        ))),
+    }
+}
+
 fn insisted(codes: &[String]) -> Result<Vec<&'static Rule>, Failure> {
     let rule = |code: &String| options::rule(code).map_err(|why| Failure::new(format_args!("danger.insist: {why}")));
     codes.iter().map(rule).collect()
@@ -572,6 +596,9 @@ mod tests {
             ("[server]\ndrain_seconds = 100000", "server.drain_seconds"),
             ("[cases]\nchallenge_minutes = 0", "cases.challenge_minutes"),
             ("[cases]\nchallenge_minutes = 61", "cases.challenge_minutes"),
+            ("[rights]\nacknowledge_days = 0", "rights.acknowledge_days"),
+            ("[rights]\ncomplete_days = 366", "rights.complete_days"),
+            ("[rights]\nerase_days = 1", "rights.acknowledge_days"),
             ("[policies.clinic]\nfpir = 2.0", "policies.clinic.fpir"),
             ("[policies.clinic.on]\nchip_altered = \"accept\"", "policies.clinic.on.chip_altered"),
         ] {

@@ -20,11 +20,13 @@ mod ledgered;
 mod note;
 mod open;
 mod records;
+mod requests;
 mod rules;
 mod scheme;
 mod snapshot;
 mod standing;
 mod store;
+mod subject_request;
 mod types;
 
 pub use challenge::{CHALLENGES_MAX, ChallengeOwner, ChallengeUse, NewChallenge, StoredChallenge};
@@ -59,6 +61,10 @@ pub use standing::{
     StandingAction, StandingEntry,
 };
 pub use store::RecordStore;
+pub use subject_request::{
+    AnswerRequest, Clock, Closing, Late, OpenRequest, RequestAnswer, RequestCounts, RequestFilter, RequestKind,
+    RequestPage, RequestState, RequestStep, SubjectRequest, due_at,
+};
 pub(crate) use types::groups_of_one_record;
 pub use types::{
     Agreement, AgreementScores, Answered, Attributes, Candidate, EnrolMode, Enrolment, Filter, Instead, LookUp,

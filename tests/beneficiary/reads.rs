@@ -72,6 +72,16 @@ impl RecordStore for Counting {
         self.store.changes(after).await
     }
 
+    async fn requests_after(
+        &self,
+        filter: &RequestFilter,
+        after: u64,
+        limit: usize,
+    ) -> Result<RequestPage, GalleryError> {
+        self.others.fetch_add(1, Ordering::SeqCst);
+        self.store.requests_after(filter, after, limit).await
+    }
+
     fn has_ledger(&self) -> bool {
         self.store.has_ledger()
     }

@@ -279,10 +279,54 @@ fn rights(both: &Both) {
     assert!(!report.to_string().contains("vector"), "{report}");
     assert_eq!(answer(&["subject", "report", "nobody"], 1), json!({ "found": false }));
 
+    // What a person asks for has a number and its clocks, is answered, and ends with an erasure.
+    let open = |subject, kind, received| {
+        let what = [&["request", "open", subject, "--kind", kind, "--received", received][..], &person].concat();
+        answer(&by(&what, "auditor-1"), 0)["request"].clone()
+    };
+    let asked = open("record-3", "access", "2026-03-02T10:00:00+07:00");
+    assert_eq!(
+        (&asked["number"], &asked["state"], &asked["subject_id"]),
+        (&json!(1), &json!("open"), &json!("record-3"))
+    );
+    let due = |of: &Value| [of["acknowledge_by"].clone(), of["complete_by"].clone()];
+    assert_eq!(due(&asked), [json!("2026-03-04T17:00:00Z"), json!("2026-03-17T17:00:00Z")]);
+    assert_eq!(open("record-3", "erasure", "2026-03-02")["complete_by"], "2026-03-22T17:00:00Z");
+    assert_eq!(open("nobody", "access", "2026-03-02")["number"], 3, "whoever asks need not be enrolled");
+    let numbers = |args: &[&str], code| {
+        let listed = both.json(&[&["subject", "request", "list"][..], args].concat(), code);
+        listed["requests"].as_array().unwrap().iter().map(|one| one["number"].as_u64().unwrap()).collect::<Vec<_>>()
+    };
+    assert_eq!(numbers(&["--overdue"], 0), [1, 2, 3]);
+    let told = both.text(&["subject", "request", "list", "--overdue", "--subject", "nobody"], 0);
+    assert!(
+        told.starts_with("3  access  nobody  open  received 2026-03-02") && told.contains(" days late to complete"),
+        "{told}"
+    );
+    let told = answer(&by(&["request", "acknowledge", "1"], "auditor-1"), 0);
+    assert_eq!((&told["done"], &told["request"]["state"]), (&json!(true), &json!("acknowledged")));
+    let close = |number, outcome| by(&["request", "close", number, "--outcome", outcome], "auditor-1");
+    assert_eq!(answer(&close("3", "completed"), 0)["request"]["closed"]["by"], "auditor-1");
+    both.refused(&close("3", "refused"), &["has ended before"]);
+    assert_eq!(
+        answer(&close("99", "completed"), 1),
+        json!({ "done": false, "request": null, "commit": null, "replayed": false })
+    );
+    assert_eq!(numbers(&["--open"], 0), [1, 2]);
+    let report = answer(&["subject", "report", "record-3"], 0);
+    assert_eq!(report["requests"].as_array().unwrap().len(), 2);
+    let told = both.text(&["subject", "report", "record-3"], 0);
+    assert!(told.contains("Yêu cầu / request: 1  access  record-3  acknowledged"), "{told}");
+
     assert_eq!(answer(&by(&["release", "record-3", "other"], "auditor-1"), 1)["done"], false);
     assert_eq!(answer(&by(&["release", "record-3", "VKS-12"], "auditor-1"), 0)["action"], "released");
     assert_eq!(each(&list("erasure-ready", 0), "subjects", "subject_id"), ["record-3"]);
     assert_eq!(both.text(&erase("record-3"), 0), "erased\n");
+    assert_eq!(numbers(&["--open"], 1), [0; 0]);
+    let listed = answer(&["subject", "request", "list"], 0);
+    let states: Vec<_> = listed["requests"].as_array().unwrap().iter().map(|one| &one["state"]).collect();
+    assert_eq!(states, ["superseded", "completed", "completed"]);
+    assert_eq!(listed["requests"][0]["subject_id"], Value::Null, "what stays names nobody");
     assert_eq!(answer(&["subject", "show", "record-3"], 1), json!({ "found": false }));
     assert_eq!(answer(&erase("record-3"), 1)["erased"], false, "nothing is kept any more");
     both.refused(&["subject", "erase", "record-1", "--requester", "person", "--reason", "x"], &["by"]);

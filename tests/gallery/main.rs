@@ -27,6 +27,7 @@ mod memory;
 mod model;
 mod power;
 mod recipes;
+mod requests;
 mod sealed;
 mod standing;
 mod store_contract;

@@ -49,6 +49,11 @@ challenge_minutes = 10         # a challenge of Active Authentication may be ans
 clear_officers = 1             # officers it takes to clear a pair: 1 or 2
 # clear_days = 365             # the clearing of a pair ends after so long; default: never
 
+[rights]                       # within how many days requests of people are answered; docs/rights.md
+acknowledge_days = 2           # that it came, and whether it can be carried out
+complete_days = 15             # that it is carried out, or refused
+erase_days = 20                # the same of an erasure
+
 # [ledger]                     # with it: everything that is done is entered; docs/ledger.md
 # origin = "ledger.bhxh.example/counter"   # the log's name, for ever
 # signing_key = "ledger-signing.key"       # signs it, 0600; made where the log begins

@@ -42,6 +42,7 @@ pub(super) struct ConfigFile {
     pub ids: IdsSection,
     pub access: Option<AccessSettings>,
     pub cases: CasesSection,
+    pub rights: RightsSection,
     pub ledger: Option<LedgerSection>,
     pub sealing: Option<SealingSection>,
     pub danger: DangerSection,
@@ -143,6 +144,15 @@ pub(super) struct CasesSection {
     pub challenge_minutes: Option<u32>,
     pub clear_officers: Option<u32>,
     pub clear_days: Option<u32>,
+}
+
+/// `[rights]`
+#[derive(Debug, Clone, Default, PartialEq, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub(super) struct RightsSection {
+    pub acknowledge_days: Option<u32>,
+    pub complete_days: Option<u32>,
+    pub erase_days: Option<u32>,
 }
 
 /// `[ledger]`

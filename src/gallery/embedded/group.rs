@@ -16,6 +16,7 @@ use super::record::{
     RequestRecord, SubjectRecord, TemplateRecord,
 };
 use super::row_sum::RowSum;
+use super::subject_requests::SubjectRequests;
 use super::tables::{
     CAPTURE_BANDS, CAPTURES, CHANGES, CLEARED, COUNTERS_KEY, DECISION_HEADS, DECISIONS, DOOMED_KEYS,
     FORMAT_VERSION_WITH_STANDING, GALLERY, REQUEST_ORDER, REQUESTS, SUBJECT_CAPTURES, SUBJECT_DECISIONS, SUBJECT_KEYS,
@@ -26,7 +27,7 @@ use super::tables::{
 use crate::face::RecipeDigest;
 use crate::gallery::{
     Attributes, Change, ClearedPair, Command, Committed, LedgerRecords, NewTemplate, Plan, Planned, ReadSet, RequestId,
-    StoredCapture, StoredDecision, StoredRequest, SubjectHead, SubjectId, Timestamp, Write,
+    StoredCapture, StoredDecision, StoredRequest, SubjectHead, SubjectId, SubjectRequest, Timestamp, Write,
 };
 
 /// Request ids forgotten in one transaction beyond those it adds, so that no
@@ -84,6 +85,7 @@ pub(super) struct Group<'t> {
     /// Writes the rows of all these tables.
     rows: RowSum<'t>,
     challenges: Challenges<'t>,
+    requests_of_people: SubjectRequests<'t>,
     /// Where the gallery keeps a transparency log.
     ledger: Option<Ledger<'t>>,
     options: &'t EmbeddedOptions,
@@ -161,6 +163,18 @@ impl<'t> Tables for Group<'t> {
     fn owner_challenges(&self) -> Result<&Self::ByText, StoreError> {
         Ok(&self.challenges.by_owner)
     }
+
+    fn subject_requests(&self) -> Result<&Self::ByNumber, StoreError> {
+        Ok(&self.requests_of_people.tables()?.by_number)
+    }
+
+    fn requests_of_subject(&self) -> Result<&Self::ByText, StoreError> {
+        Ok(&self.requests_of_people.tables()?.of_subject)
+    }
+
+    fn open_requests(&self) -> Result<&Self::ByNumber, StoreError> {
+        Ok(&self.requests_of_people.tables()?.open)
+    }
 }
 
 impl<'t> Group<'t> {
@@ -197,6 +211,7 @@ impl<'t> Group<'t> {
             protection,
             rows: RowSum::after(protection, &before.row_sum),
             challenges: Challenges::open(transaction, protection)?,
+            requests_of_people: SubjectRequests::new(transaction, protection),
             ledger: has_ledger.then(|| Ledger::make(transaction, protection)).transpose()?,
             options,
             recipes,
@@ -223,6 +238,7 @@ impl<'t> Group<'t> {
             recipes: self.recipes,
             decision_next: self.counters.decision_next,
             captures: self.counters.captures,
+            subject_requests: self.counters.subject_requests,
         };
         let wanted = command.reads();
         let mut records = read::read(self, &state, &wanted)?;
@@ -283,6 +299,8 @@ impl<'t> Group<'t> {
                 }
                 Ok(())
             }
+            Write::SubjectRequest(request) => self.put_subject_request(&request),
+            Write::ForgetRequests(subject) => self.requests_of_people.forget(&subject, &mut self.rows),
             Write::ForgetKey(subject) => self.forget_key(&subject),
             Write::Request(id, request) => self.remember(&id, &request),
             Write::Entry(entry) => self.ledger()?.put_entry(entry),
@@ -471,6 +489,16 @@ impl<'t> Group<'t> {
             self.rows.insert(&mut self.cleared, name.as_str(), sealed.as_slice())?;
         }
         Ok(())
+    }
+
+    fn put_subject_request(&mut self, request: &SubjectRequest) -> Result<(), StoreError> {
+        self.raise_version()?;
+        let owner = match &request.subject {
+            Some(subject) => self.owner(subject)?,
+            None => Owner::Table,
+        };
+        self.counters.subject_requests = self.counters.subject_requests.max(request.number);
+        self.requests_of_people.put(request, owner, &mut self.rows)
     }
 
     fn remember(&mut self, id: &RequestId, request: &StoredRequest) -> Result<(), StoreError> {

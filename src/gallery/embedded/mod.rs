@@ -32,6 +32,7 @@ mod seal;
 mod snapshot;
 mod storage;
 mod store;
+mod subject_requests;
 mod tables;
 mod writer;
 

@@ -27,6 +27,7 @@ use super::record::{
 use super::row_sum::RowSum;
 use super::storage::{Storage, guarded};
 use super::store::EmbeddedStore;
+use super::subject_requests::{OPEN_REQUESTS, REQUESTS_OF_SUBJECT, SUBJECT_REQUESTS, SubjectRequestRecord};
 use super::tables::{
     CAPTURE_BANDS, CAPTURES, CHANGES, CLEARED, COUNTERS_KEY, DECISION_HEADS, DECISIONS, DOOMED_KEYS,
     FORMAT_VERSION_SEALED, GALLERY, ID_KEY, REQUEST_ORDER, REQUESTS, SUBJECT_CAPTURES, SUBJECT_DECISIONS, SUBJECT_KEYS,
@@ -174,6 +175,16 @@ fn change(copying: &mut Copying<'_>, key: &[u8], value: &[u8]) -> Result<Row, St
     copying.wrap("changes", key.to_vec(), Owner::Table, &record)
 }
 
+fn subject_request(copying: &mut Copying<'_>, key: &[u8], value: &[u8]) -> Result<Row, StoreError> {
+    let record: SubjectRequestRecord = unseal("subject_requests", key, value)?;
+    let owner = match record.subject.as_str() {
+        // Of somebody who was erased.
+        "" => Owner::Table,
+        subject => copying.owner(subject)?,
+    };
+    copying.wrap("subject_requests", key.to_vec(), owner, &record)
+}
+
 fn band(copying: &mut Copying<'_>, key: &[u8], value: &[u8]) -> Result<Row, StoreError> {
     let damaged = || StoreError::damaged("the key of a capture is not one");
     let (digits, rest) = text(key)?.split_at_checked(16).ok_or_else(damaged)?;
@@ -225,6 +236,9 @@ impl Copy<'_> {
             copying.wrap("challenges", key.to_vec(), Owner::Table, &record)
         })?;
         self.table(OWNER_CHALLENGES, challenge_of_owner)?;
+        self.table(SUBJECT_REQUESTS, subject_request)?;
+        self.table(REQUESTS_OF_SUBJECT, |copying, key, value| Ok((copying.of_subject(key)?, value.to_vec())))?;
+        self.table(OPEN_REQUESTS, same)?;
         if has_begun(&self.source)? {
             self.table(HEAD, same)?;
             self.table(COMMITMENTS, same)?;

@@ -13,6 +13,9 @@
 //! | `challenges` | number | challenge of Active Authentication: whose, its digest, which attempt used it |
 //! | `owner_challenges` | transaction id, space, who asked, space, number | nothing: the challenges of one owner |
 //!
+//! | `subject_requests` | number | a request of a person: [`subject_requests`](super::subject_requests) |
+//! | `requests_of_subject` | subject id, NUL, number | nothing: the requests about a subject |
+//! | `open_requests` | number | nothing: those that have not ended |
 //! | `subject_keys` | subject id | in a sealed gallery, the number of the subject's key |
 //! | `doomed_keys` | number of a key | nothing: keys to be destroyed, of subjects who were erased |
 //!
@@ -37,6 +40,7 @@ use super::record::{
     IndexMarksRecord, RequestRecord, SubjectRecord, TemplateRecord, unseal,
 };
 use super::row_sum::is_sum_of_rows;
+use super::subject_requests::{OPEN_REQUESTS, REQUESTS_OF_SUBJECT, SUBJECT_REQUESTS};
 use crate::gallery::{
     CaptureBand, ClearedPair, DecisionHead, DecisionKey, GalleryId, RequestId, StoredCapture, StoredDecision,
     SubjectId, Timestamp,
@@ -56,7 +60,7 @@ pub(super) const FORMAT_VERSION_WITH_STANDING: u32 = 4;
 pub(super) const FORMAT_VERSION_SEALED: u32 = 5;
 
 /// Tables whose values are sealed in a sealed gallery.
-pub(super) const TABLES: [&str; 11] = [
+pub(super) const TABLES: [&str; 12] = [
     "gallery",
     "subjects",
     "templates",
@@ -68,6 +72,7 @@ pub(super) const TABLES: [&str; 11] = [
     "captures",
     "challenges",
     "ledger_entries",
+    "subject_requests",
 ];
 
 pub(super) const GALLERY: TableDefinition<&str, &[u8]> = TableDefinition::new("gallery");
@@ -132,6 +137,9 @@ pub(super) trait Tables {
     fn capture_bands(&self) -> Result<&Self::ByText, StoreError>;
     fn challenges(&self) -> Result<&Self::ByNumber, StoreError>;
     fn owner_challenges(&self) -> Result<&Self::ByText, StoreError>;
+    fn subject_requests(&self) -> Result<&Self::ByNumber, StoreError>;
+    fn requests_of_subject(&self) -> Result<&Self::ByText, StoreError>;
+    fn open_requests(&self) -> Result<&Self::ByNumber, StoreError>;
 }
 
 /// One read transaction. A table is opened when it is first read.
@@ -152,6 +160,9 @@ pub(super) struct Snapshot {
     capture_bands: OnceCell<Rows<&'static str>>,
     challenges: OnceCell<Rows<u64>>,
     owner_challenges: OnceCell<Rows<&'static str>>,
+    subject_requests: OnceCell<Rows<u64>>,
+    requests_of_subject: OnceCell<Rows<&'static str>>,
+    open_requests: OnceCell<Rows<u64>>,
 }
 
 impl Snapshot {
@@ -173,6 +184,9 @@ impl Snapshot {
             capture_bands: OnceCell::new(),
             challenges: OnceCell::new(),
             owner_challenges: OnceCell::new(),
+            subject_requests: OnceCell::new(),
+            requests_of_subject: OnceCell::new(),
+            open_requests: OnceCell::new(),
         }
     }
 
@@ -286,6 +300,18 @@ impl Tables for Snapshot {
 
     fn owner_challenges(&self) -> Result<&Self::ByText, StoreError> {
         self.opened(&self.owner_challenges, OWNER_CHALLENGES)
+    }
+
+    fn subject_requests(&self) -> Result<&Self::ByNumber, StoreError> {
+        self.opened(&self.subject_requests, SUBJECT_REQUESTS)
+    }
+
+    fn requests_of_subject(&self) -> Result<&Self::ByText, StoreError> {
+        self.opened(&self.requests_of_subject, REQUESTS_OF_SUBJECT)
+    }
+
+    fn open_requests(&self) -> Result<&Self::ByNumber, StoreError> {
+        self.opened(&self.open_requests, OPEN_REQUESTS)
     }
 }
 

@@ -10,6 +10,7 @@ mod enrolment;
 mod ledger;
 mod pair;
 mod standing;
+mod subject_request;
 
 pub use self::decision::next_attempt;
 pub(super) use self::enrolment::check as check_enrolment;
@@ -17,9 +18,9 @@ pub use self::ledger::Signer;
 use super::ledger::{LedgerHead, NewEntry, NodeRun, SealedEntry};
 use super::records::{Committed, ReadSet, Records, StoredRequest};
 use super::{
-    ChangeStanding, ClearPair, ClearedPair, EnrolMode, Enrolment, Erase, GalleryError, NewChallenge, NewDecision,
-    NewTemplate, Receipt, RequestId, ResolveCommand, Retry, StoredCapture, StoredChallenge, StoredDecision,
-    SubjectHead, SubjectId, Timestamp, UnclearPair,
+    AnswerRequest, ChangeStanding, ClearPair, ClearedPair, EnrolMode, Enrolment, Erase, GalleryError, NewChallenge,
+    NewDecision, NewTemplate, OpenRequest, Receipt, RequestId, ResolveCommand, Retry, StoredCapture, StoredChallenge,
+    StoredDecision, SubjectHead, SubjectId, SubjectRequest, Timestamp, UnclearPair,
 };
 use crate::ledger::note::Note;
 
@@ -36,6 +37,10 @@ pub enum Command {
     ChangeStanding(ChangeStanding, Option<Retry>),
     /// Takes away everything that is kept of a subject, or restricts the record until that can be.
     Erase(Erase, Option<Retry>),
+    /// Enters a request of a person about their record.
+    OpenRequest(OpenRequest, Option<Retry>),
+    /// Acknowledges or ends such a request.
+    AnswerRequest(AnswerRequest, Option<Retry>),
     /// Stores a decision, with the enrolment that goes with it and, where it approves, the time of
     /// the verification.
     Decide(NewDecision),
@@ -125,6 +130,10 @@ pub enum Write {
     ForgetChallenges(RequestId),
     /// Takes away every decision about a subject, with what they are listed by.
     ForgetDecisions(SubjectId),
+    /// A request of a person, in place of the one that may be there.
+    SubjectRequest(SubjectRequest),
+    /// Takes away every request about a subject, with what it is listed by.
+    ForgetRequests(SubjectId),
     /// Destroys the key that rows of a subject are sealed under.
     ForgetKey(SubjectId),
     /// A cleared pair, in place of the one that may be there.
@@ -167,6 +176,8 @@ impl Command {
             }
             Self::ChangeStanding(change, retry) => standing::reads(change, retry),
             Self::Erase(erase, retry) => standing::reads_for_erasure(erase, retry),
+            Self::OpenRequest(open, retry) => subject_request::reads_to_open(open, retry),
+            Self::AnswerRequest(answer, retry) => subject_request::reads_to_answer(answer, retry),
             Self::Decide(decision) => decision::reads(decision),
             Self::Resolve(ResolveCommand { key, .. }) => {
                 ReadSet { decision: Some(key.clone()), decided_subject: true, attempts: true, ..ReadSet::default() }
@@ -196,7 +207,8 @@ impl Command {
     /// [`GalleryError::NotReferred`], [`GalleryError::AlreadyResolved`],
     /// [`GalleryError::OfficerInvolved`], [`GalleryError::UnknownPair`],
     /// [`GalleryError::RecordKept`], [`GalleryError::RecordRestricted`], [`GalleryError::NotRestricted`],
-    /// [`GalleryError::UnknownHold`], [`GalleryError::LedgerNeeded`], [`GalleryError::NoLedger`], [`GalleryError::Entry`],
+    /// [`GalleryError::UnknownHold`], [`GalleryError::UnknownRequest`],
+    /// [`GalleryError::RequestClosed`], [`GalleryError::LedgerNeeded`], [`GalleryError::NoLedger`], [`GalleryError::Entry`],
     /// [`GalleryError::LedgerSigner`], and [`GalleryError::Search`] in a full store.
     pub fn plan(&self, records: &Records, now: Timestamp) -> Result<Planned, GalleryError> {
         match (records.has_ledger, self.enters()) {
@@ -215,6 +227,8 @@ impl Command {
             Self::Remove(subject, retry) => once(retry.as_ref(), records, || enrolment::plan_removal(subject, records)),
             Self::ChangeStanding(change, retry) => standing::plan(change, retry.as_ref(), records, now),
             Self::Erase(erase, retry) => standing::plan_erasure(erase, retry.as_ref(), records, now),
+            Self::OpenRequest(open, retry) => subject_request::plan(open, retry.as_ref(), records, now),
+            Self::AnswerRequest(answer, retry) => subject_request::plan_answer(answer, retry.as_ref(), records, now),
             Self::Decide(decision) => decision::plan(decision, records, now),
             Self::Resolve(command) => decision::plan_resolution(command, records, now),
             Self::Clear(clear) => pair::plan(clear, records, now),
@@ -259,18 +273,25 @@ impl Command {
     }
 }
 
-/// Rows about one subject, and how many templates it has afterwards.
+/// Rows about one subject, and what a retry is told of them.
 struct Rows {
     writes: Vec<Write>,
+    /// Templates the subject has afterwards.
     templates: u32,
+    /// Number of the request of a person that was entered; 0 where none was.
+    number: u64,
 }
 
 impl Rows {
+    fn of(writes: Vec<Write>) -> Self {
+        Self { writes, templates: 0, number: 0 }
+    }
+
     fn of_subject((mut writes, head): (Vec<Write>, SubjectHead)) -> Self {
         // At most `Subject::TEMPLATES_MAX`.
         let templates = head.templates.len() as u32;
         writes.push(Write::Subject(head));
-        Self { writes, templates }
+        Self { templates, ..Self::of(writes) }
     }
 }
 
@@ -290,10 +311,10 @@ fn once(
             false => Err(GalleryError::RequestIdReused),
         };
     }
-    let Rows { mut writes, templates } = plan()?;
+    let Rows { mut writes, templates, number } = plan()?;
     let receipt = Receipt { commit: records.commit, templates, replayed: false };
     if let Some(Retry { request_id, content }) = retry {
-        let request = StoredRequest { content: *content, commit: receipt.commit, templates };
+        let request = StoredRequest { content: *content, commit: receipt.commit, templates, number };
         writes.push(Write::Request(request_id.clone(), request));
     }
     Ok(Planned::Write(Plan { writes, committed: Committed::of(receipt) }))

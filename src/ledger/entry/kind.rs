@@ -106,6 +106,9 @@ numbered! {
         /// Everything of a subject was erased, or waits for what stands against it (the outcome says
         /// which).
         Erasure = 25, "erasure";
+        /// A request of a person about their record was entered, acknowledged or ended (the outcome says
+        /// which).
+        SubjectRequest = 26, "subject_request";
     }
 }
 
@@ -173,6 +176,7 @@ impl Kind {
             Self::Restriction | Self::Hold | Self::Erasure => {
                 needs(!entry.subjects.is_empty() && entry.outcome.is_some(), "must have a subject and an outcome")
             }
+            Self::SubjectRequest => needs(entry.outcome.is_some(), "must have an outcome"),
             Self::Identify | Self::LookUp | Self::RecordRead | Self::PictureRead => {
                 needs(entry.method.is_some(), "must have a method")
             }

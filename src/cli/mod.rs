@@ -59,6 +59,7 @@ pub mod ledger;
 pub mod models;
 pub mod remove;
 mod requests;
+mod retain;
 mod rights;
 pub mod serve;
 pub mod subject;

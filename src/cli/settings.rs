@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use sha2::{Digest, Sha256};
 
-use super::config::{CaptureSection, CasesSection, ConfigFile, Origin, RightsSection};
+use super::config::{CaptureSection, CasesSection, ConfigFile, Origin, RetentionSection, RightsSection};
 use super::ledger_keys::LedgerSettings;
 use super::sealing::SealingSettings;
 use super::{Failure, GlobalArgs, options, progress};
@@ -19,7 +19,7 @@ use crate::chip::Unreadable;
 use crate::face::fingerprint::FingerprintKey;
 use crate::face::quality::Profile;
 use crate::face::{PackError, PoolOptions};
-use crate::gallery::{EmbeddedOptions, GalleryId, LedgerSetup};
+use crate::gallery::{EmbeddedOptions, GalleryId, LedgerSetup, RetentionRules};
 use crate::imaging::Limits;
 use crate::matching::CurveChoice;
 use crate::sealing::KeyStoreOptions;
@@ -76,6 +76,8 @@ pub(super) struct Settings {
     cases: CaseRules,
     /// Within how many days requests of people are answered.
     pub request_clocks: RequestClocks,
+    /// For how long each kind of data is kept.
+    pub retention: RetentionRules,
     capture_key: Option<PathBuf>,
     /// Who may call a server; `None` for an open one.
     pub access: Option<Access>,
@@ -160,6 +162,7 @@ impl Settings {
             access,
             cases,
             rights,
+            retention,
             ledger,
             sealing,
             danger,
@@ -207,6 +210,7 @@ impl Settings {
             legal_basis: gallery.legal_basis.unwrap_or_default(),
             cases: case_rules(&cases)?,
             request_clocks: request_clocks(&rights)?,
+            retention: retention_rules(&retention, &cases)?,
             capture_key: cases.capture_key,
             access: access.as_ref().map(|access| Access::new(access, ids.numbers.unwrap_or_default())).transpose()?,
             ledger: ledger.map(LedgerSettings::new).transpose()?,
@@ -253,6 +257,7 @@ impl Settings {
             ("[ids]", self.number_ids != new.number_ids),
             ("[cases]", self.cases != new.cases || self.capture_key != new.capture_key),
             ("[rights]", self.request_clocks != new.request_clocks),
+            ("[retention]", self.retention != new.retention),
             ("[ledger]", self.ledger != new.ledger),
             ("[sealing]", self.sealing != new.sealing),
             ("gallery.data", self.data != new.data),
@@ -514,6 +519,17 @@ fn request_clocks(file: &RightsSection) -> Result<RequestClocks, Failure> {
     }
 }
 
+fn retention_rules(file: &RetentionSection, cases: &CasesSection) -> Result<RetentionRules, Failure> {
+    let CaseRules { history_days, capture_days, .. } = case_rules(cases)?;
+    // What is evidence in the next decision, or belongs to a capture that is known again, stays.
+    let decisions_least = history_days.max(capture_days);
+    Ok(RetentionRules {
+        decision_days: optional("retention.decision_days", file.decision_days, decisions_least, 36_500)?,
+        request_days: optional("retention.request_days", file.request_days, 1, 36_500)?,
+        standing_days: optional("retention.standing_days", file.standing_days, 1, 36_500)?,
+    })
+}
+
 fn insisted(codes: &[String]) -> Result<Vec<&'static Rule>, Failure> {
     let rule = |code: &String| options::rule(code).map_err(|why| Failure::new(format_args!("danger.insist: {why}")));
     codes.iter().map(rule).collect()
@@ -597,6 +613,10 @@ mod tests {
             ("[cases]\nchallenge_minutes = 0", "cases.challenge_minutes"),
             ("[cases]\nchallenge_minutes = 61", "cases.challenge_minutes"),
             ("[rights]\nacknowledge_days = 0", "rights.acknowledge_days"),
+            ("[retention]\ndecision_days = 89", "retention.decision_days"),
+            ("[cases]\nhistory_days = 365\n[retention]\ndecision_days = 364", "retention.decision_days"),
+            ("[retention]\nrequest_days = 0", "retention.request_days"),
+            ("[retention]\nstanding_days = 36501", "retention.standing_days"),
             ("[rights]\ncomplete_days = 366", "rights.complete_days"),
             ("[rights]\nerase_days = 1", "rights.acknowledge_days"),
             ("[policies.clinic]\nfpir = 2.0", "policies.clinic.fpir"),

@@ -21,6 +21,7 @@ mod note;
 mod open;
 mod records;
 mod requests;
+mod retention;
 mod rules;
 mod scheme;
 mod snapshot;
@@ -52,6 +53,7 @@ pub use open::{is_at, keeps_ledger, look, open, open_on, open_parts, read_all, r
 pub use records::{
     Arrived, Change, Changes, Committed, LedgerRecords, RECENT_MAX, ReadSet, Records, Sizes, StoredRequest,
 };
+pub use retention::{Expired, RetentionCounts, RetentionOptions, RetentionRules, RetentionRun};
 pub use rules::{Command, Plan, Planned, Signer, Write, next_attempt};
 pub use scheme::Scheme;
 pub(crate) use scheme::{province_code, same_province, same_scheme};

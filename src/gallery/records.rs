@@ -3,8 +3,8 @@
 use super::ledger::LedgerHead;
 use super::{
     Attributes, CaptureBand, ChallengeOwner, ClearedPair, DecisionHead, DecisionKey, Erasure, GalleryError,
-    NewTemplate, Receipt, RequestId, StoredCapture, StoredChallenge, StoredDecision, StoredTemplate, Subject,
-    SubjectHead, SubjectId, SubjectRequest, Timestamp, Watermark,
+    NewTemplate, Receipt, RequestId, RetentionRun, StoredCapture, StoredChallenge, StoredDecision, StoredTemplate,
+    Subject, SubjectHead, SubjectId, SubjectRequest, Timestamp, Watermark,
 };
 use crate::ledger::commitment::Commitment;
 
@@ -56,6 +56,8 @@ pub struct ReadSet {
     pub subject_request: Option<u64>,
     /// Every request about this subject.
     pub requests_of: Option<SubjectId>,
+    /// What the last run of retention did.
+    pub last_retention: bool,
     /// Templates that were committed after this one and are still there, and those of subjects who
     /// are searched by something else since.
     pub arrived_after: Option<Watermark>,
@@ -111,6 +113,8 @@ pub struct Records {
     pub challenge_next: u64,
     /// The requests of [`ReadSet::subject_request`] and [`ReadSet::requests_of`], lowest number first.
     pub subject_requests: Vec<SubjectRequest>,
+    /// What the last run of retention did, where asked for.
+    pub last_retention: Option<RetentionRun>,
     /// Number of the next request of a person: 1 for the first.
     pub subject_request_next: u64,
     /// Those who are cleared with [`ReadSet::cleared_with`], in byte order.
@@ -203,12 +207,14 @@ pub struct Committed {
     pub erasure: Option<Erasure>,
     /// The request of a person as it is stored, where the command was about one.
     pub subject_request: Option<SubjectRequest>,
+    /// How many decisions, requests or entries it took away, where it was one of retention.
+    pub taken: u64,
 }
 
 impl Committed {
     /// Of a command about nothing that is told beside the receipt.
     pub(super) fn of(receipt: Receipt) -> Self {
-        Self { receipt, decision: None, pair: None, challenge: None, erasure: None, subject_request: None }
+        Self { receipt, decision: None, pair: None, challenge: None, erasure: None, subject_request: None, taken: 0 }
     }
 }
 

@@ -28,6 +28,7 @@ mod model;
 mod power;
 mod recipes;
 mod requests;
+mod retention;
 mod sealed;
 mod standing;
 mod store_contract;

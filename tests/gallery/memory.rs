@@ -11,9 +11,9 @@ use chinhchu::gallery::{
     Arrived, Attributes, Candidate, CaptureBand, CapturesFound, Change, Changes, ClearedPair, Command, Committed,
     DecisionFilter, DecisionHead, DecisionKey, DecisionPage, Found, GalleryError, GalleryId, GallerySnapshot,
     IndexFilter, LedgerHead, LedgerRead, LedgerRecords, LedgerTables, NewTemplate, PairState, Plan, Planned,
-    RECENT_MAX, ReadSet, RecordStore, Records, RequestFilter, RequestId, RequestPage, Scope, Sizes, SnapshotHead,
-    SnapshotPart, StoredCapture, StoredChallenge, StoredDecision, StoredRequest, StoredTemplate, SubjectHead,
-    SubjectId, SubjectRequest, Timestamp, VectorIndex, Watermark, Write,
+    RECENT_MAX, ReadSet, RecordStore, Records, RequestFilter, RequestId, RequestPage, RetentionRun, Scope, Sizes,
+    SnapshotHead, SnapshotPart, StoredCapture, StoredChallenge, StoredDecision, StoredRequest, StoredTemplate,
+    SubjectHead, SubjectId, SubjectRequest, Timestamp, VectorIndex, Watermark, Write,
 };
 use chinhchu::ledger::commitment::{Commitment, Opening};
 use chinhchu::ledger::entry::{Entry, KeyedDigest, LedgerKey};
@@ -45,6 +45,7 @@ struct Tables {
     last_capture: u64,
     challenges: BTreeMap<u64, StoredChallenge>,
     of_people: BTreeMap<u64, SubjectRequest>,
+    retention: Option<RetentionRun>,
     /// Number of the last request of a person.
     last_of_people: u64,
     log: Vec<(u64, Change)>,
@@ -178,6 +179,7 @@ impl Tables {
                 };
                 self.of_people.values().filter(of).cloned().collect()
             },
+            last_retention: self.retention.filter(|_| wanted.last_retention),
             subject_request_next: self.last_of_people + 1,
             decision_next: self.last_decision + 1,
             subjects,
@@ -251,6 +253,12 @@ impl Tables {
                 self.last_of_people = self.last_of_people.max(request.number);
                 self.of_people.insert(request.number, request);
             }
+            Write::RemoveDecision(key) => {
+                self.captures.retain(|_, capture| capture.key != key);
+                self.decisions.remove(&key).expect("a decision that is there");
+            }
+            Write::RemoveRequest(number) => drop(self.of_people.remove(&number)),
+            Write::Retention(run) => self.retention = Some(run),
             Write::ForgetRequests(subject) => self.of_people.retain(|_, one| one.subject.as_ref() != Some(&subject)),
             // Nothing here is sealed.
             Write::ForgetKey(_) => {}

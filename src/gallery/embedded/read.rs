@@ -66,6 +66,8 @@ pub(super) fn read(tables: &impl Tables, state: &State<'_>, wanted: &ReadSet) ->
         cleared_with,
         subject_request,
         requests_of,
+        // The store reads it: it is in the gallery's own table.
+        last_retention: _,
         arrived_after,
         // Those of a transaction alone are read, where it is planned: see `Group::carry`.
         unsequenced: _,

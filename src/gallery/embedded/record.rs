@@ -15,9 +15,9 @@ use crate::face::{RecipeDigest, Template};
 use crate::float32;
 use crate::gallery::{
     Attributes, ClearedPair, DecisionHead, DecisionKey, HoldName, LegalBasis, NewCapture, NewTemplate, Note, Outcome,
-    PairEntry, PairEntryKind, RecordedBasis, RequestId, Requester, Resolution, Scheme, Source, Standing,
-    StandingAction, StandingEntry, StoredCapture, StoredDecision, StoredRequest, StoredTemplate, SubjectHead,
-    SubjectId, Timestamp, Vouch, Vouched,
+    PairEntry, PairEntryKind, RecordedBasis, RequestId, Requester, Resolution, RetentionCounts, RetentionRun, Scheme,
+    Source, Standing, StandingAction, StandingEntry, StoredCapture, StoredDecision, StoredRequest, StoredTemplate,
+    SubjectHead, SubjectId, Timestamp, Vouch, Vouched,
 };
 
 /// Version of a record written by this program.
@@ -212,6 +212,37 @@ pub(super) struct IndexHeadRecord {
     /// Numbers of subjects in it.
     #[prost(uint32, tag = "5")]
     pub subjects: u32,
+}
+
+/// What the last run of retention did.
+#[derive(Clone, PartialEq, Message)]
+pub(super) struct RetentionRecord {
+    #[prost(uint64, tag = "1")]
+    pub began_at: u64,
+    #[prost(uint64, tag = "2")]
+    pub ended_at: u64,
+    #[prost(uint64, tag = "3")]
+    pub decisions: u64,
+    #[prost(uint64, tag = "4")]
+    pub requests: u64,
+    #[prost(uint64, tag = "5")]
+    pub standing_entries: u64,
+    #[prost(uint64, tag = "6")]
+    pub kept: u64,
+}
+
+impl RetentionRecord {
+    pub(super) fn of(run: &RetentionRun) -> Self {
+        let RetentionRun { began_at, ended_at, counts } = run;
+        let RetentionCounts { decisions, requests, standing_entries, kept } = *counts;
+        Self { began_at: began_at.0, ended_at: ended_at.0, decisions, requests, standing_entries, kept }
+    }
+
+    pub(super) fn restore(self) -> RetentionRun {
+        let Self { began_at, ended_at, decisions, requests, standing_entries, kept } = self;
+        let counts = RetentionCounts { decisions, requests, standing_entries, kept };
+        RetentionRun { began_at: Timestamp(began_at), ended_at: Timestamp(ended_at), counts }
+    }
 }
 
 /// Attributes that can be searched by.

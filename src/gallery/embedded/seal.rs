@@ -30,9 +30,9 @@ use super::store::EmbeddedStore;
 use super::subject_requests::{OPEN_REQUESTS, REQUESTS_OF_SUBJECT, SUBJECT_REQUESTS, SubjectRequestRecord};
 use super::tables::{
     CAPTURE_BANDS, CAPTURES, CHANGES, CLEARED, COUNTERS_KEY, DECISION_HEADS, DECISIONS, DOOMED_KEYS,
-    FORMAT_VERSION_SEALED, GALLERY, ID_KEY, REQUEST_ORDER, REQUESTS, SUBJECT_CAPTURES, SUBJECT_DECISIONS, SUBJECT_KEYS,
-    SUBJECTS, Snapshot, TEMPLATES, WAITING, cleared_ids, decision_key, decision_key_of, if_there, read_counters,
-    read_gallery, read_subject,
+    FORMAT_VERSION_SEALED, GALLERY, ID_KEY, REQUEST_ORDER, REQUESTS, RETENTION_KEY, SUBJECT_CAPTURES,
+    SUBJECT_DECISIONS, SUBJECT_KEYS, SUBJECTS, Snapshot, TEMPLATES, WAITING, cleared_ids, decision_key,
+    decision_key_of, if_there, read_counters, read_gallery, read_subject,
 };
 use super::{EmbeddedOptions, index};
 use crate::gallery::{CaptureBand, GalleryError, RequestId};
@@ -330,6 +330,9 @@ impl Copy<'_> {
             let mut gallery = transaction.open_table(GALLERY)?;
             let id = from.get(ID_KEY)?.ok_or_else(|| StoreError::damaged("the gallery's id is missing"))?;
             gallery.insert(ID_KEY, id.value())?;
+            if let Some(run) = from.get(RETENTION_KEY)? {
+                gallery.insert(RETENTION_KEY, run.value())?;
+            }
             let version = FORMAT_VERSION_SEALED;
             create::put_gallery(
                 &mut gallery,

@@ -19,7 +19,9 @@ use super::log::LogTail;
 use super::protection::Protection;
 use super::read::{self, State};
 use super::storage::{BackendFactory, Storage, guarded};
-use super::tables::{INDEX_KEY, Snapshot, Tables, cleared_key, read_captures, read_cleared_pairs, read_gallery};
+use super::tables::{
+    INDEX_KEY, Snapshot, Tables, cleared_key, read_captures, read_cleared_pairs, read_gallery, read_retention,
+};
 use super::writer::{Message, Waiting, Writer};
 use super::{EmbeddedOptions, create, index, ledger, subject_requests};
 use crate::context::RequestContext;
@@ -325,7 +327,11 @@ impl RecordStore for EmbeddedStore {
                 counters,
             };
             let records = read::read(snapshot, &state, &wanted)?;
-            Ok(Records { has_ledger: shared.has_ledger, ..records })
+            let last_retention = match wanted.last_retention {
+                true => read_retention(snapshot.gallery()?)?,
+                false => None,
+            };
+            Ok(Records { has_ledger: shared.has_ledger, last_retention, ..records })
         })
         .await
     }

@@ -2,7 +2,7 @@
 //!
 //! | table | key | value |
 //! |---|---|---|
-//! | `gallery` | `gallery`, `counters`, `index`, `id` | [`GalleryRecord`], [`Counters`], [`IndexMarksRecord`], [`IdRecord`] |
+//! | `gallery` | `gallery`, `counters`, `index`, `id`, `retention` | [`GalleryRecord`], [`Counters`], [`IndexMarksRecord`], [`IdRecord`], [`RetentionRecord`] |
 //! | `subjects` | subject id | [`SubjectRecord`]: everything but the vectors |
 //! | `templates` | template id | [`TemplateRecord`]: the vector and whose it is |
 //! | `requests` | request id | [`RequestRecord`]: what a retried write is answered with |
@@ -37,13 +37,13 @@ use super::ledger::LedgerSnapshot;
 use super::protection::Protection;
 use super::record::{
     CaptureRecord, ChangeRecord, ClearedRecord, Counters, DecisionHeadRecord, DecisionRecord, GalleryRecord, IdRecord,
-    IndexMarksRecord, RequestRecord, SubjectRecord, TemplateRecord, unseal,
+    IndexMarksRecord, RequestRecord, RetentionRecord, SubjectRecord, TemplateRecord, unseal,
 };
 use super::row_sum::is_sum_of_rows;
 use super::subject_requests::{OPEN_REQUESTS, REQUESTS_OF_SUBJECT, SUBJECT_REQUESTS};
 use crate::gallery::{
-    CaptureBand, ClearedPair, DecisionHead, DecisionKey, GalleryId, RequestId, StoredCapture, StoredDecision,
-    SubjectId, Timestamp,
+    CaptureBand, ClearedPair, DecisionHead, DecisionKey, GalleryId, RequestId, RetentionRun, StoredCapture,
+    StoredDecision, SubjectId, Timestamp,
 };
 use crate::hex;
 
@@ -110,6 +110,7 @@ pub(super) const COUNTERS_KEY: &str = "counters";
 /// Of the marks of index files; those of a further recipe have a suffix.
 pub(super) const INDEX_KEY: &str = "index";
 pub(super) const ID_KEY: &str = "id";
+pub(super) const RETENTION_KEY: &str = "retention";
 
 pub(super) type Rows<K> = ReadOnlyTable<K, &'static [u8]>;
 
@@ -377,6 +378,15 @@ pub(super) fn read_counters(
 ) -> Result<Counters, StoreError> {
     let value = table.get(COUNTERS_KEY)?.ok_or_else(|| StoreError::damaged("the counters are missing"))?;
     protection.unwrap("gallery", COUNTERS_KEY.as_bytes(), value.value())
+}
+
+/// What the last run of retention did.
+pub(super) fn read_retention(
+    table: &impl ReadableTable<&'static str, &'static [u8]>,
+) -> Result<Option<RetentionRun>, StoreError> {
+    let Some(value) = table.get(RETENTION_KEY)? else { return Ok(None) };
+    let record: RetentionRecord = unseal("gallery", RETENTION_KEY.as_bytes(), value.value())?;
+    Ok(Some(record.restore()))
 }
 
 /// Marks and keys of the index files that are accepted.

@@ -9,6 +9,7 @@ mod decision;
 mod enrolment;
 mod ledger;
 mod pair;
+mod retention;
 mod standing;
 mod subject_request;
 
@@ -18,9 +19,10 @@ pub use self::ledger::Signer;
 use super::ledger::{LedgerHead, NewEntry, NodeRun, SealedEntry};
 use super::records::{Committed, ReadSet, Records, StoredRequest};
 use super::{
-    AnswerRequest, ChangeStanding, ClearPair, ClearedPair, EnrolMode, Enrolment, Erase, GalleryError, NewChallenge,
-    NewDecision, NewTemplate, OpenRequest, Receipt, RequestId, ResolveCommand, Retry, StoredCapture, StoredChallenge,
-    StoredDecision, SubjectHead, SubjectId, SubjectRequest, Timestamp, UnclearPair,
+    AnswerRequest, ChangeStanding, ClearPair, ClearedPair, DecisionKey, EnrolMode, Enrolment, Erase, Expired,
+    GalleryError, NewChallenge, NewDecision, NewTemplate, OpenRequest, Receipt, RequestId, ResolveCommand,
+    RetentionRun, Retry, StoredCapture, StoredChallenge, StoredDecision, SubjectHead, SubjectId, SubjectRequest,
+    Timestamp, UnclearPair,
 };
 use crate::ledger::note::Note;
 
@@ -41,6 +43,11 @@ pub enum Command {
     OpenRequest(OpenRequest, Option<Retry>),
     /// Acknowledges or ends such a request.
     AnswerRequest(AnswerRequest, Option<Retry>),
+    /// Takes away what is older than this time, where nothing stands against it. What a run of them took
+    /// is entered at its end.
+    Retain(Expired, Timestamp),
+    /// Keeps what a run of retention did.
+    EndRetention(RetentionRun),
     /// Stores a decision, with the enrolment that goes with it and, where it approves, the time of
     /// the verification.
     Decide(NewDecision),
@@ -118,6 +125,8 @@ pub enum Write {
     },
     /// A decision, in place of the one that may be there.
     Decision(StoredDecision),
+    /// Takes a decision away, with what it is listed by and its captures.
+    RemoveDecision(DecisionKey),
     /// A new capture under a new number.
     Capture(StoredCapture),
     /// A challenge, in place of the one that may be there.
@@ -132,6 +141,10 @@ pub enum Write {
     ForgetDecisions(SubjectId),
     /// A request of a person, in place of the one that may be there.
     SubjectRequest(SubjectRequest),
+    /// Takes the request of a person with this number away.
+    RemoveRequest(u64),
+    /// What a run of retention did, in place of the last one.
+    Retention(RetentionRun),
     /// Takes away every request about a subject, with what it is listed by.
     ForgetRequests(SubjectId),
     /// Destroys the key that rows of a subject are sealed under.
@@ -178,6 +191,8 @@ impl Command {
             Self::Erase(erase, retry) => standing::reads_for_erasure(erase, retry),
             Self::OpenRequest(open, retry) => subject_request::reads_to_open(open, retry),
             Self::AnswerRequest(answer, retry) => subject_request::reads_to_answer(answer, retry),
+            Self::Retain(expired, _) => retention::reads(expired),
+            Self::EndRetention(_) => ReadSet::default(),
             Self::Decide(decision) => decision::reads(decision),
             Self::Resolve(ResolveCommand { key, .. }) => {
                 ReadSet { decision: Some(key.clone()), decided_subject: true, attempts: true, ..ReadSet::default() }
@@ -229,6 +244,8 @@ impl Command {
             Self::Erase(erase, retry) => standing::plan_erasure(erase, retry.as_ref(), records, now),
             Self::OpenRequest(open, retry) => subject_request::plan(open, retry.as_ref(), records, now),
             Self::AnswerRequest(answer, retry) => subject_request::plan_answer(answer, retry.as_ref(), records, now),
+            Self::Retain(expired, before) => Ok(retention::plan(expired, *before, records)),
+            Self::EndRetention(run) => Ok(retention::plan_end(run, records)),
             Self::Decide(decision) => decision::plan(decision, records, now),
             Self::Resolve(command) => decision::plan_resolution(command, records, now),
             Self::Clear(clear) => pair::plan(clear, records, now),
@@ -247,6 +264,8 @@ impl Command {
         match self {
             // The nonce of a card that is about to be read: whoever decides with it is entered.
             Self::Issue(_) | Self::Sequence(_) => None,
+            // That a run begins is entered before it takes anything, and what it took at its end.
+            Self::Retain(..) => None,
             Self::Entered(..) | Self::Enter(_) | Self::ChangeSigner { .. } | Self::Prune(..) => Some(true),
             _ => Some(false),
         }

@@ -35,8 +35,13 @@ pub(super) fn reads_for_removal(subject: &SubjectId) -> ReadSet {
 }
 
 /// Whether evidence in a record, or in decisions about it, is still needed.
-fn waits_for_officer(records: &Records) -> bool {
+pub(super) fn waits_for_officer(records: &Records) -> bool {
     records.about.iter().any(|decision| decision.waits)
+}
+
+/// Whether a record is restricted or held.
+pub(super) fn is_kept(id: &SubjectId, records: &Records) -> bool {
+    records.head(id).is_some_and(|head| head.standing.is_kept())
 }
 
 /// Refuses to remove or replace what must be kept as it is.
@@ -44,8 +49,7 @@ fn waits_for_officer(records: &Records) -> bool {
 /// # Errors
 /// [`GalleryError::RecordKept`].
 pub(super) fn check_removable(id: &SubjectId, records: &Records) -> Result<(), GalleryError> {
-    let is_kept = records.head(id).is_some_and(|head| head.standing.is_kept());
-    if is_kept || waits_for_officer(records) { Err(GalleryError::RecordKept) } else { Ok(()) }
+    if is_kept(id, records) || waits_for_officer(records) { Err(GalleryError::RecordKept) } else { Ok(()) }
 }
 
 /// Restricts or holds a record, or ends that. What is so already is done already.

@@ -109,6 +109,9 @@ numbered! {
         /// A request of a person about their record was entered, acknowledged or ended (the outcome says
         /// which).
         SubjectRequest = 26, "subject_request";
+        /// Retention took data away: how much, of the kind that is the reason (outcome `done`), or that a
+        /// run begins to (`begun`).
+        Retention = 27, "retention";
     }
 }
 
@@ -180,7 +183,9 @@ impl Kind {
             Self::Identify | Self::LookUp | Self::RecordRead | Self::PictureRead => {
                 needs(entry.method.is_some(), "must have a method")
             }
-            Self::Export | Self::Snapshot | Self::Pruned => needs(entry.records.is_some(), "must say how many records"),
+            Self::Export | Self::Snapshot | Self::Pruned | Self::Retention => {
+                needs(entry.records.is_some(), "must say how many records")
+            }
             Self::AccessRefused => {
                 needs(entry.method.is_some() && !entry.reasons.is_empty(), "must have a method and a reason")
             }

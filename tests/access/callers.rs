@@ -278,7 +278,10 @@ async fn each_right_over_a_record_is_its_roles_own_and_done_in_the_callers_name(
         assert_eq!(asked(role, None).await, [expected; 4], "{role}");
     }
     assert_eq!(office.server.control.opened.lock().unwrap().take().unwrap().by.as_str(), "registrar-1");
-    assert_eq!(office.server.control.answered.lock().unwrap().take().unwrap().answer.by.as_str(), "registrar-1");
+    assert_eq!(
+        office.server.control.request_answered.lock().unwrap().take().unwrap().answer.by.as_str(),
+        "registrar-1"
+    );
     let somebody = SubjectId::new("somebody-else").unwrap();
     assert_eq!(asked("officer", Some(&somebody)).await[..3], ["NOT_YOUR_ID"; 3]);
     let erasure = office.server.control.erasure.lock().unwrap().take().unwrap();

@@ -1,11 +1,15 @@
 //! `chinhchu subject` and `chinhchu case`: the life of cases by the command line, on a folder and
 //! against a server.
 
+use std::path::Path;
+use std::process::Stdio;
+use std::time::Duration;
+
 use serde_json::{Value, json};
 
 use crate::counter::{Both, configure, copy, day_at_the_counter};
 use crate::need_assets;
-use crate::support::{Serving, manifest, photo, run, text};
+use crate::support::{Serving, chinhchu, manifest, photo, read_lines, run, signal, text, wait};
 
 /// A field of every entry of a list.
 fn each(list: &Value, array: &str, field: &str) -> Vec<String> {
@@ -35,6 +39,47 @@ fn the_whole_life_of_cases_is_read_and_answered_by_the_command_line_here_and_by_
     run(["case", "list", "--data", &text(&served)]).refused(&["in use", "--server URL"]);
     assert_eq!(both.server.terminate(), Some(0));
     run(["case", "list", "--data", &text(&served)]).ended(0);
+    duties(&served, &config);
+}
+
+/// What is overdue and what is kept no longer is said by a server, with numbers alone.
+fn duties(data: &Path, config: &str) {
+    let (folder, days) =
+        (text(data), "\n[cases]\nhistory_days = 1\ncapture_days = 1\n[retention]\ndecision_days = 1\n");
+    let with_days = Path::new(config).with_file_name("retention.toml");
+    std::fs::write(&with_days, std::fs::read_to_string(config).unwrap() + days).unwrap();
+    let with_days = text(&with_days);
+    let retain = ["gallery", "retain", "--data", &folder, "--json"];
+    run(retain.iter().chain(&["--config", config])).refused(&["[retention]"]);
+    let answer = run(retain.iter().chain(&["--config", &with_days, "--dry-run"])).ended(0).json();
+    assert_eq!((&answer["dry_run"], &answer["decisions"], &answer["kept"]), (&json!(true), &json!(0), &json!(0)));
+    let show = || run(["gallery", "show", &folder, "--json", "--config", config]).ended(0).json()["retention"].clone();
+    assert_eq!(show(), Value::Null, "a dry run is none");
+    let did = run(retain.iter().chain(&["--config", &with_days])).ended(0).json();
+    assert_eq!((&show()["ended_at"], &show()["decisions"]), (&did["ended_at"], &json!(0)));
+
+    let ask = ["subject", "request", "open", "record-1", "--kind", "access", "--requester", "person", "--by", "o-1"];
+    run(ask.iter().chain(&["--reason", "asked", "--received", "2026-03-02", "--data", &folder])).ended(0);
+    let mut child = chinhchu()
+        .args(["serve", "--listen", "127.0.0.1:0", "--data", &folder, "--config", &with_days])
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let lines = read_lines(child.stderr.take().unwrap());
+    let (mut overdue, mut retention) = (None, None);
+    while overdue.is_none() || retention.is_none() {
+        let line = lines.recv_timeout(Duration::from_secs(60)).expect("the server says both");
+        if line.contains("requests of people are overdue") {
+            overdue = Some(line);
+        } else if line.contains("retention took away") {
+            retention = Some(line);
+        }
+    }
+    let (overdue, retention) = (overdue.unwrap(), retention.unwrap());
+    assert!(overdue.contains("overdue=1") && overdue.contains("open=1") && !overdue.contains("record-1"), "{overdue}");
+    assert!(retention.contains("decisions=0") && retention.contains("kept=0"), "{retention}");
+    signal(&child, libc::SIGTERM);
+    assert_eq!(wait(&mut child), Some(0));
 }
 
 fn subjects(both: &Both) {

@@ -532,7 +532,7 @@ async fn requests_of_people_survive_the_wire() {
         assert!(outcome.request == subject_request(None, Some(Closing::Superseded)), "of somebody who was erased");
         let answer = AnswerRequest { number: 7, answer, by: by.clone(), reason: reason.clone() };
         let expected = AnswerSubjectRequest { request_id: Some(request_id.clone()), answer };
-        assert!(server.control.answered.lock().unwrap().take() == Some(expected));
+        assert!(server.control.request_answered.lock().unwrap().take() == Some(expected));
     }
     let page = PageRequest { size: 17, token: "ab".to_owned() };
     for (open, overdue) in [(true, false), (false, true)] {
@@ -557,7 +557,7 @@ async fn requests_of_people_survive_the_wire() {
         ..pb::CloseRequestRequest::default()
     };
     for outcome in [pb::RequestState::Unspecified, pb::RequestState::Acknowledged, pb::RequestState::Superseded] {
-        let refused = raw.close_request(of(outcome)).await.unwrap_err();
+        let refused = raw.close_request(of(outcome)).await.err().unwrap();
         assert_eq!(refused.code(), tonic::Code::InvalidArgument);
     }
     let nothing = pb::OpenRequestRequest {
@@ -567,5 +567,5 @@ async fn requests_of_people_survive_the_wire() {
         reason: "as was asked".into(),
         ..pb::OpenRequestRequest::default()
     };
-    assert_eq!(raw.open_request(nothing).await.unwrap_err().code(), tonic::Code::InvalidArgument);
+    assert_eq!(raw.open_request(nothing).await.err().unwrap().code(), tonic::Code::InvalidArgument);
 }

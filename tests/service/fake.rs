@@ -71,7 +71,7 @@ pub struct Control {
     pub standing: Mutex<Option<StandingRequest>>,
     pub erasure: Mutex<Option<ErasureRequest>>,
     pub opened: Mutex<Option<OpenSubjectRequest>>,
-    pub answered: Mutex<Option<AnswerSubjectRequest>>,
+    pub request_answered: Mutex<Option<AnswerSubjectRequest>>,
     pub requests_wanted: Mutex<Option<(RequestsWanted, PageRequest)>>,
     /// How searches say that they were answered.
     pub answered: Mutex<Answered>,
@@ -100,7 +100,7 @@ impl Control {
             standing: Mutex::new(None),
             erasure: Mutex::new(None),
             opened: Mutex::new(None),
-            answered: Mutex::new(None),
+            request_answered: Mutex::new(None),
             requests_wanted: Mutex::new(None),
             answered: Mutex::new(Answered::Exactly),
             receipts: Mutex::new(HashMap::new()),
@@ -573,7 +573,7 @@ impl Backend for Fake {
     ) -> Result<RequestOutcome, WorkflowError> {
         let _inside = self.0.enter("answer_request", context);
         let request = subject_request(None, Some(Closing::Superseded));
-        *self.0.answered.lock().unwrap() = Some(answer);
+        *self.0.request_answered.lock().unwrap() = Some(answer);
         Ok(RequestOutcome { request, commit: 9, replayed: false })
     }
 

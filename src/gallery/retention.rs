@@ -91,7 +91,8 @@ pub struct RetentionRun {
 pub struct RetentionOptions {
     /// It only counts what it would take away.
     pub dry_run: bool,
-    /// How long it waits between two commits.
+    /// How long it waits between two commits, and between two reads of records; needs a runtime with a
+    /// clock where it is not zero.
     pub pause: Duration,
 }
 
@@ -183,9 +184,17 @@ impl Job<'_> {
                     self.counts.standing_entries += self.take(Expired::Standing(head.id), before).await?;
                 }
             }
+            // Every record is read: the reads are not to crowd out those of others either.
+            self.pause().await;
             subjects = store.subjects_after(Some(&last), READ_AT_ONCE).await?;
         }
         Ok(())
+    }
+
+    async fn pause(&self) {
+        if !self.options.pause.is_zero() {
+            tokio::time::sleep(self.options.pause).await;
+        }
     }
 
     /// Takes one thing away, where nothing stands against it. How many rows callers know that was.
@@ -198,9 +207,7 @@ impl Job<'_> {
             Planned::Write(plan) if self.options.dry_run => plan.committed.taken,
             Planned::Write(_) => {
                 self.enter_begin().await?;
-                if !self.options.pause.is_zero() {
-                    tokio::time::sleep(self.options.pause).await;
-                }
+                self.pause().await;
                 store.commit(self.context, command).await?.taken
             }
         };

@@ -9,7 +9,7 @@ use chinhchu::face::RecipeDigest;
 use chinhchu::gallery::{
     self, CaptureBand, CapturesFound, Changes, ClearedPair, Command, Committed, DecisionFilter, DecisionPage,
     EmbeddedOptions, Gallery, GalleryError, GalleryId, GallerySnapshot, LedgerRead, Outcome, ReadSet, RecordStore,
-    Records, Sizes, SubjectId, VectorIndex, Watermark,
+    Records, RequestFilter, RequestPage, Sizes, SubjectId, VectorIndex, Watermark,
 };
 use chinhchu::workflow::Engine;
 

@@ -26,7 +26,7 @@ const LEDGER_PROTO: &str = "chinhchu/ledger/v1/entry.proto";
 /// Messages that carry photos, ids or personal fields: a derived `Debug` would
 /// print them into the first log that formats a request. `service::pb`,
 /// `service::local` and `ledger::entry` give them one that says nothing.
-const PERSONAL: [&str; 67] = [
+const PERSONAL: [&str; 75] = [
     "chinhchu.v1.VerifyRequest",
     "chinhchu.v1.IdentifyRequest",
     "chinhchu.v1.IdentifyResponse",
@@ -82,6 +82,14 @@ const PERSONAL: [&str; 67] = [
     "chinhchu.v1.ReleaseHoldRequest",
     "chinhchu.v1.EraseRequest",
     "chinhchu.v1.ReportSubjectRequest",
+    "chinhchu.v1.OpenRequestRequest",
+    "chinhchu.v1.AcknowledgeRequestRequest",
+    "chinhchu.v1.CloseRequestRequest",
+    "chinhchu.v1.SubjectRequestResponse",
+    "chinhchu.v1.SubjectRequest",
+    "chinhchu.v1.RequestStep",
+    "chinhchu.v1.ListRequestsRequest",
+    "chinhchu.v1.ListRequestsResponse",
     "chinhchu.v1.SubjectReport",
     "chinhchu.v1.StandingEntry",
     "chinhchu.v1.RecordedBasis",

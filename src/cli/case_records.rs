@@ -6,21 +6,31 @@ use super::settings::Settings;
 use super::{Failure, caller, galleries};
 use crate::context::RequestContext;
 use crate::gallery::{
-    ChangeStanding, ClearedPair, DecisionFilter, DecisionHead, DecisionKey, Erase, Gallery, Note, Outcome, PairState,
-    Receipt, RequestId, Requester, StandingAction, StoredTemplate, Subject, SubjectId, Timestamp,
+    AnswerRequest, ChangeStanding, ClearedPair, DecisionFilter, DecisionHead, DecisionKey, Erase, Gallery, Note,
+    Outcome, PairState, Receipt, RequestAnswer, RequestId, RequestKind, Requester, StandingAction, StoredTemplate,
+    Subject, SubjectId, SubjectRequest, Timestamp,
 };
-use crate::service::{Client, RightsCall, SubjectInfo, TemplateInfo};
+use crate::service::{AnswerCall, Client, RightsCall, SubjectInfo, TemplateInfo};
 use crate::workflow::beneficiary::{
     CaseDecision, Cases, ClearPairRequest, ListPage, PageRequest, RepeatedCapture, ResolveReferral, ResolvedReferral,
     SubjectCount, SubjectFilter, SubjectSummary,
 };
 use crate::workflow::reason::Reason;
+use crate::workflow::requests::{
+    AnswerSubjectRequest, OpenSubjectRequest, RequestClocks, RequestOutcome, RequestsWanted,
+};
 use crate::workflow::rights::{ErasureOutcome, ErasureRequest, Rights, StandingRequest, SubjectReport};
 use crate::workflow::{CaseRules, NumberIds};
 
 /// Does the work. A server finds out by itself who calls.
 pub(super) enum CaseRecords {
-    Folder { gallery: Box<Gallery>, rules: CaseRules, number_ids: NumberIds, context: RequestContext },
+    Folder {
+        gallery: Box<Gallery>,
+        rules: CaseRules,
+        number_ids: NumberIds,
+        clocks: RequestClocks,
+        context: RequestContext,
+    },
     Server(Box<Client>),
 }
 
@@ -76,8 +86,21 @@ impl RightsOf {
     }
 
     fn by(&self) -> Result<SubjectId, Failure> {
-        self.by.clone().ok_or_else(|| Failure::new("--by ID is missing: nothing else says who does it"))
+        self.by.clone().ok_or_else(no_author)
     }
+}
+
+fn no_author() -> Failure {
+    Failure::new("--by ID is missing: nothing else says who does it")
+}
+
+/// An answer to a request of a person; without who gives it where the server knows that.
+pub(super) struct AnswerOf {
+    pub number: u64,
+    pub answer: RequestAnswer,
+    pub by: Option<SubjectId>,
+    pub reason: Note,
+    pub request_id: Option<RequestId>,
 }
 
 /// What is told of a record: everything but the values of its templates.
@@ -114,6 +137,7 @@ impl CaseRecords {
                     gallery: Box::new(gallery),
                     rules: settings.cases().clone(),
                     number_ids: settings.number_ids,
+                    clocks: settings.request_clocks,
                     context: caller::context(command),
                 })
             }
@@ -322,9 +346,62 @@ impl CaseRecords {
         }
     }
 
+    /// Enters a request of a person.
+    pub(super) async fn open_request(
+        &self,
+        of: &RightsOf,
+        kind: RequestKind,
+        requester: Requester,
+        received_at: Option<Timestamp>,
+    ) -> Result<RequestOutcome, Failure> {
+        match self {
+            Self::Server(client) => told(client.open_request(of.call(), kind, requester, received_at).await),
+            Self::Folder { context, .. } => {
+                let RightsOf { subject, reason, request_id, .. } = of;
+                let (subject, reason, request_id) = (subject.clone(), reason.clone(), request_id.clone());
+                let by = of.by()?;
+                let open = OpenSubjectRequest { request_id, subject, kind, requester, received_at, by, reason };
+                told(self.rights()?.open_request(context, open).await)
+            }
+        }
+    }
+
+    /// Acknowledges or ends a request of a person; `None` where there is none of that number.
+    pub(super) async fn answer_request(&self, of: &AnswerOf) -> Result<Option<RequestOutcome>, Failure> {
+        let unknown = [Reason::SubjectRequestUnknown];
+        let AnswerOf { number, answer, by, reason, request_id } = of;
+        let (number, answer) = (*number, *answer);
+        match self {
+            Self::Server(client) => {
+                let call = AnswerCall { request_id: request_id.as_ref(), number, answer, by: by.as_ref(), reason };
+                there(client.answer_request(call).await, &unknown)
+            }
+            Self::Folder { context, .. } => {
+                let by = by.clone().ok_or_else(no_author)?;
+                let answer = AnswerRequest { number, answer, by, reason: reason.clone() };
+                let request = AnswerSubjectRequest { request_id: request_id.clone(), answer };
+                there(self.rights()?.answer_request(context, request).await, &unknown)
+            }
+        }
+    }
+
+    /// A page of requests of people.
+    pub(super) async fn requests(
+        &self,
+        wanted: &RequestsWanted,
+        page: PageRequest,
+    ) -> Result<ListPage<SubjectRequest>, Failure> {
+        match self {
+            Self::Folder { context, .. } => told(self.rights()?.requests(context, wanted, &page).await),
+            Self::Server(client) => told(client.requests(wanted, page).await),
+        }
+    }
+
     fn rights(&self) -> Result<Rights<'_>, Failure> {
         match self {
-            Self::Folder { gallery, number_ids, .. } => Ok(Rights::new(gallery, *number_ids)),
+            Self::Folder { gallery, number_ids, clocks, .. } => {
+                Ok(Rights::new(gallery, *number_ids).with_clocks(*clocks))
+            }
             Self::Server(_) => Err(Failure::new("a server's gallery is not open here; this is a defect of chinhchu")),
         }
     }

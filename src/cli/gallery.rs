@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use clap::{Args, Subcommand};
 use serde::Serialize;
 
+use super::retain::{self, RunShown};
 use super::settings::Settings;
 use super::{Exit, Failure, GlobalArgs, Outcome, caller, print, runtime};
 use crate::face::Pack;
@@ -17,10 +18,15 @@ Examples:
   chinhchu gallery init people
   chinhchu gallery show people --json
   chinhchu gallery show --data people
+  chinhchu gallery retain --data people --config chinhchu.toml --dry-run
 
 The folder must be empty, or not be there yet. The gallery takes templates of the model
 pack in use (--pack) and of no other. Its id says which gallery it is wherever the folder
 lies; with `id` under [gallery] in the configuration, no other one is opened.
+
+`retain` takes away decisions, requests of people and entries about standing that are older
+than [retention] in the configuration says; nothing that an open referral, a legal hold or a
+restriction needs. `show` tells what the last run did. docs/rights.md tells more.
 
 Exit code: 0 done, 2 the folder or the pack cannot be used, or wrong usage.";
 
@@ -40,6 +46,18 @@ enum GalleryAction {
     /// Say what a gallery is: id, model pack, how many are in it
     #[command(after_help = EXAMPLES)]
     Show(Of),
+    /// Take away what [retention] in the configuration keeps no longer; a server does that every day
+    #[command(after_help = EXAMPLES)]
+    Retain(RetainArgs),
+}
+
+#[derive(Debug, Args)]
+struct RetainArgs {
+    #[command(flatten)]
+    of: Of,
+    /// Only count what would be taken away
+    #[arg(long)]
+    dry_run: bool,
 }
 
 #[derive(Debug, Args)]
@@ -65,6 +83,8 @@ struct GalleryAnswer {
     pack: String,
     /// Templates by each pack in use, the first pack's first.
     by_pack: Vec<PackShare>,
+    /// What the last run of retention took away; `null` before the first.
+    retention: Option<RunShown>,
 }
 
 /// Templates that a pack made.
@@ -82,13 +102,17 @@ struct PackShare {
 pub fn run(global: &GlobalArgs, args: GalleryCommandArgs) -> Outcome {
     runtime::start_log(global, runtime::TOOL_LOG)?;
     let settings = Settings::new(global)?;
-    let (of, create) = match args.action {
-        GalleryAction::Init(of) => (of, true),
-        GalleryAction::Show(of) => (of, false),
+    let (of, create, retain) = match args.action {
+        GalleryAction::Init(of) => (of, true, None),
+        GalleryAction::Show(of) => (of, false, None),
+        GalleryAction::Retain(RetainArgs { of, dry_run }) => (of, false, Some(dry_run)),
     };
     let Some(folder) = of.folder.or(of.data).or_else(|| settings.data.clone()) else {
         return Err(Failure::new("no gallery named; give its folder, or --data DIR"));
     };
+    if let Some(dry_run) = retain {
+        return runtime::block_on(retain::run(&settings, &folder, dry_run, of.json));
+    }
     let folders = std::iter::once(settings.pack_folder()?).chain(settings.second_pack().map(Path::to_owned));
     let packs: Vec<Pack> = folders.map(|pack| Pack::load(&pack)).collect::<Result<_, _>>().map_err(Failure::new)?;
     let recipes: Vec<_> = packs.iter().map(|pack| (pack.recipe(), pack.dimension())).collect();
@@ -112,6 +136,7 @@ pub fn run(global: &GlobalArgs, args: GalleryCommandArgs) -> Outcome {
             templates: stats.templates,
             recipe: packs[0].recipe().to_string(),
             pack: packs[0].name().to_owned(),
+            retention: gallery.last_retention().await.map_err(Failure::new)?.as_ref().map(RunShown::of),
             by_pack: packs
                 .iter()
                 .zip(&stats.by_recipe)
@@ -141,6 +166,9 @@ fn tell(folder: &Path, answer: &GalleryAnswer, is_new: bool, json: bool) -> Resu
     };
     print::answer(&match is_new {
         true => format!("made an empty gallery in {folder} for the model pack {pack}; its id is {gallery}"),
-        false => format!("gallery {gallery}: {subjects} subjects, {shares}"),
+        false => {
+            let retention = answer.retention.as_ref().map(|run| run.line()).unwrap_or_default();
+            format!("gallery {gallery}: {subjects} subjects, {shares}{retention}")
+        }
     })
 }

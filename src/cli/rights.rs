@@ -6,6 +6,7 @@ use serde::Serialize;
 
 use super::backend::GalleryArgs;
 use super::case_records::{CaseRecords, RightsOf};
+use super::requests::RequestShown;
 use super::settings::Settings;
 use super::{Exit, Failure, Outcome, date, options, outcome, print};
 use crate::gallery::{
@@ -18,7 +19,7 @@ use crate::workflow::rights::{RecordAccess, SubjectReport};
 /// By whose request, as typed; the variants are [`Requester`]'s.
 // They have no doc comments: clap would make a paragraph of each.
 #[derive(Debug, Clone, Copy, ValueEnum)]
-enum RequesterArg {
+pub(super) enum RequesterArg {
     Person,
     Authority,
     Office,
@@ -36,21 +37,21 @@ impl From<RequesterArg> for Requester {
 
 /// Who does it, and why.
 #[derive(Debug, Args)]
-struct ByArgs {
+pub(super) struct ByArgs {
     /// Pseudonymous id of who does it; may be left out where the server knows who calls
     #[arg(long, value_name = "ID", value_parser = options::id)]
-    by: Option<SubjectId>,
+    pub(super) by: Option<SubjectId>,
     /// Why, without names and numbers of people; kept with the record
     #[arg(long, value_name = "TEXT")]
-    reason: String,
+    pub(super) reason: String,
     /// Name of this request, so that trying again does it once
     #[arg(long, value_name = "ID")]
-    request_id: Option<String>,
+    pub(super) request_id: Option<String>,
     #[command(flatten)]
-    gallery: GalleryArgs,
+    pub(super) gallery: GalleryArgs,
     /// Print one JSON object
     #[arg(long)]
-    json: bool,
+    pub(super) json: bool,
 }
 
 /// What was typed.
@@ -143,7 +144,7 @@ struct ErasureAnswer {
     replayed: bool,
 }
 
-async fn opened(
+pub(super) async fn opened(
     command: &'static str,
     settings: &Settings,
     subject: SubjectId,
@@ -300,6 +301,8 @@ struct ReportShown<'a> {
     standing: Vec<StandingShown<'a>>,
     decisions: DecisionsShown,
     pairs: u64,
+    /// Requests about the record, lowest number first.
+    requests: Vec<RequestShown<'a>>,
     /// `null` where no transparency log is kept.
     accesses: Option<Vec<AccessShown<'a>>>,
     accesses_truncated: bool,
@@ -375,6 +378,7 @@ fn shown(report: &SubjectReport<SubjectInfo>) -> ReportShown<'_> {
             last_at: report.decided.map(|(_, last)| date::shown(last)),
         },
         pairs: report.pairs,
+        requests: report.requests.iter().map(RequestShown::of).collect(),
         accesses,
         accesses_truncated: report.accesses.as_ref().is_some_and(|all| all.truncated),
     }
@@ -412,6 +416,9 @@ fn text(of: &ReportShown<'_>) -> String {
     }
     for entry in &of.standing {
         both("Diễn biến", "what was done", &entry.line());
+    }
+    for request in &of.requests {
+        both("Yêu cầu", "request", &request.line());
     }
     match &of.accesses {
         None => both("Ai đã xem", "who looked", "không có nhật ký / no log is kept"),

@@ -8,6 +8,7 @@ use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
 use super::danger::SetupArgs;
+use super::duties::Duties;
 use super::ledger_work::LedgerWork;
 use super::reload::{self, AccessPart, DecisionRules, Part, Reloader};
 use super::settings::{self, ServerSettings, Settings};
@@ -152,7 +153,7 @@ pub fn run(global: &GlobalArgs, args: ServeArgs) -> Outcome {
             parts.push(Box::new(TlsFiles::new(tls.clone(), typed.clone())));
         }
         let reloader = Reloader::start(global, settings.clone(), parts)?;
-        let (mut snapshots, mut ledger) = (None, None);
+        let (mut snapshots, mut ledger, mut duties) = (None, None, None);
         match &data {
             Some(folder) => {
                 let gallery_options = EmbeddedOptions { create, ..settings.served_gallery_options(folder)? };
@@ -162,6 +163,7 @@ pub fn run(global: &GlobalArgs, args: ServeArgs) -> Outcome {
                 approval::remember(&settings, &typed)?;
                 options.log_key = log_key(folder);
                 snapshots = hand_on_snapshots(folder, Arc::clone(&gallery));
+                duties = Some(Duties { gallery: Arc::clone(&gallery), retention: settings.retention });
                 ledger = LedgerWork::open(&settings, folder, &gallery).await?;
                 engine = engine.with_gallery(gallery).map_err(Failure::new)?;
                 if let Some(key) = settings.capture_key(folder)? {
@@ -184,6 +186,7 @@ pub fn run(global: &GlobalArgs, args: ServeArgs) -> Outcome {
         let served_all = CancellationToken::new();
         let ledger = ledger.map(|ledger| tokio::spawn(ledger.run(reloads, served_all.clone())));
         let snapshots = snapshots.map(|of| tokio::spawn(of.serve(closing.clone().cancelled_owned())));
+        let duties = duties.map(|duties| tokio::spawn(duties.run(closing.clone())));
         tracing::info!("listening on {}", bound.local_addr());
         let shutdown = async {
             shutdown.await;
@@ -193,6 +196,9 @@ pub fn run(global: &GlobalArgs, args: ServeArgs) -> Outcome {
         let served = bound.serve(shutdown).await;
         closing.cancel();
         served_all.cancel();
+        if let Some(duties) = duties {
+            let _ = duties.await;
+        }
         if let Some(ledger) = ledger {
             let _ = ledger.await;
         }

@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use sha2::{Digest, Sha256};
 
-use super::config::{CaptureSection, CasesSection, ConfigFile, Origin};
+use super::config::{CaptureSection, CasesSection, ConfigFile, Origin, RetentionSection, RightsSection};
 use super::ledger_keys::LedgerSettings;
 use super::sealing::SealingSettings;
 use super::{Failure, GlobalArgs, options, progress};
@@ -19,7 +19,7 @@ use crate::chip::Unreadable;
 use crate::face::fingerprint::FingerprintKey;
 use crate::face::quality::Profile;
 use crate::face::{PackError, PoolOptions};
-use crate::gallery::{EmbeddedOptions, GalleryId, LedgerSetup};
+use crate::gallery::{EmbeddedOptions, GalleryId, LedgerSetup, RetentionRules};
 use crate::imaging::Limits;
 use crate::matching::CurveChoice;
 use crate::sealing::{DerivedKey, KeyStoreOptions};
@@ -27,6 +27,7 @@ use crate::service;
 use crate::service::tls::TlsOptions;
 use crate::workflow::beneficiary::Policies;
 use crate::workflow::danger::Rule;
+use crate::workflow::requests::RequestClocks;
 use crate::workflow::{
     CaptureRules, CaseRules, Engine, EngineOptions, GenerationOptions, LegalBasisRule, NumberIds, WorkflowError,
 };
@@ -73,6 +74,10 @@ pub(super) struct Settings {
     pub number_ids: NumberIds,
     pub legal_basis: LegalBasisRule,
     cases: CaseRules,
+    /// Within how many days requests of people are answered.
+    pub request_clocks: RequestClocks,
+    /// For how long each kind of data is kept.
+    pub retention: RetentionRules,
     capture_key: Option<PathBuf>,
     /// Who may call a server; `None` for an open one.
     pub access: Option<Access>,
@@ -156,6 +161,8 @@ impl Settings {
             ids,
             access,
             cases,
+            rights,
+            retention,
             ledger,
             sealing,
             danger,
@@ -202,6 +209,8 @@ impl Settings {
             number_ids: ids.numbers.unwrap_or_default(),
             legal_basis: gallery.legal_basis.unwrap_or_default(),
             cases: case_rules(&cases)?,
+            request_clocks: request_clocks(&rights)?,
+            retention: retention_rules(&retention, &cases)?,
             capture_key: cases.capture_key,
             access: access.as_ref().map(|access| Access::new(access, ids.numbers.unwrap_or_default())).transpose()?,
             ledger: ledger.map(LedgerSettings::new).transpose()?,
@@ -247,6 +256,8 @@ impl Settings {
             ("[capture]", self.capture != new.capture),
             ("[ids]", self.number_ids != new.number_ids),
             ("[cases]", self.cases != new.cases || self.capture_key != new.capture_key),
+            ("[rights]", self.request_clocks != new.request_clocks),
+            ("[retention]", self.retention != new.retention),
             ("[ledger]", self.ledger != new.ledger),
             ("[sealing]", self.sealing != new.sealing),
             ("gallery.data", self.data != new.data),
@@ -329,7 +340,7 @@ impl Settings {
     /// The engine, or why there is none, with the configuration's line where that is to blame.
     pub(super) fn open_engine(&self, photos: usize) -> Result<Engine, Failure> {
         let engine = Engine::open(&self.engine(photos)?).map_err(|error| self.blame(error))?;
-        Ok(engine.with_case_rules(self.cases.clone()))
+        Ok(engine.with_case_rules(self.cases.clone()).with_request_clocks(self.request_clocks))
     }
 
     /// The failure of an error about what the settings name.
@@ -496,6 +507,35 @@ fn case_rules(file: &CasesSection) -> Result<CaseRules, Failure> {
     })
 }
 
+fn request_clocks(file: &RightsSection) -> Result<RequestClocks, Failure> {
+    let default = RequestClocks::default();
+    let days = |name: &str, value: Option<u32>, default, most| within(name, value.unwrap_or(default), 1, most);
+    let clocks = RequestClocks {
+        acknowledge_days: days("rights.acknowledge_days", file.acknowledge_days, default.acknowledge_days, 60)?,
+        complete_days: days("rights.complete_days", file.complete_days, default.complete_days, 365)?,
+        erase_days: days("rights.erase_days", file.erase_days, default.erase_days, 365)?,
+    };
+    let RequestClocks { acknowledge_days, complete_days, erase_days } = clocks;
+    match acknowledge_days <= complete_days.min(erase_days) {
+        true => Ok(clocks),
+        false => Err(Failure::new(format_args!(
+            "rights.acknowledge_days is {acknowledge_days}; a request is acknowledged before it is carried out, so it \
+             is no more than complete_days and erase_days"
+        ))),
+    }
+}
+
+fn retention_rules(file: &RetentionSection, cases: &CasesSection) -> Result<RetentionRules, Failure> {
+    let CaseRules { history_days, capture_days, .. } = case_rules(cases)?;
+    // What is evidence in the next decision, or belongs to a capture that is known again, stays.
+    let decisions_least = history_days.max(capture_days);
+    Ok(RetentionRules {
+        decision_days: optional("retention.decision_days", file.decision_days, decisions_least, 36_500)?,
+        request_days: optional("retention.request_days", file.request_days, 1, 36_500)?,
+        standing_days: optional("retention.standing_days", file.standing_days, 1, 36_500)?,
+    })
+}
+
 fn insisted(codes: &[String]) -> Result<Vec<&'static Rule>, Failure> {
     let rule = |code: &String| options::rule(code).map_err(|why| Failure::new(format_args!("danger.insist: {why}")));
     codes.iter().map(rule).collect()
@@ -578,6 +618,13 @@ mod tests {
             ("[server]\ndrain_seconds = 100000", "server.drain_seconds"),
             ("[cases]\nchallenge_minutes = 0", "cases.challenge_minutes"),
             ("[cases]\nchallenge_minutes = 61", "cases.challenge_minutes"),
+            ("[rights]\nacknowledge_days = 0", "rights.acknowledge_days"),
+            ("[retention]\ndecision_days = 89", "retention.decision_days"),
+            ("[cases]\nhistory_days = 365\n[retention]\ndecision_days = 364", "retention.decision_days"),
+            ("[retention]\nrequest_days = 0", "retention.request_days"),
+            ("[retention]\nstanding_days = 36501", "retention.standing_days"),
+            ("[rights]\ncomplete_days = 366", "rights.complete_days"),
+            ("[rights]\nerase_days = 1", "rights.acknowledge_days"),
             ("[policies.clinic]\nfpir = 2.0", "policies.clinic.fpir"),
             ("[policies.clinic.on]\nchip_altered = \"accept\"", "policies.clinic.on.chip_altered"),
         ] {

@@ -6,6 +6,7 @@ use serde::Serialize;
 use super::backend::GalleryArgs;
 use super::case_records::CaseRecords;
 use super::listing::{self, Entry, ListArgs};
+use super::requests;
 use super::rights;
 use super::settings::Settings;
 use super::{Exit, Failure, GlobalArgs, Outcome, date, options, outcome, print, runtime};
@@ -25,6 +26,7 @@ Examples:
     --reason 'says that the photo is of another'
   chinhchu subject hold person-1 VKS-2026-12 --data people --by A-2 --reason 'order of the court'
   chinhchu subject erase person-1 --data people --by R-1 --requester person --reason 'consent withdrawn'
+  chinhchu subject request list --data people --overdue
 
 Subjects are listed in byte order of their ids; those of a sealed gallery in an order of its own. What is shown is what is kept beside the
 face: schemes, province, unit, when each scheme was last verified, who enrolled and who
@@ -72,6 +74,8 @@ enum SubjectAction {
     /// Erase everything that is kept of a subject, or restrict the record until that can be
     #[command(after_help = EXAMPLES)]
     Erase(rights::EraseArgs),
+    /// Enter, answer and list what people ask about their records
+    Request(requests::RequestArgs),
     /// Tell what is kept of a person, why, and who looked at it
     #[command(after_help = EXAMPLES)]
     Report(rights::ReportArgs),
@@ -160,6 +164,7 @@ pub fn run(global: &GlobalArgs, args: SubjectArgs) -> Outcome {
         SubjectAction::Hold(args) => runtime::block_on(rights::hold(&settings, args)),
         SubjectAction::Release(args) => runtime::block_on(rights::release(&settings, args)),
         SubjectAction::Erase(args) => runtime::block_on(rights::erase(&settings, args)),
+        SubjectAction::Request(args) => runtime::block_on(requests::run(&settings, args)),
         SubjectAction::Report(args) => runtime::block_on(rights::report(&settings, args)),
     }
 }

@@ -2,8 +2,8 @@
 
 use super::ledger::{NewEntry, entry_of};
 use super::{
-    ChangeStanding, ClearPair, Command, EnrolMode, Enrolment, Erase, GalleryError, NewDecision, Outcome, RequestId,
-    ResolveCommand, StandingAction, SubjectId, UnclearPair,
+    AnswerRequest, ChangeStanding, ClearPair, Command, EnrolMode, Enrolment, Erase, GalleryError, NewDecision,
+    OpenRequest, Outcome, RequestId, RequestState, ResolveCommand, StandingAction, SubjectId, UnclearPair,
 };
 use crate::context::RequestContext;
 use crate::ledger::entry::{Code, Entry, Kind, LedgerKey, REASONS_MAX, SUBJECTS_MAX};
@@ -134,6 +134,19 @@ pub(super) fn entered(
         Command::Erase(Erase { subject, by, .. }, _) => {
             vec![Entry { subjects: vec![key.subject(subject.as_str())], named: named(by), ..of(Kind::Erasure) }]
         }
+        Command::OpenRequest(OpenRequest { subject, kind, by, .. }, _) => vec![Entry {
+            subjects: vec![key.subject(subject.as_str())],
+            outcome: code(RequestState::Open.name()),
+            reasons: code(kind.name()).into_iter().collect(),
+            named: named(by),
+            ..of(Kind::SubjectRequest)
+        }],
+        Command::AnswerRequest(AnswerRequest { answer, by, .. }, _) => vec![Entry {
+            subjects: about.iter().map(|id| key.subject(id.as_str())).collect(),
+            outcome: code(answer.state().name()),
+            named: named(by),
+            ..of(Kind::SubjectRequest)
+        }],
         Command::Decide(decision) => of_decision(context, decision, key),
         Command::Resolve(ResolveCommand { key: of_decision, resolution, .. }) => vec![Entry {
             transaction: Some(key.transaction(of_decision.transaction.as_str())),

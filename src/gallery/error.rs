@@ -122,6 +122,12 @@ pub enum GalleryError {
     /// A hold to release that is not there.
     #[error("no legal hold of this name is on the record; `subject show` lists those that are")]
     UnknownHold,
+    /// No request of a person has this number.
+    #[error("no request of a person has this number; `subject request list` lists those that there are")]
+    UnknownRequest,
+    /// A request of a person that has ended, and otherwise.
+    #[error("this request of a person has ended before, and not in this way; enter another one")]
+    RequestClosed,
     /// A pair of one.
     #[error("a pair is of two different subjects")]
     SamePair,

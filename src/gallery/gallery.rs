@@ -344,11 +344,11 @@ impl Gallery {
     }
 
     /// Commits a command and makes it visible to searches.
-    async fn commit(&self, context: &RequestContext, command: Command) -> Result<Committed, GalleryError> {
+    pub(super) async fn commit(&self, context: &RequestContext, command: Command) -> Result<Committed, GalleryError> {
         self.commit_about(context, command, None).await
     }
 
-    async fn commit_about(
+    pub(super) async fn commit_about(
         &self,
         context: &RequestContext,
         command: Command,

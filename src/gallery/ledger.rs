@@ -147,6 +147,7 @@ pub(crate) fn kind_digest(kind: Kind) -> Option<KeyedDigest> {
             | Kind::PackChanged
             | Kind::CalibrationChanged
             | Kind::Pruned
+            | Kind::Retention
     );
     let mut bytes = [0xff; KeyedDigest::BYTES];
     bytes[KeyedDigest::BYTES - 1] = kind as u8;

@@ -20,11 +20,14 @@ mod ledgered;
 mod note;
 mod open;
 mod records;
+mod requests;
+mod retention;
 mod rules;
 mod scheme;
 mod snapshot;
 mod standing;
 mod store;
+mod subject_request;
 mod types;
 
 pub use challenge::{CHALLENGES_MAX, ChallengeOwner, ChallengeUse, NewChallenge, StoredChallenge};
@@ -50,6 +53,7 @@ pub use open::{is_at, keeps_ledger, look, open, open_on, open_parts, read_all, r
 pub use records::{
     Arrived, Change, Changes, Committed, LedgerRecords, RECENT_MAX, ReadSet, Records, Sizes, StoredRequest,
 };
+pub use retention::{Expired, RetentionCounts, RetentionOptions, RetentionRules, RetentionRun};
 pub use rules::{Command, Plan, Planned, Signer, Write, next_attempt};
 pub use scheme::Scheme;
 pub(crate) use scheme::{province_code, same_province, same_scheme};
@@ -59,6 +63,10 @@ pub use standing::{
     StandingAction, StandingEntry,
 };
 pub use store::RecordStore;
+pub use subject_request::{
+    AnswerRequest, Clock, Closing, Late, OpenRequest, RequestAnswer, RequestCounts, RequestFilter, RequestKind,
+    RequestPage, RequestState, RequestStep, SubjectRequest, due_at,
+};
 pub(crate) use types::groups_of_one_record;
 pub use types::{
     Agreement, AgreementScores, Answered, Attributes, Candidate, EnrolMode, Enrolment, Filter, Instead, LookUp,

@@ -3,8 +3,8 @@
 use super::ledger::LedgerHead;
 use super::{
     Attributes, CaptureBand, ChallengeOwner, ClearedPair, DecisionHead, DecisionKey, Erasure, GalleryError,
-    NewTemplate, Receipt, RequestId, StoredCapture, StoredChallenge, StoredDecision, StoredTemplate, Subject,
-    SubjectHead, SubjectId, Timestamp, Watermark,
+    NewTemplate, Receipt, RequestId, RetentionRun, StoredCapture, StoredChallenge, StoredDecision, StoredTemplate,
+    Subject, SubjectHead, SubjectId, SubjectRequest, Timestamp, Watermark,
 };
 use crate::ledger::commitment::Commitment;
 
@@ -52,6 +52,12 @@ pub struct ReadSet {
     pub captures_since: Option<(u64, Vec<CaptureBand>)>,
     /// The challenges of this owner, also those that were used or whose time is over.
     pub challenges_of: Option<ChallengeOwner>,
+    /// The request of a person with this number.
+    pub subject_request: Option<u64>,
+    /// Every request about this subject.
+    pub requests_of: Option<SubjectId>,
+    /// What the last run of retention did.
+    pub last_retention: bool,
     /// Templates that were committed after this one and are still there, and those of subjects who
     /// are searched by something else since.
     pub arrived_after: Option<Watermark>,
@@ -105,6 +111,12 @@ pub struct Records {
     pub challenges: Vec<StoredChallenge>,
     /// Number of the next challenge, where challenges are asked for: above those of all that are kept.
     pub challenge_next: u64,
+    /// The requests of [`ReadSet::subject_request`] and [`ReadSet::requests_of`], lowest number first.
+    pub subject_requests: Vec<SubjectRequest>,
+    /// What the last run of retention did, where asked for.
+    pub last_retention: Option<RetentionRun>,
+    /// Number of the next request of a person: 1 for the first.
+    pub subject_request_next: u64,
     /// Those who are cleared with [`ReadSet::cleared_with`], in byte order.
     pub cleared_with: Vec<SubjectId>,
     /// Every pair of that subject, however it stands, in byte order of the other.
@@ -158,6 +170,8 @@ pub struct StoredRequest {
     pub commit: u64,
     /// Templates the subject had afterwards.
     pub templates: u32,
+    /// Number of the request of a person that it entered; 0 where it entered none.
+    pub number: u64,
 }
 
 impl StoredRequest {
@@ -191,12 +205,16 @@ pub struct Committed {
     pub challenge: Option<StoredChallenge>,
     /// What the command came to, where it was an erasure.
     pub erasure: Option<Erasure>,
+    /// The request of a person as it is stored, where the command was about one.
+    pub subject_request: Option<SubjectRequest>,
+    /// How many decisions, requests or entries it took away, where it was one of retention.
+    pub taken: u64,
 }
 
 impl Committed {
     /// Of a command about nothing that is told beside the receipt.
     pub(super) fn of(receipt: Receipt) -> Self {
-        Self { receipt, decision: None, pair: None, challenge: None, erasure: None }
+        Self { receipt, decision: None, pair: None, challenge: None, erasure: None, subject_request: None, taken: 0 }
     }
 }
 

@@ -8,7 +8,7 @@ use super::records::{Changes, Committed, ReadSet, Records, Sizes};
 use super::rules::Command;
 use super::{
     CaptureBand, CapturesFound, ClearedPair, DecisionFilter, DecisionPage, GalleryError, GalleryId, GallerySnapshot,
-    SubjectId, Watermark,
+    RequestFilter, RequestPage, SubjectId, Watermark,
 };
 use crate::context::RequestContext;
 use crate::face::RecipeDigest;
@@ -88,6 +88,18 @@ pub trait RecordStore: Send + Sync {
         after: u64,
         limit: usize,
     ) -> Result<DecisionPage, GalleryError>;
+
+    /// Requests of people that pass the filter, lowest number first, those after `after`: up to `limit`
+    /// of them, and perhaps fewer than there are.
+    ///
+    /// # Errors
+    /// As [`RecordStore::read`].
+    async fn requests_after(
+        &self,
+        filter: &RequestFilter,
+        after: u64,
+        limit: usize,
+    ) -> Result<RequestPage, GalleryError>;
 
     /// Captures that share a key with those looked up and are kept still: a search by what a
     /// capture shows, as those of templates are. Of very many the newest.

@@ -121,7 +121,10 @@ macro_rules! in_own_name {
         })*
     };
 }
-in_own_name!(RestrictRequest LiftRestrictionRequest HoldRequest ReleaseHoldRequest EraseRequest);
+in_own_name!(
+    RestrictRequest LiftRestrictionRequest HoldRequest ReleaseHoldRequest EraseRequest OpenRequestRequest
+    AcknowledgeRequestRequest CloseRequestRequest
+);
 
 impl Authored for pb::UnclearPairRequest {
     fn author(&mut self, by: &Call) -> Result<(), Refusal> {

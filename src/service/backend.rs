@@ -6,7 +6,7 @@ use async_trait::async_trait;
 use crate::context::RequestContext;
 use crate::gallery::{
     ClearedPair, DecisionFilter, DecisionHead, GalleryError, PairState, Receipt, RequestId, Subject, SubjectId,
-    Timestamp,
+    SubjectRequest, Timestamp,
 };
 use crate::ledger::verify::Leaf;
 use crate::workflow::beneficiary::{
@@ -15,6 +15,7 @@ use crate::workflow::beneficiary::{
     UnclearPairRequest,
 };
 use crate::workflow::ledger::{EntryFilter, Noted, ProofOf, ProvenEntry, SignedLedger};
+use crate::workflow::requests::{AnswerSubjectRequest, OpenSubjectRequest, RequestOutcome, RequestsWanted};
 use crate::workflow::rights::{ErasureOutcome, ErasureRequest, StandingRequest, SubjectReport};
 use crate::workflow::{
     AssessOutcome, Engine, EnrolOutcome, EnrolRequest, IdentifyOutcome, IdentifyRequest, Kind, VerifyOutcome,
@@ -145,6 +146,37 @@ pub trait Backend: Send + Sync + 'static {
     /// What is kept of a subject, and who looked.
     async fn report(&self, context: &RequestContext, subject: &SubjectId) -> Result<SubjectReport, WorkflowError> {
         let (_, _) = (context, subject);
+        Err(WorkflowError::NoGallery)
+    }
+
+    /// Enters a request of a person.
+    async fn open_request(
+        &self,
+        context: &RequestContext,
+        open: OpenSubjectRequest,
+    ) -> Result<RequestOutcome, WorkflowError> {
+        let (_, _) = (context, open);
+        Err(WorkflowError::NoGallery)
+    }
+
+    /// Acknowledges or ends a request of a person.
+    async fn answer_request(
+        &self,
+        context: &RequestContext,
+        answer: AnswerSubjectRequest,
+    ) -> Result<RequestOutcome, WorkflowError> {
+        let (_, _) = (context, answer);
+        Err(WorkflowError::NoGallery)
+    }
+
+    /// A page of requests of people.
+    async fn requests(
+        &self,
+        context: &RequestContext,
+        wanted: &RequestsWanted,
+        page: &PageRequest,
+    ) -> Result<ListPage<SubjectRequest>, WorkflowError> {
+        let (_, _, _) = (context, wanted, page);
         Err(WorkflowError::NoGallery)
     }
 
@@ -343,6 +375,31 @@ impl Backend for Engine {
 
     async fn report(&self, context: &RequestContext, subject: &SubjectId) -> Result<SubjectReport, WorkflowError> {
         self.rights()?.report(context, subject).await
+    }
+
+    async fn open_request(
+        &self,
+        context: &RequestContext,
+        open: OpenSubjectRequest,
+    ) -> Result<RequestOutcome, WorkflowError> {
+        self.rights()?.open_request(context, open).await
+    }
+
+    async fn answer_request(
+        &self,
+        context: &RequestContext,
+        answer: AnswerSubjectRequest,
+    ) -> Result<RequestOutcome, WorkflowError> {
+        self.rights()?.answer_request(context, answer).await
+    }
+
+    async fn requests(
+        &self,
+        context: &RequestContext,
+        wanted: &RequestsWanted,
+        page: &PageRequest,
+    ) -> Result<ListPage<SubjectRequest>, WorkflowError> {
+        self.rights()?.requests(context, wanted, page).await
     }
 
     async fn prove(&self, context: &RequestContext, of: ProofOf) -> Result<ProvenEntry, WorkflowError> {

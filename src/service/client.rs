@@ -3,7 +3,7 @@
 mod as_caller;
 mod rights;
 
-pub use self::rights::RightsCall;
+pub use self::rights::{AnswerCall, RightsCall};
 
 use std::collections::BTreeMap;
 use std::time::Duration;

@@ -364,6 +364,50 @@ impl pb::rights_server::Rights for Handlers {
         let report = self.backend.report(&call.context, &subject).await.map_err(&refused)?;
         Ok(answer(&call, report))
     }
+
+    async fn open_request(
+        &self,
+        request: Request<pb::OpenRequestRequest>,
+    ) -> Result<Response<pb::SubjectRequestResponse>, Status> {
+        let call = Call::of(&request)?;
+        let refused = refuse(&call, FieldNames::BENEFICIARY);
+        let open = convert::open_request(authored(&call, request)?).map_err(&refused)?;
+        let outcome = self.backend.open_request(&call.context, open).await.map_err(&refused)?;
+        Ok(answer(&call, outcome))
+    }
+
+    async fn acknowledge_request(
+        &self,
+        request: Request<pb::AcknowledgeRequestRequest>,
+    ) -> Result<Response<pb::SubjectRequestResponse>, Status> {
+        let call = Call::of(&request)?;
+        let refused = refuse(&call, FieldNames::BENEFICIARY);
+        let of = convert::acknowledge_request(authored(&call, request)?).map_err(&refused)?;
+        let outcome = self.backend.answer_request(&call.context, of).await.map_err(&refused)?;
+        Ok(answer(&call, outcome))
+    }
+
+    async fn close_request(
+        &self,
+        request: Request<pb::CloseRequestRequest>,
+    ) -> Result<Response<pb::SubjectRequestResponse>, Status> {
+        let call = Call::of(&request)?;
+        let refused = refuse(&call, FieldNames::BENEFICIARY);
+        let of = convert::close_request(authored(&call, request)?).map_err(&refused)?;
+        let outcome = self.backend.answer_request(&call.context, of).await.map_err(&refused)?;
+        Ok(answer(&call, outcome))
+    }
+
+    async fn list_requests(
+        &self,
+        request: Request<pb::ListRequestsRequest>,
+    ) -> Result<Response<pb::ListRequestsResponse>, Status> {
+        let call = Call::of(&request)?;
+        let refused = refuse(&call, FieldNames::BENEFICIARY);
+        let (wanted, page) = convert::list_requests(request.into_inner()).map_err(&refused)?;
+        let found = self.backend.requests(&call.context, &wanted, &page).await.map_err(&refused)?;
+        Ok(answer(&call, found))
+    }
 }
 
 #[tonic::async_trait]

@@ -39,6 +39,10 @@ pub(super) enum Method {
     ReleaseHold,
     Erase,
     ReportSubject,
+    OpenRequest,
+    AcknowledgeRequest,
+    CloseRequest,
+    ListRequests,
     HealthCheck,
     HealthWatch,
     Reflection,
@@ -113,7 +117,7 @@ const fn public(method: Method, path: &'static str) -> Row {
 /// Every method, in the order of [`Method`], with the roles that may call it and what each of them
 /// reaches.
 #[rustfmt::skip]
-pub(super) static TABLE: [Row; 32] = {
+pub(super) static TABLE: [Row; 36] = {
     use Admittance::{Exempt, Place, Turn};
     use Effect::{Read, Write};
     use Priority::{Enrolment, Identification, Verification};
@@ -170,6 +174,15 @@ pub(super) static TABLE: [Row; 32] = {
         row(Method::Erase,             "/chinhchu.v1.Rights/Erase",                  Write, Place, &[(Registrar, All)]),
         row(Method::ReportSubject,     "/chinhchu.v1.Rights/ReportSubject",          Read,  Place,
             &[(Officer, Own), (Auditor, All)]),
+        // Whoever speaks with the person enters what they ask for, and whoever does it ends it.
+        row(Method::OpenRequest,       "/chinhchu.v1.Rights/OpenRequest",            Write, Place,
+            &[(Registrar, All), (Officer, Own), (Auditor, All)]),
+        row(Method::AcknowledgeRequest, "/chinhchu.v1.Rights/AcknowledgeRequest",    Write, Place,
+            &[(Registrar, All), (Officer, Own), (Auditor, All)]),
+        row(Method::CloseRequest,      "/chinhchu.v1.Rights/CloseRequest",           Write, Place,
+            &[(Registrar, All), (Officer, Own), (Auditor, All)]),
+        row(Method::ListRequests,      "/chinhchu.v1.Rights/ListRequests",           Read,  Place,
+            &[(Registrar, All), (Officer, Own), (Auditor, All)]),
         public(Method::HealthCheck,    "/grpc.health.v1.Health/Check"),
         public(Method::HealthWatch,    "/grpc.health.v1.Health/Watch"),
         row(Method::Reflection,        "/grpc.reflection.v1.ServerReflection/ServerReflectionInfo",      Read, Exempt,

@@ -132,7 +132,7 @@ mod uploads;
 
 pub use access::{AccessControl, TokenCheck, methods, refusal_reason};
 pub use backend::Backend;
-pub use client::{BulkFailure, BulkOutcome, ClearedInfo, Client, RightsCall, SubjectInfo, TemplateInfo};
+pub use client::{AnswerCall, BulkFailure, BulkOutcome, ClearedInfo, Client, RightsCall, SubjectInfo, TemplateInfo};
 pub use client_error::ClientError;
 pub use client_tls::ClientOptions;
 pub use convert::BadAnswer;

@@ -47,7 +47,7 @@ macro_rules! whole {
 whole!(
     NewChallengeResponse RemoveResponse CountSubjectsResponse ListSubjectsResponse BulkEnrollResponse ResolveReferralResponse
     ClearPairResponse ListDecisionsResponse ListReferralsResponse ListClearedPairsResponse UnclearPairResponse
-    GetCheckpointResponse StandingResponse EraseResponse
+    GetCheckpointResponse StandingResponse EraseResponse SubjectRequestResponse ListRequestsResponse
 );
 
 impl Redact for pb::VerifyResponse {
@@ -409,6 +409,10 @@ mod tests {
             ("ReleaseHold", redacting::<pb::StandingResponse>),
             ("Erase", redacting::<pb::EraseResponse>),
             ("ReportSubject", redacting::<pb::SubjectReport>),
+            ("OpenRequest", redacting::<pb::SubjectRequestResponse>),
+            ("AcknowledgeRequest", redacting::<pb::SubjectRequestResponse>),
+            ("CloseRequest", redacting::<pb::SubjectRequestResponse>),
+            ("ListRequests", redacting::<pb::ListRequestsResponse>),
             ("Prove", redacting::<pb::ProveResponse>),
             ("GetCheckpoint", redacting::<pb::GetCheckpointResponse>),
             ("ListEntries", redacting::<pb::ListEntriesResponse>),

@@ -3,6 +3,7 @@ use std::sync::Arc;
 
 use super::beneficiary::{DecisionService, Policies};
 use super::generation::{Generation, GenerationOptions};
+use super::requests::RequestClocks;
 use super::{CaptureRules, CaseRules, Field, LegalBasisRule, NumberIds, PROBE_FRAMES_MAX, WorkflowError};
 use crate::chip::Anchors;
 use crate::face::fingerprint::FingerprintKey;
@@ -41,6 +42,7 @@ pub struct Engine {
     number_ids: NumberIds,
     legal_basis: LegalBasisRule,
     case_rules: CaseRules,
+    request_clocks: RequestClocks,
     /// Without one, no fingerprints of captures are kept.
     capture_key: Option<Arc<FingerprintKey>>,
 }
@@ -80,6 +82,7 @@ impl Engine {
             number_ids: NumberIds::default(),
             legal_basis: LegalBasisRule::default(),
             case_rules: CaseRules::default(),
+            request_clocks: RequestClocks::default(),
             capture_key: None,
         })
     }
@@ -165,6 +168,17 @@ impl Engine {
     pub fn with_case_rules(mut self, rules: CaseRules) -> Self {
         self.case_rules = rules;
         self
+    }
+
+    /// The same engine with other clocks for requests of people.
+    pub fn with_request_clocks(mut self, clocks: RequestClocks) -> Self {
+        self.request_clocks = clocks;
+        self
+    }
+
+    /// Within how many days requests of people are answered.
+    pub(super) fn request_clocks(&self) -> RequestClocks {
+        self.request_clocks
     }
 
     /// The same engine with a key for fingerprints of captures, by which one that took part in

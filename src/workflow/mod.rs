@@ -23,6 +23,7 @@ mod reach;
 pub mod reason;
 #[cfg(test)]
 mod reasons_page;
+pub mod requests;
 pub mod rights;
 mod verify;
 

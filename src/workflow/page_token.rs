@@ -16,6 +16,7 @@ pub(super) enum List {
     Subjects = 3,
     Pairs = 4,
     Entries = 5,
+    Requests = 6,
 }
 
 /// The token for the place after `place`.

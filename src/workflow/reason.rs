@@ -211,6 +211,14 @@ code_table! {
     HoldUnknown, "HOLD_UNKNOWN", NotFound,
         "No legal hold of this name is on the record. Check the name.",
         "Hồ sơ không có lệnh lưu giữ nào mang tên này. Hãy kiểm tra lại tên.";
+    /// No request of a person of that number.
+    SubjectRequestUnknown, "SUBJECT_REQUEST_UNKNOWN", NotFound,
+        "There is no request of a person with this number. Check the number.",
+        "Không có yêu cầu nào của chủ thể dữ liệu mang số này. Hãy kiểm tra lại số.";
+    /// A request of a person that has ended otherwise.
+    SubjectRequestClosed, "SUBJECT_REQUEST_CLOSED", FailedPrecondition,
+        "This request of a person has ended before, in another way. Enter a new one if it is asked for again.",
+        "Yêu cầu này của chủ thể dữ liệu đã kết thúc theo cách khác. Nếu có yêu cầu lại, hãy ghi nhận yêu cầu mới.";
     /// The pair was never cleared.
     PairUnknown, "PAIR_UNKNOWN", NotFound,
         "This pair was not cleared. Check the two ids.",
@@ -440,6 +448,8 @@ impl Reason {
             GalleryError::RecordRestricted => Self::RecordRestricted,
             GalleryError::NotRestricted => Self::NotRestricted,
             GalleryError::UnknownHold => Self::HoldUnknown,
+            GalleryError::UnknownRequest => Self::SubjectRequestUnknown,
+            GalleryError::RequestClosed => Self::SubjectRequestClosed,
             GalleryError::SamePair => Self::SamePair,
             GalleryError::OtherRecipe { .. } => Self::RecipeMismatch,
             GalleryError::Search(SearchError::Full { .. } | SearchError::Memory { .. }) => Self::GalleryFull,

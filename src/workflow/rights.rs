@@ -1,11 +1,12 @@
 //! The rights of the people whose records are kept: restriction, legal holds, erasure, and the report
 //! of what is kept of one person. They take a gallery and no networks.
 
+use super::requests::RequestClocks;
 use super::{Engine, NumberIds, WorkflowError, content_digest::ContentDigest, reach};
 use crate::context::{Reach, RequestContext};
 use crate::gallery::{
     Attributes, ChangeStanding, Erase, Erasure, Gallery, GalleryError, LedgerTables, Look, Outcome, ReadSet, Receipt,
-    RequestId, Retry, StandingAction, Subject, SubjectId, Timestamp, leaf_at,
+    RequestId, Retry, StandingAction, Subject, SubjectId, SubjectRequest, Timestamp, leaf_at,
 };
 use crate::ledger::entry::{Entry, KeyedDigest, Kind, PrincipalKind};
 
@@ -61,7 +62,7 @@ pub struct RecordAccess {
 pub struct SubjectReport<S = Subject> {
     /// Of whom.
     pub id: SubjectId,
-    /// The record; `None` where only decisions are kept.
+    /// The record; `None` where only decisions or requests are kept.
     pub subject: Option<S>,
     /// Decisions that approved, before any officer looked at them.
     pub approved: u64,
@@ -75,6 +76,8 @@ pub struct SubjectReport<S = Subject> {
     pub pairs: u64,
     /// When the first and the last decision were made.
     pub decided: Option<(Timestamp, Timestamp)>,
+    /// Requests about the record, lowest number first.
+    pub requests: Vec<SubjectRequest>,
     /// Who looked; `None` where no transparency log is kept.
     pub accesses: Option<Accesses>,
 }
@@ -91,9 +94,9 @@ pub struct Accesses {
 impl<S> SubjectReport<S> {
     /// The same with another form of the record.
     pub fn map<T>(self, of: impl FnOnce(S) -> T) -> SubjectReport<T> {
-        let Self { id, subject, approved, referred, denied, waiting, pairs, decided, accesses } = self;
+        let Self { id, subject, approved, referred, denied, waiting, pairs, decided, requests, accesses } = self;
         let subject = subject.map(of);
-        SubjectReport { id, subject, approved, referred, denied, waiting, pairs, decided, accesses }
+        SubjectReport { id, subject, approved, referred, denied, waiting, pairs, decided, requests, accesses }
     }
 }
 
@@ -102,12 +105,32 @@ impl<S> SubjectReport<S> {
 pub struct Rights<'a> {
     gallery: &'a Gallery,
     number_ids: NumberIds,
+    clocks: RequestClocks,
 }
 
 impl<'a> Rights<'a> {
     /// Over the records of this gallery.
     pub fn new(gallery: &'a Gallery, number_ids: NumberIds) -> Self {
-        Self { gallery, number_ids }
+        Self { gallery, number_ids, clocks: RequestClocks::default() }
+    }
+
+    /// The same with other clocks for requests of people.
+    #[must_use]
+    pub fn with_clocks(self, clocks: RequestClocks) -> Self {
+        Self { clocks, ..self }
+    }
+
+    pub(super) fn gallery(&self) -> &'a Gallery {
+        self.gallery
+    }
+
+    pub(super) fn clocks(&self) -> RequestClocks {
+        self.clocks
+    }
+
+    /// Checks the id of who does something.
+    pub(super) fn check_author(&self, by: &SubjectId) -> Result<(), WorkflowError> {
+        self.number_ids.check(by, "by_id")
     }
 
     /// Restricts or holds a record, or ends that.
@@ -124,7 +147,7 @@ impl<'a> Rights<'a> {
     ) -> Result<Receipt, WorkflowError> {
         context.check_deadline()?;
         let StandingRequest { request_id, change } = request;
-        self.number_ids.check(&change.by, "by_id")?;
+        self.check_author(&change.by)?;
         self.check_reach(context, &change.subject).await?;
         let retry = request_id.map(|request_id| Retry { request_id, content: digest(&change) });
         let action = change.action.name();
@@ -147,7 +170,7 @@ impl<'a> Rights<'a> {
     ) -> Result<ErasureOutcome, WorkflowError> {
         context.check_deadline()?;
         let ErasureRequest { request_id, erase } = request;
-        self.number_ids.check(&erase.by, "by_id")?;
+        self.check_author(&erase.by)?;
         self.check_reach(context, &erase.subject).await?;
         let retry = request_id.map(|request_id| Retry { request_id, content: digest_of_erasure(&erase) });
         let (erasure, receipt) = self.gallery.erase(context, erase, retry).await?;
@@ -169,12 +192,13 @@ impl<'a> Rights<'a> {
             templates: true,
             decisions_about: Some(id.clone()),
             cleared_with: Some(id.clone()),
+            requests_of: Some(id.clone()),
             ..ReadSet::default()
         };
         let records = self.gallery.read(wanted).await?;
         let (subject, about) = (records.subject(id)?, &records.about);
         let look = Look::new(Kind::RecordRead).at([id.clone()]);
-        if subject.is_none() && about.is_empty() {
+        if subject.is_none() && about.is_empty() && records.subject_requests.is_empty() {
             self.gallery.enter_look(context, look.coming_to("unknown")).await?;
             return Err(GalleryError::UnknownSubject.into());
         }
@@ -192,6 +216,7 @@ impl<'a> Rights<'a> {
             denied: count(Outcome::Deny),
             waiting: about.iter().filter(|one| one.waits).count() as u64,
             pairs: records.pairs.len() as u64,
+            requests: records.subject_requests.clone(),
             decided: about.first().zip(about.last()).map(|(first, last)| (first.decided_at, last.decided_at)),
             accesses,
         })
@@ -208,7 +233,7 @@ impl<'a> Rights<'a> {
 
     /// Checks that a caller who is bound to its place acts on a record there. Of one that is not
     /// enrolled the commit says so.
-    async fn check_reach(&self, context: &RequestContext, id: &SubjectId) -> Result<(), WorkflowError> {
+    pub(super) async fn check_reach(&self, context: &RequestContext, id: &SubjectId) -> Result<(), WorkflowError> {
         if context.reach() == Reach::Everything {
             return Ok(());
         }
@@ -284,6 +309,6 @@ impl Engine {
     /// # Errors
     /// [`WorkflowError::NoGallery`].
     pub fn rights(&self) -> Result<Rights<'_>, WorkflowError> {
-        Ok(Rights::new(self.gallery()?, self.number_ids()))
+        Ok(Rights::new(self.gallery()?, self.number_ids()).with_clocks(self.request_clocks()))
     }
 }

@@ -6,11 +6,14 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use chinhchu::access::AccessRules;
 use chinhchu::context::Principal;
-use chinhchu::gallery::{DecisionKey, HoldName, Note, Outcome, RequestId, Requester, StandingAction, SubjectId};
+use chinhchu::gallery::{
+    DecisionKey, HoldName, Note, Outcome, RequestAnswer, RequestId, RequestKind, Requester, StandingAction, SubjectId,
+};
 use chinhchu::service::tls::{ClientCertificates, Loaded, Tls, TlsOptions};
 use chinhchu::service::token_keys::{OpenedTokens, TokenKeys};
-use chinhchu::service::{AccessControl, Client, ClientError, ClientOptions, RightsCall, methods, pb};
-use chinhchu::workflow::beneficiary::ResolveReferral;
+use chinhchu::service::{AccessControl, AnswerCall, Client, ClientError, ClientOptions, RightsCall, methods, pb};
+use chinhchu::workflow::beneficiary::{PageRequest, ResolveReferral};
+use chinhchu::workflow::requests::RequestsWanted;
 use serde_json::{Value, json};
 
 use crate::fake::{Running, verify_request};
@@ -257,6 +260,30 @@ async fn each_right_over_a_record_is_its_roles_own_and_done_in_the_callers_name(
     ] {
         assert_eq!(tried(role, None).await, expected, "{role}");
     }
+    // What a person asks for is entered and ended by whoever speaks with them, in their own name.
+    let asked = async |role: &str, by: Option<&SubjectId>| {
+        let token = office.token(json!({"sub": format!("{role}-1"), "roles": [role], "unit": "Q1"}));
+        let client = office.client(None, Some(&token)).await;
+        let call = RightsCall { request_id: None, subject: &subject, by, reason: &reason_given };
+        let answer = |answer| AnswerCall { request_id: None, number: 7, answer, by, reason: &reason_given };
+        [
+            reason(client.open_request(call, RequestKind::Access, Requester::Person, None).await),
+            reason(client.answer_request(answer(RequestAnswer::Acknowledge)).await),
+            reason(client.answer_request(answer(RequestAnswer::Complete)).await),
+            reason(client.requests(&RequestsWanted::default(), PageRequest::default()).await),
+        ]
+    };
+    for (role, expected) in [("officer", yes), ("auditor", yes), ("registrar", yes), ("counter", no), ("workflow", no)]
+    {
+        assert_eq!(asked(role, None).await, [expected; 4], "{role}");
+    }
+    assert_eq!(office.server.control.opened.lock().unwrap().take().unwrap().by.as_str(), "registrar-1");
+    assert_eq!(
+        office.server.control.request_answered.lock().unwrap().take().unwrap().answer.by.as_str(),
+        "registrar-1"
+    );
+    let somebody = SubjectId::new("somebody-else").unwrap();
+    assert_eq!(asked("officer", Some(&somebody)).await[..3], ["NOT_YOUR_ID"; 3]);
     let erasure = office.server.control.erasure.lock().unwrap().take().unwrap();
     assert_eq!(erasure.erase.by.as_str(), "registrar-1", "in the caller's own name");
     let other = SubjectId::new("somebody-else").unwrap();

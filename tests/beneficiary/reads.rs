@@ -9,7 +9,7 @@ use chinhchu::face::RecipeDigest;
 use chinhchu::gallery::{
     self, CaptureBand, CapturesFound, Changes, ClearedPair, Command, Committed, DecisionFilter, DecisionPage,
     EmbeddedOptions, Gallery, GalleryError, GalleryId, GallerySnapshot, LedgerRead, Outcome, ReadSet, RecordStore,
-    Records, Sizes, SubjectId, VectorIndex, Watermark,
+    Records, RequestFilter, RequestPage, Sizes, SubjectId, VectorIndex, Watermark,
 };
 use chinhchu::workflow::Engine;
 
@@ -70,6 +70,16 @@ impl RecordStore for Counting {
 
     async fn changes(&self, after: Watermark) -> Result<Changes, GalleryError> {
         self.store.changes(after).await
+    }
+
+    async fn requests_after(
+        &self,
+        filter: &RequestFilter,
+        after: u64,
+        limit: usize,
+    ) -> Result<RequestPage, GalleryError> {
+        self.others.fetch_add(1, Ordering::SeqCst);
+        self.store.requests_after(filter, after, limit).await
     }
 
     fn has_ledger(&self) -> bool {

@@ -1,11 +1,15 @@
 //! `chinhchu subject` and `chinhchu case`: the life of cases by the command line, on a folder and
 //! against a server.
 
+use std::path::Path;
+use std::process::Stdio;
+use std::time::Duration;
+
 use serde_json::{Value, json};
 
 use crate::counter::{Both, configure, copy, day_at_the_counter};
 use crate::need_assets;
-use crate::support::{Serving, manifest, photo, run, text};
+use crate::support::{Serving, chinhchu, manifest, photo, read_lines, run, signal, text, wait};
 
 /// A field of every entry of a list.
 fn each(list: &Value, array: &str, field: &str) -> Vec<String> {
@@ -35,6 +39,47 @@ fn the_whole_life_of_cases_is_read_and_answered_by_the_command_line_here_and_by_
     run(["case", "list", "--data", &text(&served)]).refused(&["in use", "--server URL"]);
     assert_eq!(both.server.terminate(), Some(0));
     run(["case", "list", "--data", &text(&served)]).ended(0);
+    duties(&served, &config);
+}
+
+/// What is overdue and what is kept no longer is said by a server, with numbers alone.
+fn duties(data: &Path, config: &str) {
+    let (folder, days) =
+        (text(data), "\n[cases]\nhistory_days = 1\ncapture_days = 1\n[retention]\ndecision_days = 1\n");
+    let with_days = Path::new(config).with_file_name("retention.toml");
+    std::fs::write(&with_days, std::fs::read_to_string(config).unwrap() + days).unwrap();
+    let with_days = text(&with_days);
+    let retain = ["gallery", "retain", "--data", &folder, "--json"];
+    run(retain.iter().chain(&["--config", config])).refused(&["[retention]"]);
+    let answer = run(retain.iter().chain(&["--config", &with_days, "--dry-run"])).ended(0).json();
+    assert_eq!((&answer["dry_run"], &answer["decisions"], &answer["kept"]), (&json!(true), &json!(0), &json!(0)));
+    let show = || run(["gallery", "show", &folder, "--json", "--config", config]).ended(0).json()["retention"].clone();
+    assert_eq!(show(), Value::Null, "a dry run is none");
+    let did = run(retain.iter().chain(&["--config", &with_days])).ended(0).json();
+    assert_eq!((&show()["ended_at"], &show()["decisions"]), (&did["ended_at"], &json!(0)));
+
+    let ask = ["subject", "request", "open", "record-1", "--kind", "access", "--requester", "person", "--by", "o-1"];
+    run(ask.iter().chain(&["--reason", "asked", "--received", "2026-03-02", "--data", &folder])).ended(0);
+    let mut child = chinhchu()
+        .args(["serve", "--listen", "127.0.0.1:0", "--data", &folder, "--config", &with_days])
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let lines = read_lines(child.stderr.take().unwrap());
+    let (mut overdue, mut retention) = (None, None);
+    while overdue.is_none() || retention.is_none() {
+        let line = lines.recv_timeout(Duration::from_secs(60)).expect("the server says both");
+        if line.contains("requests of people are overdue") {
+            overdue = Some(line);
+        } else if line.contains("retention took away") {
+            retention = Some(line);
+        }
+    }
+    let (overdue, retention) = (overdue.unwrap(), retention.unwrap());
+    assert!(overdue.contains("overdue=1") && overdue.contains("open=1") && !overdue.contains("record-1"), "{overdue}");
+    assert!(retention.contains("decisions=0") && retention.contains("kept=0"), "{retention}");
+    signal(&child, libc::SIGTERM);
+    assert_eq!(wait(&mut child), Some(0));
 }
 
 fn subjects(both: &Both) {
@@ -279,10 +324,54 @@ fn rights(both: &Both) {
     assert!(!report.to_string().contains("vector"), "{report}");
     assert_eq!(answer(&["subject", "report", "nobody"], 1), json!({ "found": false }));
 
+    // What a person asks for has a number and its clocks, is answered, and ends with an erasure.
+    let open = |subject, kind, received| {
+        let what = [&["request", "open", subject, "--kind", kind, "--received", received][..], &person].concat();
+        answer(&by(&what, "auditor-1"), 0)["request"].clone()
+    };
+    let asked = open("record-3", "access", "2026-03-02T10:00:00+07:00");
+    assert_eq!(
+        (&asked["number"], &asked["state"], &asked["subject_id"]),
+        (&json!(1), &json!("open"), &json!("record-3"))
+    );
+    let due = |of: &Value| [of["acknowledge_by"].clone(), of["complete_by"].clone()];
+    assert_eq!(due(&asked), [json!("2026-03-04T17:00:00Z"), json!("2026-03-17T17:00:00Z")]);
+    assert_eq!(open("record-3", "erasure", "2026-03-02")["complete_by"], "2026-03-22T17:00:00Z");
+    assert_eq!(open("nobody", "access", "2026-03-02")["number"], 3, "whoever asks need not be enrolled");
+    let numbers = |args: &[&str], code| {
+        let listed = both.json(&[&["subject", "request", "list"][..], args].concat(), code);
+        listed["requests"].as_array().unwrap().iter().map(|one| one["number"].as_u64().unwrap()).collect::<Vec<_>>()
+    };
+    assert_eq!(numbers(&["--overdue"], 0), [1, 2, 3]);
+    let told = both.text(&["subject", "request", "list", "--overdue", "--subject", "nobody"], 0);
+    assert!(
+        told.starts_with("3  access  nobody  open  received 2026-03-02") && told.contains(" days late to complete"),
+        "{told}"
+    );
+    let told = answer(&by(&["request", "acknowledge", "1"], "auditor-1"), 0);
+    assert_eq!((&told["done"], &told["request"]["state"]), (&json!(true), &json!("acknowledged")));
+    let close = |number, outcome| by(&["request", "close", number, "--outcome", outcome], "auditor-1");
+    assert_eq!(answer(&close("3", "completed"), 0)["request"]["closed"]["by"], "auditor-1");
+    both.refused(&close("3", "refused"), &["has ended before"]);
+    assert_eq!(
+        answer(&close("99", "completed"), 1),
+        json!({ "done": false, "request": null, "commit": null, "replayed": false })
+    );
+    assert_eq!(numbers(&["--open"], 0), [1, 2]);
+    let report = answer(&["subject", "report", "record-3"], 0);
+    assert_eq!(report["requests"].as_array().unwrap().len(), 2);
+    let told = both.text(&["subject", "report", "record-3"], 0);
+    assert!(told.contains("Yêu cầu / request: 1  access  record-3  acknowledged"), "{told}");
+
     assert_eq!(answer(&by(&["release", "record-3", "other"], "auditor-1"), 1)["done"], false);
     assert_eq!(answer(&by(&["release", "record-3", "VKS-12"], "auditor-1"), 0)["action"], "released");
     assert_eq!(each(&list("erasure-ready", 0), "subjects", "subject_id"), ["record-3"]);
     assert_eq!(both.text(&erase("record-3"), 0), "erased\n");
+    assert_eq!(numbers(&["--open"], 1), [0; 0]);
+    let listed = answer(&["subject", "request", "list"], 0);
+    let states: Vec<_> = listed["requests"].as_array().unwrap().iter().map(|one| &one["state"]).collect();
+    assert_eq!(states, ["superseded", "completed", "completed"]);
+    assert_eq!(listed["requests"][0]["subject_id"], Value::Null, "what stays names nobody");
     assert_eq!(answer(&["subject", "show", "record-3"], 1), json!({ "found": false }));
     assert_eq!(answer(&erase("record-3"), 1)["erased"], false, "nothing is kept any more");
     both.refused(&["subject", "erase", "record-1", "--requester", "person", "--reason", "x"], &["by"]);

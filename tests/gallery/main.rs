@@ -27,6 +27,8 @@ mod memory;
 mod model;
 mod power;
 mod recipes;
+mod requests;
+mod retention;
 mod sealed;
 mod standing;
 mod store_contract;

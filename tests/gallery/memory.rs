@@ -11,9 +11,9 @@ use chinhchu::gallery::{
     Arrived, Attributes, Candidate, CaptureBand, CapturesFound, Change, Changes, ClearedPair, Command, Committed,
     DecisionFilter, DecisionHead, DecisionKey, DecisionPage, Found, GalleryError, GalleryId, GallerySnapshot,
     IndexFilter, LedgerHead, LedgerRead, LedgerRecords, LedgerTables, NewTemplate, PairState, Plan, Planned,
-    RECENT_MAX, ReadSet, RecordStore, Records, RequestId, Scope, Sizes, SnapshotHead, SnapshotPart, StoredCapture,
-    StoredChallenge, StoredDecision, StoredRequest, StoredTemplate, SubjectHead, SubjectId, Timestamp, VectorIndex,
-    Watermark, Write,
+    RECENT_MAX, ReadSet, RecordStore, Records, RequestFilter, RequestId, RequestPage, RetentionRun, Scope, Sizes,
+    SnapshotHead, SnapshotPart, StoredCapture, StoredChallenge, StoredDecision, StoredRequest, StoredTemplate,
+    SubjectHead, SubjectId, SubjectRequest, Timestamp, VectorIndex, Watermark, Write,
 };
 use chinhchu::ledger::commitment::{Commitment, Opening};
 use chinhchu::ledger::entry::{Entry, KeyedDigest, LedgerKey};
@@ -44,6 +44,10 @@ struct Tables {
     /// Number of the last capture.
     last_capture: u64,
     challenges: BTreeMap<u64, StoredChallenge>,
+    of_people: BTreeMap<u64, SubjectRequest>,
+    retention: Option<RetentionRun>,
+    /// Number of the last request of a person.
+    last_of_people: u64,
     log: Vec<(u64, Change)>,
     /// Where it keeps a transparency log.
     head: Option<LedgerHead>,
@@ -168,6 +172,15 @@ impl Tables {
                 self.challenges.values().filter(|one| one.owner == *owner).cloned().collect()
             }),
             challenge_next: self.challenges.last_key_value().map_or(1, |(number, _)| number + 1),
+            subject_requests: {
+                let of = |one: &&SubjectRequest| {
+                    wanted.subject_request == Some(one.number)
+                        || (wanted.requests_of.is_some() && one.subject == wanted.requests_of)
+                };
+                self.of_people.values().filter(of).cloned().collect()
+            },
+            last_retention: self.retention.filter(|_| wanted.last_retention),
+            subject_request_next: self.last_of_people + 1,
             decision_next: self.last_decision + 1,
             subjects,
             templates,
@@ -236,6 +249,17 @@ impl Tables {
             Write::ForgetChallenges(transaction) => {
                 self.challenges.retain(|_, challenge| challenge.owner.transaction != transaction);
             }
+            Write::SubjectRequest(request) => {
+                self.last_of_people = self.last_of_people.max(request.number);
+                self.of_people.insert(request.number, request);
+            }
+            Write::RemoveDecision(key) => {
+                self.captures.retain(|_, capture| capture.key != key);
+                self.decisions.remove(&key).expect("a decision that is there");
+            }
+            Write::RemoveRequest(number) => drop(self.of_people.remove(&number)),
+            Write::Retention(run) => self.retention = Some(run),
+            Write::ForgetRequests(subject) => self.of_people.retain(|_, one| one.subject.as_ref() != Some(&subject)),
             // Nothing here is sealed.
             Write::ForgetKey(_) => {}
             Write::Capture(capture) => {
@@ -441,6 +465,19 @@ impl RecordStore for MemoryStore {
         let decisions: Vec<DecisionHead> = passing.by_ref().take(limit).collect();
         let more_after = passing.next().and(decisions.last().map(|last| last.number).or(Some(after)));
         Ok(DecisionPage { decisions, more_after })
+    }
+
+    async fn requests_after(
+        &self,
+        filter: &RequestFilter,
+        after: u64,
+        limit: usize,
+    ) -> Result<RequestPage, GalleryError> {
+        let tables = self.tables()?;
+        let mut passing = tables.of_people.range(after + 1..).map(|(_, one)| one).filter(|one| filter.passes(one));
+        let requests: Vec<SubjectRequest> = passing.by_ref().take(limit).cloned().collect();
+        let more_after = passing.next().and(requests.last().map(|last| last.number).or(Some(after)));
+        Ok(RequestPage { requests, more_after })
     }
 
     fn has_ledger(&self) -> bool {

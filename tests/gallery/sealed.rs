@@ -7,7 +7,8 @@ use std::path::Path;
 
 use chinhchu::gallery::{
     self, Attributes, ClearPair, DecisionKey, EmbeddedOptions, EnrolMode, Enrolment, Erase, Erasure, Filter, Gallery,
-    GalleryError, LedgerFault, NewCapture, NewDecision, Note, Outcome, RequestId, Requester, verify_ledger,
+    GalleryError, LedgerFault, NewCapture, NewDecision, Note, Outcome, RequestAnswer, RequestId, RequestKind,
+    Requester, verify_ledger,
 };
 use chinhchu::sealing::{KeyStore, KeyStoreError, KeyStoreOptions, MasterKey, Secret, aead, stream};
 use redb::{Database, ReadableDatabase, ReadableTable, TableDefinition};
@@ -84,6 +85,10 @@ async fn fill(gallery: &Gallery) {
         gallery.decide(&by(), decision(&format!("transaction-{number}"), subject)).await.unwrap();
     }
     gallery.clear_pair(&by(), pair("subject-one", "subject-two")).await.unwrap();
+    for subject in ["subject-one", "subject-two"] {
+        crate::requests::opened(gallery, subject, RequestKind::Access).await;
+    }
+    crate::requests::answered(gallery, 2, RequestAnswer::Complete).await.unwrap();
 }
 
 /// What must not lie in the clear.
@@ -99,6 +104,7 @@ fn telling() -> Vec<Vec<u8>> {
         "clerk-of-the-test",
         "officer-of-the-test",
         "reason-of-the-test",
+        "words-of-the-test",
         "REASON_OF_THE_TEST",
         "answer-of-the-test",
         "fingerprint-of-the-test",
@@ -329,7 +335,7 @@ fn opened(dir: &Path, keys: &KeyStore, telling: &[&[u8]]) -> (usize, bool) {
             try_row(name, key.value().as_bytes(), value.value());
         }
     }
-    for name in ["templates", "decision_heads", "captures", "changes"] {
+    for name in ["templates", "decision_heads", "captures", "changes", "subject_requests"] {
         let table = read.open_table(TableDefinition::<u64, &[u8]>::new(name)).unwrap();
         for row in table.iter().unwrap() {
             let (key, value) = row.unwrap();
@@ -528,6 +534,16 @@ async fn everything(gallery: &Gallery) -> Vec<String> {
     }
     let captures = gallery.captures_sharing(&[*b"band-one"]).await.unwrap().captures;
     seen.extend(captures.iter().map(|capture| format!("{} {:?}", capture.number, capture.key)));
+    for subject in [None, Some(id("subject-one"))] {
+        let filter = gallery::RequestFilter { subject, ..Default::default() };
+        for one in gallery.requests_after(&filter, 0, 99).await.unwrap().requests {
+            let subject = one.subject.as_ref().map(|subject| subject.as_str().to_owned());
+            let reason = one.opened.reason.as_ref().map(|reason| reason.as_str().to_owned());
+            seen.push(format!("{} {subject:?} {:?} {reason:?} {:?}", one.number, one.state(), one.complete_by));
+        }
+    }
+    let open = gallery.count_requests(chinhchu::gallery::Timestamp(0)).await.unwrap().open;
+    seen.push(format!("{open} open requests"));
     let probe = template(1);
     let found = gallery.nearest(&probe, 9).await.unwrap();
     seen.extend(found.iter().map(|one| format!("{} {} {}", one.subject.as_str(), one.template_id, one.score)));

@@ -2,14 +2,16 @@
 
 use chinhchu::chip::{ChallengeResponse, Personal, Sex};
 use chinhchu::gallery::{
-    Answered, Attributes, ChangeStanding, DecisionFilter, DecisionKey, EnrolMode, Erasure, Filter, HoldName, Instead,
-    Note, Obstacle, Outcome, PairState, Receipt, RequestId, Requester, Source, StandingAction, SubjectId, Timestamp,
+    AnswerRequest, Answered, Attributes, ChangeStanding, Closing, DecisionFilter, DecisionKey, EnrolMode, Erasure,
+    Filter, HoldName, Instead, Note, Obstacle, Outcome, PairState, Receipt, RequestAnswer, RequestId, RequestKind,
+    Requester, Source, StandingAction, SubjectId, Timestamp,
 };
-use chinhchu::service::{ClearedInfo, ClientError, RightsCall, pb};
+use chinhchu::service::{AnswerCall, ClearedInfo, ClientError, RightsCall, pb};
 use chinhchu::workflow::beneficiary::{
     BeneficiaryRequest, ClearPairRequest, PageRequest, PairChange, Record, ResolveReferral, ResolvedReferral, Scheme,
     SubjectCount, SubjectFilter,
 };
+use chinhchu::workflow::requests::{AnswerSubjectRequest, OpenSubjectRequest, RequestsWanted};
 use chinhchu::workflow::rights::StandingRequest;
 use chinhchu::workflow::{
     AssessOutcome, EnrolOutcome, EnrolRequest, IdentifyRequest, IdentifyScope, Kind, Photo, VerifyRequest,
@@ -18,7 +20,7 @@ use tokio_stream::StreamExt;
 
 use crate::fake::{
     Running, beneficiary_outcome, case_decision, cleared_pair, decisions_page, identify_outcome, repeated_captures,
-    report, subject, subject_summary, verify_outcome,
+    report, subject, subject_request, subject_summary, verify_outcome,
 };
 
 #[tokio::test(flavor = "multi_thread")]
@@ -483,6 +485,7 @@ async fn the_rights_of_a_person_survive_the_wire() {
     assert!(erasure.finding_open && erasure.requester == Requester::Person && erasure.by == by);
     let report = client.report(&subject).await.unwrap();
     let expected = crate::fake::subject_report(subject);
+    assert_eq!(report.requests, expected.requests);
     assert_eq!(report.accesses, expected.accesses);
     assert_eq!(report.decided, expected.decided);
     assert_eq!((report.approved, report.referred, report.denied, report.waiting, report.pairs), (9, 3, 2, 1, 4));
@@ -497,4 +500,72 @@ async fn the_rights_of_a_person_survive_the_wire() {
     };
     let refused = raw.restrict(request).await.unwrap_err();
     assert_eq!(refused.code(), tonic::Code::InvalidArgument);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn requests_of_people_survive_the_wire() {
+    let server = Running::start(|_| {}).await;
+    let client = server.client().await;
+    let [subject, by] = ["s", "auditor-1"].map(|id| SubjectId::new(id).unwrap());
+    let (reason, request_id) = (Note::new("as was asked").unwrap(), RequestId::new("r-1").unwrap());
+    let call = RightsCall { request_id: Some(&request_id), subject: &subject, by: Some(&by), reason: &reason };
+    for (kind, received_at) in
+        RequestKind::ALL.into_iter().zip([None, Some(Timestamp(1_700_000_000_123))].into_iter().cycle())
+    {
+        let outcome = client.open_request(call, kind, Requester::Authority, received_at).await.unwrap();
+        assert!(outcome.request == subject_request(Some(subject.clone()), None));
+        assert!(outcome.replayed && outcome.commit == 9);
+        let expected = OpenSubjectRequest {
+            request_id: Some(request_id.clone()),
+            subject: subject.clone(),
+            kind,
+            requester: Requester::Authority,
+            received_at,
+            by: by.clone(),
+            reason: reason.clone(),
+        };
+        assert!(server.control.opened.lock().unwrap().take() == Some(expected));
+    }
+    for answer in [RequestAnswer::Acknowledge, RequestAnswer::Complete, RequestAnswer::Refuse] {
+        let call = AnswerCall { request_id: Some(&request_id), number: 7, answer, by: Some(&by), reason: &reason };
+        let outcome = client.answer_request(call).await.unwrap();
+        assert!(outcome.request == subject_request(None, Some(Closing::Superseded)), "of somebody who was erased");
+        let answer = AnswerRequest { number: 7, answer, by: by.clone(), reason: reason.clone() };
+        let expected = AnswerSubjectRequest { request_id: Some(request_id.clone()), answer };
+        assert!(server.control.request_answered.lock().unwrap().take() == Some(expected));
+    }
+    let page = PageRequest { size: 17, token: "ab".to_owned() };
+    for (open, overdue) in [(true, false), (false, true)] {
+        let wanted = RequestsWanted { subject: Some(subject.clone()), open, overdue };
+        let found = client.requests(&wanted, page.clone()).await.unwrap();
+        let closings = [None, Some(Closing::Completed), Some(Closing::Refused)];
+        assert!(found.entries == closings.map(|closing| subject_request(wanted.subject.clone(), closing)));
+        assert_eq!(found.next.as_deref(), Some("cd"));
+        assert!(server.control.requests_wanted.lock().unwrap().take() == Some((wanted, page.clone())));
+    }
+    // What is late is told to whoever computes nothing; nothing is done that is not named.
+    let mut raw = pb::rights_client::RightsClient::new(server.channel().await);
+    let listed = raw.list_requests(pb::ListRequestsRequest::default()).await.unwrap().into_inner();
+    assert_eq!(listed.requests[0].late(), pb::RequestClock::Complete);
+    assert!(listed.requests[0].days_late > 100);
+    assert_eq!((listed.requests[1].late(), listed.requests[1].days_late), (pb::RequestClock::Unspecified, 0));
+    let of = |outcome: pb::RequestState| pb::CloseRequestRequest {
+        number: 7,
+        outcome: outcome.into(),
+        by_id: "auditor-1".into(),
+        reason: "as was asked".into(),
+        ..pb::CloseRequestRequest::default()
+    };
+    for outcome in [pb::RequestState::Unspecified, pb::RequestState::Acknowledged, pb::RequestState::Superseded] {
+        let refused = raw.close_request(of(outcome)).await.err().unwrap();
+        assert_eq!(refused.code(), tonic::Code::InvalidArgument);
+    }
+    let nothing = pb::OpenRequestRequest {
+        subject_id: "s".into(),
+        requester: pb::Requester::Person.into(),
+        by_id: "auditor-1".into(),
+        reason: "as was asked".into(),
+        ..pb::OpenRequestRequest::default()
+    };
+    assert_eq!(raw.open_request(nothing).await.err().unwrap().code(), tonic::Code::InvalidArgument);
 }

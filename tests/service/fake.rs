@@ -12,10 +12,10 @@ use chinhchu::context::RequestContext;
 use chinhchu::face::quality::{Flaw, Measure, Quality};
 use chinhchu::face::{FaceError, FaceReport, Pose, RecipeDigest, Rect, Template};
 use chinhchu::gallery::{
-    Answered, Attributes, ClearedPair, DecisionFilter, DecisionHead, DecisionKey, Erasure, GalleryError, HoldName,
-    LegalBasis, NewTemplate, Note, Obstacle, Outcome, PairEntry, PairEntryKind, PairState, Receipt, RecordedBasis,
-    RequestId, Requester, Resolution, Source, Standing, StandingAction, StandingEntry, StoredTemplate, Subject,
-    SubjectId, Timestamp, Vouch, Vouched,
+    Answered, Attributes, ClearedPair, Closing, DecisionFilter, DecisionHead, DecisionKey, Erasure, GalleryError,
+    HoldName, LegalBasis, NewTemplate, Note, Obstacle, Outcome, PairEntry, PairEntryKind, PairState, Receipt,
+    RecordedBasis, RequestId, RequestKind, RequestStep, Requester, Resolution, Source, Standing, StandingAction,
+    StandingEntry, StoredTemplate, Subject, SubjectId, SubjectRequest, Timestamp, Vouch, Vouched,
 };
 use chinhchu::imaging::Format;
 use chinhchu::matching::{CurveBasis, CurveName, Fmr, Fnmr, Reference, Threshold};
@@ -27,6 +27,7 @@ use chinhchu::workflow::beneficiary::{
     ReasonCode, RecordEvidence, RecordTemplates, RepeatedCapture, ResolveReferral, ResolvedReferral, Scheme,
     SchemeState, SubjectCount, SubjectFilter, SubjectSummary, UnclearPairRequest,
 };
+use chinhchu::workflow::requests::{AnswerSubjectRequest, OpenSubjectRequest, RequestOutcome, RequestsWanted};
 use chinhchu::workflow::rights::{
     Accesses, ErasureOutcome, ErasureRequest, RecordAccess, StandingRequest, SubjectReport,
 };
@@ -69,6 +70,9 @@ pub struct Control {
     pub pair: Mutex<Option<ClearPairRequest>>,
     pub standing: Mutex<Option<StandingRequest>>,
     pub erasure: Mutex<Option<ErasureRequest>>,
+    pub opened: Mutex<Option<OpenSubjectRequest>>,
+    pub request_answered: Mutex<Option<AnswerSubjectRequest>>,
+    pub requests_wanted: Mutex<Option<(RequestsWanted, PageRequest)>>,
     /// How searches say that they were answered.
     pub answered: Mutex<Answered>,
     receipts: Mutex<HashMap<String, Receipt>>,
@@ -95,6 +99,9 @@ impl Control {
             pair: Mutex::new(None),
             standing: Mutex::new(None),
             erasure: Mutex::new(None),
+            opened: Mutex::new(None),
+            request_answered: Mutex::new(None),
+            requests_wanted: Mutex::new(None),
             answered: Mutex::new(Answered::Exactly),
             receipts: Mutex::new(HashMap::new()),
         })
@@ -243,14 +250,36 @@ pub fn subject_report(id: SubjectId) -> SubjectReport {
     };
     SubjectReport {
         subject: Some(subject(id.clone())),
-        id,
+        id: id.clone(),
         approved: 9,
         referred: 3,
         denied: 2,
         waiting: 1,
         pairs: 4,
+        requests: vec![subject_request(Some(id.clone()), None)],
         decided: Some((Timestamp(1_600_000_000_000), Timestamp(1_700_000_000_000))),
         accesses: Some(Accesses { newest: vec![access], truncated: true }),
+    }
+}
+
+/// A request of a person with something in every field.
+pub fn subject_request(subject: Option<SubjectId>, closing: Option<Closing>) -> SubjectRequest {
+    let step = |at| RequestStep {
+        by: SubjectId::new("auditor-1").ok().filter(|_| subject.is_some()),
+        reason: Note::new("as was asked").ok().filter(|_| subject.is_some()),
+        at: Timestamp(at),
+    };
+    SubjectRequest {
+        number: 7,
+        kind: RequestKind::Objection,
+        requester: Requester::Authority,
+        received_at: Timestamp(1_700_000_000_001),
+        acknowledge_by: Timestamp(1_700_000_000_002),
+        complete_by: Timestamp(1_700_000_000_003),
+        opened: step(1_700_000_000_004),
+        acknowledged: Some(step(1_700_000_000_005)),
+        closed: closing.map(|closing| (closing, step(1_700_000_000_006))),
+        subject,
     }
 }
 
@@ -524,6 +553,41 @@ impl Backend for Fake {
     async fn report(&self, context: &RequestContext, subject: &SubjectId) -> Result<SubjectReport, WorkflowError> {
         let _inside = self.0.enter("report", context);
         Ok(subject_report(subject.clone()))
+    }
+
+    async fn open_request(
+        &self,
+        context: &RequestContext,
+        open: OpenSubjectRequest,
+    ) -> Result<RequestOutcome, WorkflowError> {
+        let _inside = self.0.enter("open_request", context);
+        let request = subject_request(Some(open.subject.clone()), None);
+        *self.0.opened.lock().unwrap() = Some(open);
+        Ok(RequestOutcome { request, commit: 9, replayed: true })
+    }
+
+    async fn answer_request(
+        &self,
+        context: &RequestContext,
+        answer: AnswerSubjectRequest,
+    ) -> Result<RequestOutcome, WorkflowError> {
+        let _inside = self.0.enter("answer_request", context);
+        let request = subject_request(None, Some(Closing::Superseded));
+        *self.0.request_answered.lock().unwrap() = Some(answer);
+        Ok(RequestOutcome { request, commit: 9, replayed: false })
+    }
+
+    async fn requests(
+        &self,
+        context: &RequestContext,
+        wanted: &RequestsWanted,
+        page: &PageRequest,
+    ) -> Result<ListPage<SubjectRequest>, WorkflowError> {
+        let _inside = self.0.enter("requests", context);
+        *self.0.requests_wanted.lock().unwrap() = Some((wanted.clone(), page.clone()));
+        let closings = [None, Some(Closing::Completed), Some(Closing::Refused)];
+        let entries = closings.map(|closing| subject_request(wanted.subject.clone(), closing)).into();
+        Ok(ListPage { entries, next: Some("cd".to_owned()) })
     }
 
     async fn subject(&self, context: &RequestContext, id: &SubjectId) -> Result<Subject, WorkflowError> {

@@ -49,6 +49,16 @@ challenge_minutes = 10         # a challenge of Active Authentication may be ans
 clear_officers = 1             # officers it takes to clear a pair: 1 or 2
 # clear_days = 365             # the clearing of a pair ends after so long; default: never
 
+[rights]                       # within how many days requests of people are answered; docs/rights.md
+acknowledge_days = 2           # that it came, and whether it can be carried out
+complete_days = 15             # that it is carried out, or refused
+erase_days = 20                # the same of an erasure
+
+# [retention]                  # with it: older data are taken away, once a day; docs/rights.md
+# decision_days = 3650         # decisions and their answers; no less than cases.history_days, capture_days
+# request_days = 1825          # requests of people, from their end on
+# standing_days = 1825         # what was said of records that are neither restricted nor held
+
 # [ledger]                     # with it: everything that is done is entered; docs/ledger.md
 # origin = "ledger.bhxh.example/counter"   # the log's name, for ever
 # signing_key = "ledger-signing.key"       # signs it, 0600; made where the log begins

@@ -42,6 +42,8 @@ pub(super) struct ConfigFile {
     pub ids: IdsSection,
     pub access: Option<AccessSettings>,
     pub cases: CasesSection,
+    pub rights: RightsSection,
+    pub retention: RetentionSection,
     pub ledger: Option<LedgerSection>,
     pub sealing: Option<SealingSection>,
     pub danger: DangerSection,
@@ -143,6 +145,24 @@ pub(super) struct CasesSection {
     pub challenge_minutes: Option<u32>,
     pub clear_officers: Option<u32>,
     pub clear_days: Option<u32>,
+}
+
+/// `[rights]`
+#[derive(Debug, Clone, Default, PartialEq, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub(super) struct RightsSection {
+    pub acknowledge_days: Option<u32>,
+    pub complete_days: Option<u32>,
+    pub erase_days: Option<u32>,
+}
+
+/// `[retention]`
+#[derive(Debug, Clone, Default, PartialEq, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub(super) struct RetentionSection {
+    pub decision_days: Option<u32>,
+    pub request_days: Option<u32>,
+    pub standing_days: Option<u32>,
 }
 
 /// `[ledger]`
@@ -280,6 +300,15 @@ mod tests {
         assert_eq!(tls.client_crl.len(), 1);
         assert_eq!(tls.client_certificates, Some(ClientCertificates::default()));
         assert_eq!(tls.min_version, Some(MinVersion::default()));
+    }
+
+    #[test]
+    fn what_the_example_shows_of_retention_parses_once_it_is_no_comment() {
+        let lines = EXAMPLE.lines().skip_while(|line| !line.starts_with("# [retention]"));
+        let lines = lines.take_while(|line| !line.is_empty()).map(|line| line.trim_start_matches("# "));
+        let RetentionSection { decision_days, request_days, standing_days } =
+            ConfigFile::parse(&lines.collect::<Vec<_>>().join("\n")).expect("the example").retention;
+        assert!(decision_days.is_some() && request_days.is_some() && standing_days.is_some(), "every key is there");
     }
 
     #[test]

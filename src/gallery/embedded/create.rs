@@ -13,6 +13,7 @@ use super::record::{
     Counters, DecisionHeadRecord, DecisionRecord, GalleryRecord, IdRecord, SealingRecord, TemplateRecord, seal, unseal,
 };
 use super::row_sum::RowSum;
+use super::subject_requests::{OPEN_REQUESTS, REQUESTS_OF_SUBJECT, SUBJECT_REQUESTS};
 use super::tables::{
     CAPTURE_BANDS, CAPTURES, CHANGES, CLEARED, COUNTERS_KEY, DECISION_HEADS, DECISIONS, DOOMED_KEYS, FORMAT_VERSION,
     FORMAT_VERSION_SEALED, GALLERY, GALLERY_KEY, ID_KEY, REQUEST_ORDER, REQUESTS, SUBJECT_CAPTURES, SUBJECT_DECISIONS,
@@ -70,6 +71,9 @@ pub(super) fn initialise(
         transaction.open_table(SUBJECT_CAPTURES)?;
         transaction.open_table(CHALLENGES)?;
         transaction.open_table(OWNER_CHALLENGES)?;
+        transaction.open_table(SUBJECT_REQUESTS)?;
+        transaction.open_table(REQUESTS_OF_SUBJECT)?;
+        transaction.open_table(OPEN_REQUESTS)?;
     }
     transaction.commit()?;
     Ok(())
@@ -88,11 +92,13 @@ pub(super) fn complete(database: &Database) -> Result<(), StoreError> {
         let read = database.begin_read()?;
         // Nothing of a newer program's folder, or of none of ours, is touched.
         let record = read_gallery(&read.open_table(GALLERY)?)?;
+        let has_requests = if_there(read.open_table(OPEN_REQUESTS))?.is_some();
         // Programs before this one made no sealed ones.
-        if record.sealing.is_some() {
+        if record.sealing.is_some() && has_requests {
             return Ok(());
         }
-        if if_there(read.open_table(DECISIONS))?.is_some()
+        if has_requests
+            && if_there(read.open_table(DECISIONS))?.is_some()
             && if_there(read.open_table(CLEARED))?.is_some()
             && if_there(read.open_table(CHANGES))?.is_some()
             && if_there(read.open_table(DECISION_HEADS))?.is_some()
@@ -105,6 +111,13 @@ pub(super) fn complete(database: &Database) -> Result<(), StoreError> {
         }
     }
     let transaction = database.begin_write()?;
+    transaction.open_table(SUBJECT_REQUESTS)?;
+    transaction.open_table(REQUESTS_OF_SUBJECT)?;
+    transaction.open_table(OPEN_REQUESTS)?;
+    if read_gallery(&transaction.open_table(GALLERY)?)?.sealing.is_some() {
+        transaction.commit()?;
+        return Ok(());
+    }
     transaction.open_table(DECISIONS)?;
     transaction.open_table(CLEARED)?;
     transaction.open_table(CHANGES)?;

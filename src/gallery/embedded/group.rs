@@ -12,22 +12,24 @@ use super::ledger::Ledger;
 use super::protection::{Owner, Protection};
 use super::read::{self, Recipes, State};
 use super::record::{
-    CaptureRecord, ChangeRecord, ClearedRecord, Counters, DecisionHeadRecord, DecisionRecord, GalleryRecord,
-    RequestRecord, SubjectRecord, TemplateRecord,
+    self, CaptureRecord, ChangeRecord, ClearedRecord, Counters, DecisionHeadRecord, DecisionRecord, GalleryRecord,
+    RequestRecord, RetentionRecord, SubjectRecord, TemplateRecord, stored_id,
 };
 use super::row_sum::RowSum;
 use super::subject_keys::SubjectKeys;
+use super::subject_requests::SubjectRequests;
 use super::tables::{
     CAPTURE_BANDS, CAPTURES, CHANGES, CLEARED, COUNTERS_KEY, DECISION_HEADS, DECISIONS, DOOMED_KEYS,
-    FORMAT_VERSION_WITH_STANDING, GALLERY, REQUEST_ORDER, REQUESTS, SUBJECT_CAPTURES, SUBJECT_DECISIONS, SUBJECTS,
-    TEMPLATES, Tables, WAITING, band_key, cleared_key, decision_key, read_attempts, read_capture, read_counters,
-    read_decision_head, read_gallery, read_request, read_subject_decisions, read_template, subject_capture_key,
-    subject_decision_key,
+    FORMAT_VERSION_WITH_STANDING, GALLERY, REQUEST_ORDER, REQUESTS, RETENTION_KEY, SUBJECT_CAPTURES, SUBJECT_DECISIONS,
+    SUBJECTS, TEMPLATES, Tables, WAITING, band_key, cleared_key, decision_key, read_attempts, read_capture,
+    read_counters, read_decision, read_decision_head, read_gallery, read_request, read_subject_decisions,
+    read_template, subject_capture_key, subject_decision_key,
 };
 use crate::face::RecipeDigest;
 use crate::gallery::{
-    Attributes, Change, ClearedPair, Command, Committed, LedgerRecords, NewTemplate, Plan, Planned, ReadSet, RequestId,
-    StoredCapture, StoredDecision, StoredRequest, SubjectHead, SubjectId, Timestamp, Write,
+    Attributes, Change, ClearedPair, Command, Committed, DecisionKey, LedgerRecords, NewTemplate, Plan, Planned,
+    ReadSet, RequestId, RetentionRun, StoredCapture, StoredDecision, StoredRequest, SubjectHead, SubjectId,
+    SubjectRequest, Timestamp, Write,
 };
 
 /// Request ids forgotten in one transaction beyond those it adds, so that no
@@ -85,6 +87,7 @@ pub(super) struct Group<'t> {
     /// Writes the rows of all these tables.
     rows: RowSum<'t>,
     challenges: Challenges<'t>,
+    requests_of_people: SubjectRequests<'t>,
     /// Where the gallery keeps a transparency log.
     ledger: Option<Ledger<'t>>,
     options: &'t EmbeddedOptions,
@@ -162,6 +165,18 @@ impl<'t> Tables for Group<'t> {
     fn owner_challenges(&self) -> Result<&Self::ByText, StoreError> {
         Ok(&self.challenges.by_owner)
     }
+
+    fn subject_requests(&self) -> Result<&Self::ByNumber, StoreError> {
+        Ok(&self.requests_of_people.tables()?.by_number)
+    }
+
+    fn requests_of_subject(&self) -> Result<&Self::ByText, StoreError> {
+        Ok(&self.requests_of_people.tables()?.of_subject)
+    }
+
+    fn open_requests(&self) -> Result<&Self::ByNumber, StoreError> {
+        Ok(&self.requests_of_people.tables()?.open)
+    }
 }
 
 impl<'t> Group<'t> {
@@ -198,6 +213,7 @@ impl<'t> Group<'t> {
             protection,
             rows: RowSum::after(protection, &before.row_sum),
             challenges: Challenges::open(transaction, protection)?,
+            requests_of_people: SubjectRequests::new(transaction, protection),
             ledger: has_ledger.then(|| Ledger::make(transaction, protection)).transpose()?,
             options,
             recipes,
@@ -224,6 +240,7 @@ impl<'t> Group<'t> {
             recipes: self.recipes,
             decision_next: self.counters.decision_next,
             captures: self.counters.captures,
+            subject_requests: self.counters.subject_requests,
         };
         let wanted = command.reads();
         let mut records = read::read(self, &state, &wanted)?;
@@ -280,6 +297,11 @@ impl<'t> Group<'t> {
                 }
                 Ok(())
             }
+            Write::SubjectRequest(request) => self.put_subject_request(&request),
+            Write::RemoveDecision(key) => self.remove_decision(&key),
+            Write::RemoveRequest(number) => self.requests_of_people.remove(number, &mut self.rows),
+            Write::Retention(run) => self.put_retention(&run),
+            Write::ForgetRequests(subject) => self.requests_of_people.forget(&subject, &mut self.rows),
             Write::ForgetKey(subject) => self.forget_key(&subject),
             Write::Request(id, request) => self.remember(&id, &request),
             Write::Entry(entry) => self.ledger()?.put_entry(entry),
@@ -422,13 +444,44 @@ impl<'t> Group<'t> {
         for number in numbers {
             let head = read_decision_head(self, number)?;
             let head = head.ok_or_else(|| StoreError::damaged("a decision is listed and not there"))?;
-            let (name, listed) =
-                (decision_key(self.protection, &head.key), subject_decision_key(self.protection, subject, number));
-            self.rows.remove(&mut self.decisions, name.as_str())?;
-            self.rows.remove(&mut self.decision_heads, number)?;
-            self.rows.remove(&mut self.waiting, number)?;
-            self.rows.remove(&mut self.subject_decisions, listed.as_str())?;
+            self.remove_listed_decision(number, &head.key, subject)?;
         }
+        Ok(())
+    }
+
+    fn remove_listed_decision(
+        &mut self,
+        number: u64,
+        key: &DecisionKey,
+        subject: &SubjectId,
+    ) -> Result<(), StoreError> {
+        let (name, listed) =
+            (decision_key(self.protection, key), subject_decision_key(self.protection, subject, number));
+        self.rows.remove(&mut self.decisions, name.as_str())?;
+        self.rows.remove(&mut self.decision_heads, number)?;
+        self.rows.remove(&mut self.waiting, number)?;
+        self.rows.remove(&mut self.subject_decisions, listed.as_str())
+    }
+
+    /// Takes one decision away, with its captures.
+    fn remove_decision(&mut self, key: &DecisionKey) -> Result<(), StoreError> {
+        let record = read_decision(self, key)?;
+        let record = record.ok_or_else(|| StoreError::damaged("a decision that is taken away is not there"))?;
+        let (number, subject) = (record.number, stored_id(record.subject)?);
+        let captures: Vec<u64> =
+            read_subject_decisions(&self.subject_captures, self.protection, &subject, 0)?.collect::<Result<_, _>>()?;
+        for capture in captures {
+            if read_capture(self, capture)?.is_some_and(|capture| capture.key == *key) {
+                self.remove_capture(capture)?;
+            }
+        }
+        self.remove_listed_decision(number, key, &subject)
+    }
+
+    /// Keeps what a run of retention did.
+    fn put_retention(&mut self, run: &RetentionRun) -> Result<(), StoreError> {
+        let sealed = record::seal("gallery", RETENTION_KEY.as_bytes(), &RetentionRecord::of(run));
+        self.gallery.insert(RETENTION_KEY, sealed.as_slice())?;
         Ok(())
     }
 
@@ -478,6 +531,16 @@ impl<'t> Group<'t> {
             self.rows.insert(&mut self.cleared, name.as_str(), sealed.as_slice())?;
         }
         Ok(())
+    }
+
+    fn put_subject_request(&mut self, request: &SubjectRequest) -> Result<(), StoreError> {
+        self.raise_version()?;
+        let owner = match &request.subject {
+            Some(subject) => self.owner(subject)?,
+            None => Owner::Table,
+        };
+        self.counters.subject_requests = self.counters.subject_requests.max(request.number);
+        self.requests_of_people.put(request, owner, &mut self.rows)
     }
 
     fn remember(&mut self, id: &RequestId, request: &StoredRequest) -> Result<(), StoreError> {

@@ -33,6 +33,7 @@ mod snapshot;
 mod storage;
 mod store;
 mod subject_keys;
+mod subject_requests;
 mod tables;
 mod writer;
 

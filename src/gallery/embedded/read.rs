@@ -8,6 +8,7 @@ use redb::ReadableTable;
 use super::challenges::{next_challenge, read_challenges};
 use super::fault::StoreError;
 use super::record::{ChangeRecord, Counters, SubjectRecord};
+use super::subject_requests::{read_requests_of, read_subject_request};
 use super::tables::{
     Tables, read_attempts, read_captures, read_changes, read_decision, read_decision_head, read_pairs_of, read_request,
     read_subject, read_subject_decisions, read_template,
@@ -43,6 +44,8 @@ pub(super) struct State<'a> {
     pub(super) decision_next: u64,
     /// Number of the last capture.
     pub(super) captures: u64,
+    /// Number of the last request of a person.
+    pub(super) subject_requests: u64,
 }
 
 /// Everything that is asked for.
@@ -61,6 +64,10 @@ pub(super) fn read(tables: &impl Tables, state: &State<'_>, wanted: &ReadSet) ->
         captures_since,
         challenges_of,
         cleared_with,
+        subject_request,
+        requests_of,
+        // The store reads it: it is in the gallery's own table.
+        last_retention: _,
         arrived_after,
         // Those of a transaction alone are read, where it is planned: see `Group::carry`.
         unsequenced: _,
@@ -72,6 +79,7 @@ pub(super) fn read(tables: &impl Tables, state: &State<'_>, wanted: &ReadSet) ->
         template_next: state.unlogged.end.max(state.counters.template_next),
         decision_next: state.decision_next,
         capture_next: state.captures + 1,
+        subject_request_next: state.subject_requests + 1,
         room: state.templates_max.saturating_sub(state.templates),
         templates_max: state.templates_max,
         ..Records::default()
@@ -129,6 +137,12 @@ pub(super) fn read(tables: &impl Tables, state: &State<'_>, wanted: &ReadSet) ->
     }
     if let Some(owner) = challenges_of {
         (records.challenges, records.challenge_next) = (read_challenges(tables, owner)?, next_challenge(tables)?);
+    }
+    if let Some(number) = subject_request {
+        records.subject_requests.extend(read_subject_request(tables, *number)?);
+    }
+    if let Some(subject) = requests_of {
+        records.subject_requests.extend(read_requests_of(tables, subject)?);
     }
     if let Some(subject) = cleared_with {
         let (pairs, now) = (read_pairs_of(tables, subject)?, Timestamp::now());
@@ -202,7 +216,7 @@ pub(super) fn decisions_after(
     Ok(page)
 }
 
-fn numbers_of<'t>(
+pub(super) fn numbers_of<'t>(
     table: &'t impl ReadableTable<u64, &'static [u8]>,
     after: u64,
 ) -> Result<impl Iterator<Item = Result<u64, StoreError>> + 't, StoreError> {

@@ -15,9 +15,9 @@ use crate::face::{RecipeDigest, Template};
 use crate::float32;
 use crate::gallery::{
     Attributes, ClearedPair, DecisionHead, DecisionKey, HoldName, LegalBasis, NewCapture, NewTemplate, Note, Outcome,
-    PairEntry, PairEntryKind, RecordedBasis, RequestId, Requester, Resolution, Scheme, Source, Standing,
-    StandingAction, StandingEntry, StoredCapture, StoredDecision, StoredRequest, StoredTemplate, SubjectHead,
-    SubjectId, Timestamp, Vouch, Vouched,
+    PairEntry, PairEntryKind, RecordedBasis, RequestId, Requester, Resolution, RetentionCounts, RetentionRun, Scheme,
+    Source, Standing, StandingAction, StandingEntry, StoredCapture, StoredDecision, StoredRequest, StoredTemplate,
+    SubjectHead, SubjectId, Timestamp, Vouch, Vouched,
 };
 
 /// Version of a record written by this program.
@@ -153,6 +153,9 @@ pub(super) struct Counters {
     /// Entries of the transparency log.
     #[prost(uint64, tag = "13")]
     pub entries: u64,
+    /// Number of the last request of a person.
+    #[prost(uint64, tag = "20")]
+    pub subject_requests: u64,
 }
 
 impl Counters {
@@ -209,6 +212,37 @@ pub(super) struct IndexHeadRecord {
     /// Numbers of subjects in it.
     #[prost(uint32, tag = "5")]
     pub subjects: u32,
+}
+
+/// What the last run of retention did.
+#[derive(Clone, PartialEq, Message)]
+pub(super) struct RetentionRecord {
+    #[prost(uint64, tag = "1")]
+    pub began_at: u64,
+    #[prost(uint64, tag = "2")]
+    pub ended_at: u64,
+    #[prost(uint64, tag = "3")]
+    pub decisions: u64,
+    #[prost(uint64, tag = "4")]
+    pub requests: u64,
+    #[prost(uint64, tag = "5")]
+    pub standing_entries: u64,
+    #[prost(uint64, tag = "6")]
+    pub kept: u64,
+}
+
+impl RetentionRecord {
+    pub(super) fn of(run: &RetentionRun) -> Self {
+        let RetentionRun { began_at, ended_at, counts } = run;
+        let RetentionCounts { decisions, requests, standing_entries, kept } = *counts;
+        Self { began_at: began_at.0, ended_at: ended_at.0, decisions, requests, standing_entries, kept }
+    }
+
+    pub(super) fn restore(self) -> RetentionRun {
+        let Self { began_at, ended_at, decisions, requests, standing_entries, kept } = self;
+        let counts = RetentionCounts { decisions, requests, standing_entries, kept };
+        RetentionRun { began_at: Timestamp(began_at), ended_at: Timestamp(ended_at), counts }
+    }
 }
 
 /// Attributes that can be searched by.
@@ -343,6 +377,9 @@ pub(super) struct RequestRecord {
     pub templates: u32,
     #[prost(uint64, tag = "4")]
     pub done_at: u64,
+    /// Number of the request of a person that it entered; 0 where it entered none.
+    #[prost(uint64, tag = "5")]
+    pub number: u64,
 }
 
 /// A decision and its answer. Holds no name, no number, no photo and no vector.
@@ -629,7 +666,7 @@ impl StandingRecord {
     }
 }
 
-fn requester_number(requester: Requester) -> u32 {
+pub(super) fn requester_number(requester: Requester) -> u32 {
     match requester {
         Requester::Person => 1,
         Requester::Authority => 2,
@@ -637,7 +674,7 @@ fn requester_number(requester: Requester) -> u32 {
     }
 }
 
-fn requester_of(number: u32) -> Result<Requester, StoreError> {
+pub(super) fn requester_of(number: u32) -> Result<Requester, StoreError> {
     match number {
         1 => Ok(Requester::Person),
         2 => Ok(Requester::Authority),
@@ -939,7 +976,7 @@ impl PairEntryRecord {
     }
 }
 
-fn stored_id(id: String) -> Result<SubjectId, StoreError> {
+pub(super) fn stored_id(id: String) -> Result<SubjectId, StoreError> {
     SubjectId::new(id).map_err(|_| StoreError::damaged("a stored id is not one"))
 }
 
@@ -964,14 +1001,15 @@ fn outcome_of(number: u32) -> Result<Outcome, StoreError> {
 
 impl RequestRecord {
     pub(super) fn of(request: &StoredRequest, done_at: Timestamp) -> Self {
-        let StoredRequest { content, commit, templates } = request;
-        Self { content: content.to_vec(), commit: *commit, templates: *templates, done_at: done_at.0 }
+        let StoredRequest { content, commit, templates, number } = request;
+        let (content, done_at) = (content.to_vec(), done_at.0);
+        Self { content, commit: *commit, templates: *templates, done_at, number: *number }
     }
 
     pub(super) fn restore(self) -> Result<StoredRequest, StoreError> {
         let content = <[u8; 32]>::try_from(self.content)
             .map_err(|_| StoreError::damaged("a request's digest has another length"))?;
-        Ok(StoredRequest { content, commit: self.commit, templates: self.templates })
+        Ok(StoredRequest { content, commit: self.commit, templates: self.templates, number: self.number })
     }
 }
 
@@ -981,7 +1019,7 @@ mod tests {
     use proptest::prelude::*;
 
     fn sample() -> RequestRecord {
-        RequestRecord { content: vec![7; 32], commit: 3, templates: 2, done_at: 11 }
+        RequestRecord { content: vec![7; 32], commit: 3, templates: 2, done_at: 11, number: 0 }
     }
 
     proptest! {

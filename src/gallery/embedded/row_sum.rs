@@ -16,6 +16,7 @@ use redb::{Key, ReadTransaction, ReadableTable, Table, TableDefinition, TableHan
 use super::challenges::{CHALLENGES, OWNER_CHALLENGES};
 use super::fault::StoreError;
 use super::protection::Protection;
+use super::subject_requests::{OPEN_REQUESTS, REQUESTS_OF_SUBJECT, SUBJECT_REQUESTS};
 use super::tables::{
     CAPTURE_BANDS, CAPTURES, CHANGES, CLEARED, DECISION_HEADS, DECISIONS, DOOMED_KEYS, REQUEST_ORDER, REQUESTS,
     SUBJECT_CAPTURES, SUBJECT_DECISIONS, SUBJECT_KEYS, SUBJECTS, TEMPLATES, WAITING,
@@ -146,6 +147,9 @@ pub(super) fn is_sum_of_rows(
     texts.iter().try_for_each(|table| add_table(transaction, protection, *table, &mut found))?;
     numbers.iter().try_for_each(|table| add_table(transaction, protection, *table, &mut found))?;
     add_table(transaction, protection, REQUEST_ORDER, &mut found)?;
+    add_table(transaction, protection, SUBJECT_REQUESTS, &mut found)?;
+    add_table(transaction, protection, REQUESTS_OF_SUBJECT, &mut found)?;
+    add_table(transaction, protection, OPEN_REQUESTS, &mut found)?;
     add_table(transaction, protection, SUBJECT_KEYS, &mut found)?;
     Ok(sum.len() == 32 && found == Sum::read(sum))
 }

@@ -27,11 +27,12 @@ use super::record::{
 use super::row_sum::RowSum;
 use super::storage::{Storage, guarded};
 use super::store::EmbeddedStore;
+use super::subject_requests::{OPEN_REQUESTS, REQUESTS_OF_SUBJECT, SUBJECT_REQUESTS, SubjectRequestRecord};
 use super::tables::{
     CAPTURE_BANDS, CAPTURES, CHANGES, CLEARED, COUNTERS_KEY, DECISION_HEADS, DECISIONS, DOOMED_KEYS,
-    FORMAT_VERSION_SEALED, GALLERY, ID_KEY, REQUEST_ORDER, REQUESTS, SUBJECT_CAPTURES, SUBJECT_DECISIONS, SUBJECT_KEYS,
-    SUBJECTS, Snapshot, TEMPLATES, WAITING, cleared_ids, decision_key, decision_key_of, if_there, read_counters,
-    read_gallery, read_subject,
+    FORMAT_VERSION_SEALED, GALLERY, ID_KEY, REQUEST_ORDER, REQUESTS, RETENTION_KEY, SUBJECT_CAPTURES,
+    SUBJECT_DECISIONS, SUBJECT_KEYS, SUBJECTS, Snapshot, TEMPLATES, WAITING, cleared_ids, decision_key,
+    decision_key_of, if_there, read_counters, read_gallery, read_subject,
 };
 use super::{EmbeddedOptions, index};
 use crate::gallery::{CaptureBand, GalleryError, RequestId};
@@ -174,6 +175,16 @@ fn change(copying: &mut Copying<'_>, key: &[u8], value: &[u8]) -> Result<Row, St
     copying.wrap("changes", key.to_vec(), Owner::Table, &record)
 }
 
+fn subject_request(copying: &mut Copying<'_>, key: &[u8], value: &[u8]) -> Result<Row, StoreError> {
+    let record: SubjectRequestRecord = unseal("subject_requests", key, value)?;
+    let owner = match record.subject.as_str() {
+        // Of somebody who was erased.
+        "" => Owner::Table,
+        subject => copying.owner(subject)?,
+    };
+    copying.wrap("subject_requests", key.to_vec(), owner, &record)
+}
+
 fn band(copying: &mut Copying<'_>, key: &[u8], value: &[u8]) -> Result<Row, StoreError> {
     let damaged = || StoreError::damaged("the key of a capture is not one");
     let (digits, rest) = text(key)?.split_at_checked(16).ok_or_else(damaged)?;
@@ -225,6 +236,9 @@ impl Copy<'_> {
             copying.wrap("challenges", key.to_vec(), Owner::Table, &record)
         })?;
         self.table(OWNER_CHALLENGES, challenge_of_owner)?;
+        self.table(SUBJECT_REQUESTS, subject_request)?;
+        self.table(REQUESTS_OF_SUBJECT, |copying, key, value| Ok((copying.of_subject(key)?, value.to_vec())))?;
+        self.table(OPEN_REQUESTS, same)?;
         if has_begun(&self.source)? {
             self.table(HEAD, same)?;
             self.table(COMMITMENTS, same)?;
@@ -316,6 +330,9 @@ impl Copy<'_> {
             let mut gallery = transaction.open_table(GALLERY)?;
             let id = from.get(ID_KEY)?.ok_or_else(|| StoreError::damaged("the gallery's id is missing"))?;
             gallery.insert(ID_KEY, id.value())?;
+            if let Some(run) = from.get(RETENTION_KEY)? {
+                gallery.insert(RETENTION_KEY, run.value())?;
+            }
             let version = FORMAT_VERSION_SEALED;
             create::put_gallery(
                 &mut gallery,

@@ -19,14 +19,17 @@ use super::log::LogTail;
 use super::protection::Protection;
 use super::read::{self, State};
 use super::storage::{BackendFactory, Storage, guarded};
-use super::tables::{INDEX_KEY, Snapshot, Tables, cleared_key, read_captures, read_cleared_pairs, read_gallery};
+use super::tables::{
+    INDEX_KEY, Snapshot, Tables, cleared_key, read_captures, read_cleared_pairs, read_gallery, read_retention,
+};
 use super::writer::{Message, Waiting, Writer};
-use super::{EmbeddedOptions, create, index, ledger};
+use super::{EmbeddedOptions, create, index, ledger, subject_requests};
 use crate::context::RequestContext;
 use crate::face::RecipeDigest;
 use crate::gallery::{
     CaptureBand, CapturesFound, Changes, ClearedPair, Command, Committed, DecisionFilter, DecisionPage, GalleryError,
-    GalleryId, GallerySnapshot, LedgerRead, ReadSet, RecordStore, Records, Sizes, SubjectId, Timestamp, Watermark,
+    GalleryId, GallerySnapshot, LedgerRead, ReadSet, RecordStore, Records, RequestFilter, RequestPage, Sizes,
+    SubjectId, Timestamp, Watermark,
 };
 use crate::hex;
 use crate::sealing::Rotation;
@@ -320,10 +323,15 @@ impl RecordStore for EmbeddedStore {
                 recipes: &shared.recipes,
                 decision_next: counters.decision_next,
                 captures: counters.captures,
+                subject_requests: counters.subject_requests,
                 counters,
             };
             let records = read::read(snapshot, &state, &wanted)?;
-            Ok(Records { has_ledger: shared.has_ledger, ..records })
+            let last_retention = match wanted.last_retention {
+                true => read_retention(snapshot.gallery()?)?,
+                false => None,
+            };
+            Ok(Records { has_ledger: shared.has_ledger, last_retention, ..records })
         })
         .await
     }
@@ -384,6 +392,16 @@ impl RecordStore for EmbeddedStore {
             read::decisions_after(snapshot, &filter, after, limit, next)
         })
         .await
+    }
+
+    async fn requests_after(
+        &self,
+        filter: &RequestFilter,
+        after: u64,
+        limit: usize,
+    ) -> Result<RequestPage, GalleryError> {
+        let filter = filter.clone();
+        self.read_tables(move |snapshot, _| subject_requests::requests_after(snapshot, &filter, after, limit)).await
     }
 
     async fn captures_sharing(&self, bands: &[CaptureBand]) -> Result<CapturesFound, GalleryError> {

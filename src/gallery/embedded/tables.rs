@@ -2,7 +2,7 @@
 //!
 //! | table | key | value |
 //! |---|---|---|
-//! | `gallery` | `gallery`, `counters`, `index`, `id` | [`GalleryRecord`], [`Counters`], [`IndexMarksRecord`], [`IdRecord`] |
+//! | `gallery` | `gallery`, `counters`, `index`, `id`, `retention` | [`GalleryRecord`], [`Counters`], [`IndexMarksRecord`], [`IdRecord`], [`RetentionRecord`] |
 //! | `subjects` | subject id | [`SubjectRecord`]: everything but the vectors |
 //! | `templates` | template id | [`TemplateRecord`]: the vector and whose it is |
 //! | `requests` | request id | [`RequestRecord`]: what a retried write is answered with |
@@ -13,6 +13,9 @@
 //! | `challenges` | number | challenge of Active Authentication: whose, its digest, which attempt used it |
 //! | `owner_challenges` | transaction id, space, who asked, space, number | nothing: the challenges of one owner |
 //!
+//! | `subject_requests` | number | a request of a person: [`subject_requests`](super::subject_requests) |
+//! | `requests_of_subject` | subject id, NUL, number | nothing: the requests about a subject |
+//! | `open_requests` | number | nothing: those that have not ended |
 //! | `subject_keys` | subject id | in a sealed gallery, the number of the subject's key, where its row does not tell it |
 //! | `doomed_keys` | number of a key | nothing: keys to be destroyed, of subjects who were erased |
 //!
@@ -34,12 +37,13 @@ use super::ledger::LedgerSnapshot;
 use super::protection::Protection;
 use super::record::{
     CaptureRecord, ChangeRecord, ClearedRecord, Counters, DecisionHeadRecord, DecisionRecord, GalleryRecord, IdRecord,
-    IndexMarksRecord, RequestRecord, SubjectRecord, TemplateRecord, unseal,
+    IndexMarksRecord, RequestRecord, RetentionRecord, SubjectRecord, TemplateRecord, unseal,
 };
 use super::row_sum::is_sum_of_rows;
+use super::subject_requests::{OPEN_REQUESTS, REQUESTS_OF_SUBJECT, SUBJECT_REQUESTS};
 use crate::gallery::{
-    CaptureBand, ClearedPair, DecisionHead, DecisionKey, GalleryId, RequestId, StoredCapture, StoredDecision,
-    SubjectId, Timestamp,
+    CaptureBand, ClearedPair, DecisionHead, DecisionKey, GalleryId, RequestId, RetentionRun, StoredCapture,
+    StoredDecision, SubjectId, Timestamp,
 };
 use crate::hex;
 
@@ -56,7 +60,7 @@ pub(super) const FORMAT_VERSION_WITH_STANDING: u32 = 4;
 pub(super) const FORMAT_VERSION_SEALED: u32 = 5;
 
 /// Tables whose values are sealed in a sealed gallery.
-pub(super) const TABLES: [&str; 11] = [
+pub(super) const TABLES: [&str; 12] = [
     "gallery",
     "subjects",
     "templates",
@@ -68,6 +72,7 @@ pub(super) const TABLES: [&str; 11] = [
     "captures",
     "challenges",
     "ledger_entries",
+    "subject_requests",
 ];
 
 pub(super) const GALLERY: TableDefinition<&str, &[u8]> = TableDefinition::new("gallery");
@@ -105,6 +110,7 @@ pub(super) const COUNTERS_KEY: &str = "counters";
 /// Of the marks of index files; those of a further recipe have a suffix.
 pub(super) const INDEX_KEY: &str = "index";
 pub(super) const ID_KEY: &str = "id";
+pub(super) const RETENTION_KEY: &str = "retention";
 
 pub(super) type Rows<K> = ReadOnlyTable<K, &'static [u8]>;
 
@@ -132,6 +138,9 @@ pub(super) trait Tables {
     fn capture_bands(&self) -> Result<&Self::ByText, StoreError>;
     fn challenges(&self) -> Result<&Self::ByNumber, StoreError>;
     fn owner_challenges(&self) -> Result<&Self::ByText, StoreError>;
+    fn subject_requests(&self) -> Result<&Self::ByNumber, StoreError>;
+    fn requests_of_subject(&self) -> Result<&Self::ByText, StoreError>;
+    fn open_requests(&self) -> Result<&Self::ByNumber, StoreError>;
 }
 
 /// One read transaction. A table is opened when it is first read.
@@ -152,6 +161,9 @@ pub(super) struct Snapshot {
     capture_bands: OnceCell<Rows<&'static str>>,
     challenges: OnceCell<Rows<u64>>,
     owner_challenges: OnceCell<Rows<&'static str>>,
+    subject_requests: OnceCell<Rows<u64>>,
+    requests_of_subject: OnceCell<Rows<&'static str>>,
+    open_requests: OnceCell<Rows<u64>>,
 }
 
 impl Snapshot {
@@ -173,6 +185,9 @@ impl Snapshot {
             capture_bands: OnceCell::new(),
             challenges: OnceCell::new(),
             owner_challenges: OnceCell::new(),
+            subject_requests: OnceCell::new(),
+            requests_of_subject: OnceCell::new(),
+            open_requests: OnceCell::new(),
         }
     }
 
@@ -287,6 +302,18 @@ impl Tables for Snapshot {
     fn owner_challenges(&self) -> Result<&Self::ByText, StoreError> {
         self.opened(&self.owner_challenges, OWNER_CHALLENGES)
     }
+
+    fn subject_requests(&self) -> Result<&Self::ByNumber, StoreError> {
+        self.opened(&self.subject_requests, SUBJECT_REQUESTS)
+    }
+
+    fn requests_of_subject(&self) -> Result<&Self::ByText, StoreError> {
+        self.opened(&self.requests_of_subject, REQUESTS_OF_SUBJECT)
+    }
+
+    fn open_requests(&self) -> Result<&Self::ByNumber, StoreError> {
+        self.opened(&self.open_requests, OPEN_REQUESTS)
+    }
 }
 
 /// A table that may not be there: it came later, or the gallery has no use for it.
@@ -351,6 +378,15 @@ pub(super) fn read_counters(
 ) -> Result<Counters, StoreError> {
     let value = table.get(COUNTERS_KEY)?.ok_or_else(|| StoreError::damaged("the counters are missing"))?;
     protection.unwrap("gallery", COUNTERS_KEY.as_bytes(), value.value())
+}
+
+/// What the last run of retention did.
+pub(super) fn read_retention(
+    table: &impl ReadableTable<&'static str, &'static [u8]>,
+) -> Result<Option<RetentionRun>, StoreError> {
+    let Some(value) = table.get(RETENTION_KEY)? else { return Ok(None) };
+    let record: RetentionRecord = unseal("gallery", RETENTION_KEY.as_bytes(), value.value())?;
+    Ok(Some(record.restore()))
 }
 
 /// Marks and keys of the index files that are accepted.

@@ -185,7 +185,7 @@ pub(super) fn plan_removal(id: &SubjectId, records: &Records) -> Result<Rows, Ga
     writes.extend(forgotten_pairs(records));
     writes.push(Write::ForgetCaptures(id.clone()));
     writes.push(Write::RemoveSubject(id.clone()));
-    Ok(Rows { writes, templates: 0 })
+    Ok(Rows::of(writes))
 }
 
 /// Rows that take away every template of a subject.

@@ -9,7 +9,9 @@ mod decision;
 mod enrolment;
 mod ledger;
 mod pair;
+mod retention;
 mod standing;
+mod subject_request;
 
 pub use self::decision::next_attempt;
 pub(super) use self::enrolment::check as check_enrolment;
@@ -17,9 +19,10 @@ pub use self::ledger::Signer;
 use super::ledger::{LedgerHead, NewEntry, NodeRun, SealedEntry};
 use super::records::{Committed, ReadSet, Records, StoredRequest};
 use super::{
-    ChangeStanding, ClearPair, ClearedPair, EnrolMode, Enrolment, Erase, GalleryError, NewChallenge, NewDecision,
-    NewTemplate, Receipt, RequestId, ResolveCommand, Retry, StoredCapture, StoredChallenge, StoredDecision,
-    SubjectHead, SubjectId, Timestamp, UnclearPair,
+    AnswerRequest, ChangeStanding, ClearPair, ClearedPair, DecisionKey, EnrolMode, Enrolment, Erase, Expired,
+    GalleryError, NewChallenge, NewDecision, NewTemplate, OpenRequest, Receipt, RequestId, ResolveCommand,
+    RetentionRun, Retry, StoredCapture, StoredChallenge, StoredDecision, SubjectHead, SubjectId, SubjectRequest,
+    Timestamp, UnclearPair,
 };
 use crate::ledger::note::Note;
 
@@ -36,6 +39,15 @@ pub enum Command {
     ChangeStanding(ChangeStanding, Option<Retry>),
     /// Takes away everything that is kept of a subject, or restricts the record until that can be.
     Erase(Erase, Option<Retry>),
+    /// Enters a request of a person about their record.
+    OpenRequest(OpenRequest, Option<Retry>),
+    /// Acknowledges or ends such a request.
+    AnswerRequest(AnswerRequest, Option<Retry>),
+    /// Takes away what is older than this time, where nothing stands against it. What a run of them took
+    /// is entered at its end.
+    Retain(Expired, Timestamp),
+    /// Keeps what a run of retention did.
+    EndRetention(RetentionRun),
     /// Stores a decision, with the enrolment that goes with it and, where it approves, the time of
     /// the verification.
     Decide(NewDecision),
@@ -113,6 +125,8 @@ pub enum Write {
     },
     /// A decision, in place of the one that may be there.
     Decision(StoredDecision),
+    /// Takes a decision away, with what it is listed by and its captures.
+    RemoveDecision(DecisionKey),
     /// A new capture under a new number.
     Capture(StoredCapture),
     /// A challenge, in place of the one that may be there.
@@ -125,6 +139,14 @@ pub enum Write {
     ForgetChallenges(RequestId),
     /// Takes away every decision about a subject, with what they are listed by.
     ForgetDecisions(SubjectId),
+    /// A request of a person, in place of the one that may be there.
+    SubjectRequest(SubjectRequest),
+    /// Takes the request of a person with this number away.
+    RemoveRequest(u64),
+    /// What a run of retention did, in place of the last one.
+    Retention(RetentionRun),
+    /// Takes away every request about a subject, with what it is listed by.
+    ForgetRequests(SubjectId),
     /// Destroys the key that rows of a subject are sealed under.
     ForgetKey(SubjectId),
     /// A cleared pair, in place of the one that may be there.
@@ -167,6 +189,10 @@ impl Command {
             }
             Self::ChangeStanding(change, retry) => standing::reads(change, retry),
             Self::Erase(erase, retry) => standing::reads_for_erasure(erase, retry),
+            Self::OpenRequest(open, retry) => subject_request::reads_to_open(open, retry),
+            Self::AnswerRequest(answer, retry) => subject_request::reads_to_answer(answer, retry),
+            Self::Retain(expired, _) => retention::reads(expired),
+            Self::EndRetention(_) => ReadSet::default(),
             Self::Decide(decision) => decision::reads(decision),
             Self::Resolve(ResolveCommand { key, .. }) => {
                 ReadSet { decision: Some(key.clone()), decided_subject: true, attempts: true, ..ReadSet::default() }
@@ -196,7 +222,8 @@ impl Command {
     /// [`GalleryError::NotReferred`], [`GalleryError::AlreadyResolved`],
     /// [`GalleryError::OfficerInvolved`], [`GalleryError::UnknownPair`],
     /// [`GalleryError::RecordKept`], [`GalleryError::RecordRestricted`], [`GalleryError::NotRestricted`],
-    /// [`GalleryError::UnknownHold`], [`GalleryError::LedgerNeeded`], [`GalleryError::NoLedger`], [`GalleryError::Entry`],
+    /// [`GalleryError::UnknownHold`], [`GalleryError::UnknownRequest`],
+    /// [`GalleryError::RequestClosed`], [`GalleryError::LedgerNeeded`], [`GalleryError::NoLedger`], [`GalleryError::Entry`],
     /// [`GalleryError::LedgerSigner`], and [`GalleryError::Search`] in a full store.
     pub fn plan(&self, records: &Records, now: Timestamp) -> Result<Planned, GalleryError> {
         match (records.has_ledger, self.enters()) {
@@ -215,6 +242,10 @@ impl Command {
             Self::Remove(subject, retry) => once(retry.as_ref(), records, || enrolment::plan_removal(subject, records)),
             Self::ChangeStanding(change, retry) => standing::plan(change, retry.as_ref(), records, now),
             Self::Erase(erase, retry) => standing::plan_erasure(erase, retry.as_ref(), records, now),
+            Self::OpenRequest(open, retry) => subject_request::plan(open, retry.as_ref(), records, now),
+            Self::AnswerRequest(answer, retry) => subject_request::plan_answer(answer, retry.as_ref(), records, now),
+            Self::Retain(expired, before) => Ok(retention::plan(expired, *before, records)),
+            Self::EndRetention(run) => Ok(retention::plan_end(run, records)),
             Self::Decide(decision) => decision::plan(decision, records, now),
             Self::Resolve(command) => decision::plan_resolution(command, records, now),
             Self::Clear(clear) => pair::plan(clear, records, now),
@@ -233,6 +264,8 @@ impl Command {
         match self {
             // The nonce of a card that is about to be read: whoever decides with it is entered.
             Self::Issue(_) | Self::Sequence(_) => None,
+            // That a run begins is entered before it takes anything, and what it took at its end.
+            Self::Retain(..) => None,
             Self::Entered(..) | Self::Enter(_) | Self::ChangeSigner { .. } | Self::Prune(..) => Some(true),
             _ => Some(false),
         }
@@ -259,18 +292,25 @@ impl Command {
     }
 }
 
-/// Rows about one subject, and how many templates it has afterwards.
+/// Rows about one subject, and what a retry is told of them.
 struct Rows {
     writes: Vec<Write>,
+    /// Templates the subject has afterwards.
     templates: u32,
+    /// Number of the request of a person that was entered; 0 where none was.
+    number: u64,
 }
 
 impl Rows {
+    fn of(writes: Vec<Write>) -> Self {
+        Self { writes, templates: 0, number: 0 }
+    }
+
     fn of_subject((mut writes, head): (Vec<Write>, SubjectHead)) -> Self {
         // At most `Subject::TEMPLATES_MAX`.
         let templates = head.templates.len() as u32;
         writes.push(Write::Subject(head));
-        Self { writes, templates }
+        Self { templates, ..Self::of(writes) }
     }
 }
 
@@ -290,10 +330,10 @@ fn once(
             false => Err(GalleryError::RequestIdReused),
         };
     }
-    let Rows { mut writes, templates } = plan()?;
+    let Rows { mut writes, templates, number } = plan()?;
     let receipt = Receipt { commit: records.commit, templates, replayed: false };
     if let Some(Retry { request_id, content }) = retry {
-        let request = StoredRequest { content: *content, commit: receipt.commit, templates };
+        let request = StoredRequest { content: *content, commit: receipt.commit, templates, number };
         writes.push(Write::Request(request_id.clone(), request));
     }
     Ok(Planned::Write(Plan { writes, committed: Committed::of(receipt) }))

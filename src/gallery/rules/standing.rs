@@ -17,7 +17,11 @@ pub(super) fn reads(change: &ChangeStanding, retry: &Option<Retry>) -> ReadSet {
 }
 
 pub(super) fn reads_for_erasure(erase: &Erase, retry: &Option<Retry>) -> ReadSet {
-    ReadSet { request: request_of(retry), ..reads_for_removal(&erase.subject) }
+    ReadSet {
+        request: request_of(retry),
+        requests_of: Some(erase.subject.clone()),
+        ..reads_for_removal(&erase.subject)
+    }
 }
 
 /// What must be read before anything of a record is removed.
@@ -31,8 +35,13 @@ pub(super) fn reads_for_removal(subject: &SubjectId) -> ReadSet {
 }
 
 /// Whether evidence in a record, or in decisions about it, is still needed.
-fn waits_for_officer(records: &Records) -> bool {
+pub(super) fn waits_for_officer(records: &Records) -> bool {
     records.about.iter().any(|decision| decision.waits)
+}
+
+/// Whether a record is restricted or held.
+pub(super) fn is_kept(id: &SubjectId, records: &Records) -> bool {
+    records.head(id).is_some_and(|head| head.standing.is_kept())
 }
 
 /// Refuses to remove or replace what must be kept as it is.
@@ -40,8 +49,7 @@ fn waits_for_officer(records: &Records) -> bool {
 /// # Errors
 /// [`GalleryError::RecordKept`].
 pub(super) fn check_removable(id: &SubjectId, records: &Records) -> Result<(), GalleryError> {
-    let is_kept = records.head(id).is_some_and(|head| head.standing.is_kept());
-    if is_kept || waits_for_officer(records) { Err(GalleryError::RecordKept) } else { Ok(()) }
+    if is_kept(id, records) || waits_for_officer(records) { Err(GalleryError::RecordKept) } else { Ok(()) }
 }
 
 /// Restricts or holds a record, or ends that. What is so already is done already.
@@ -70,7 +78,7 @@ pub(super) fn plan(
             at: now,
         };
         Ok(match is_so {
-            true => Rows { writes: Vec::new(), templates: head.templates.len() as u32 },
+            true => Rows { templates: head.templates.len() as u32, ..Rows::of(Vec::new()) },
             false => Rows::of_subject((Vec::new(), with(head, entry, records, now))),
         })
     })
@@ -92,7 +100,7 @@ pub(super) fn plan_erasure(
 ) -> Result<Planned, GalleryError> {
     let against = obstacles(erase, records);
     let mut planned = once(retry, records, || match against.is_empty() {
-        true => everything(&erase.subject, records),
+        true => everything(&erase.subject, records, now),
         false => restricted(erase, records, now),
     })?;
     let committed = match &mut planned {
@@ -126,16 +134,17 @@ fn restricted(erase: &Erase, records: &Records, now: Timestamp) -> Result<Rows, 
     let is_asked = head.standing.erasure().is_some_and(|asked| asked.action == action);
     let entry = StandingEntry { action, by: erase.by.clone(), reason: erase.reason.clone(), at: now };
     Ok(match is_asked {
-        true => Rows { writes: Vec::new(), templates: head.templates.len() as u32 },
+        true => Rows { templates: head.templates.len() as u32, ..Rows::of(Vec::new()) },
         false => Rows::of_subject((Vec::new(), with(head, entry, records, now))),
     })
 }
 
 /// Rows that take away everything of a subject: the record with its templates, decisions about it and
-/// what belongs to them, pairs, and the key that its rows are sealed under.
-fn everything(id: &SubjectId, records: &Records) -> Result<Rows, GalleryError> {
+/// what belongs to them, pairs, and the key that its rows are sealed under. Of requests about it there
+/// stays that they were made, and when they were answered.
+fn everything(id: &SubjectId, records: &Records, now: Timestamp) -> Result<Rows, GalleryError> {
     let head = records.head(id);
-    if head.is_none() && records.about.is_empty() {
+    if head.is_none() && records.about.is_empty() && records.subject_requests.is_empty() {
         return Err(GalleryError::UnknownSubject);
     }
     let mut writes: Vec<Write> = head.into_iter().flat_map(removed_templates).collect();
@@ -144,7 +153,9 @@ fn everything(id: &SubjectId, records: &Records) -> Result<Rows, GalleryError> {
     let transactions: BTreeSet<_> = records.about.iter().map(|decision| decision.key.transaction.clone()).collect();
     writes.extend(transactions.into_iter().map(Write::ForgetChallenges));
     writes.push(Write::ForgetDecisions(id.clone()));
+    writes.push(Write::ForgetRequests(id.clone()));
+    writes.extend(records.subject_requests.iter().map(|request| Write::SubjectRequest(request.bare(now))));
     writes.extend(head.map(|_| Write::RemoveSubject(id.clone())));
     writes.push(Write::ForgetKey(id.clone()));
-    Ok(Rows { writes, templates: 0 })
+    Ok(Rows::of(writes))
 }

@@ -106,6 +106,12 @@ numbered! {
         /// Everything of a subject was erased, or waits for what stands against it (the outcome says
         /// which).
         Erasure = 25, "erasure";
+        /// A request of a person about their record was entered, acknowledged or ended (the outcome says
+        /// which).
+        SubjectRequest = 26, "subject_request";
+        /// Retention took data away: how much, of the kind that is the reason (outcome `done`), or that a
+        /// run begins to (`begun`).
+        Retention = 27, "retention";
     }
 }
 
@@ -173,10 +179,13 @@ impl Kind {
             Self::Restriction | Self::Hold | Self::Erasure => {
                 needs(!entry.subjects.is_empty() && entry.outcome.is_some(), "must have a subject and an outcome")
             }
+            Self::SubjectRequest => needs(entry.outcome.is_some(), "must have an outcome"),
             Self::Identify | Self::LookUp | Self::RecordRead | Self::PictureRead => {
                 needs(entry.method.is_some(), "must have a method")
             }
-            Self::Export | Self::Snapshot | Self::Pruned => needs(entry.records.is_some(), "must say how many records"),
+            Self::Export | Self::Snapshot | Self::Pruned | Self::Retention => {
+                needs(entry.records.is_some(), "must say how many records")
+            }
             Self::AccessRefused => {
                 needs(entry.method.is_some() && !entry.reasons.is_empty(), "must have a method and a reason")
             }

@@ -2,8 +2,13 @@
 //! caller, a request says nothing of who it is.
 
 use super::{Client, ClientError, SubjectInfo};
-use crate::gallery::{Note, Receipt, RequestId, Requester, StandingAction, SubjectId};
+use crate::gallery::{
+    Note, Receipt, RequestAnswer, RequestId, RequestKind, Requester, StandingAction, SubjectId, SubjectRequest,
+    Timestamp,
+};
 use crate::service::{convert, pb};
+use crate::workflow::beneficiary::{ListPage, PageRequest};
+use crate::workflow::requests::{RequestOutcome, RequestsWanted};
 use crate::workflow::rights::{ErasureOutcome, SubjectReport};
 
 /// What a request about a record's standing has besides what it does.
@@ -14,6 +19,21 @@ pub struct RightsCall<'a> {
     /// Whose record.
     pub subject: &'a SubjectId,
     /// Who does it; `None` where the server knows who calls.
+    pub by: Option<&'a SubjectId>,
+    /// Why.
+    pub reason: &'a Note,
+}
+
+/// An answer to a request of a person.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct AnswerCall<'a> {
+    /// Makes a retry safe.
+    pub request_id: Option<&'a RequestId>,
+    /// Number of the request of the person.
+    pub number: u64,
+    /// What is answered.
+    pub answer: RequestAnswer,
+    /// Who answers; `None` where the server knows who calls.
     pub by: Option<&'a SubjectId>,
     /// Why.
     pub reason: &'a Note,
@@ -75,6 +95,57 @@ impl Client {
         let message =
             convert::wire_erase(call.request_id(), call.subject, requester, finding_open, call.by(), call.reason);
         Ok(self.rights.clone().erase(self.request(message)).await?.into_inner().try_into()?)
+    }
+
+    /// Enters a request of a person; without a time of receipt it was received now.
+    ///
+    /// # Errors
+    /// See [`Client`].
+    pub async fn open_request(
+        &self,
+        call: RightsCall<'_>,
+        kind: RequestKind,
+        requester: Requester,
+        received_at: Option<Timestamp>,
+    ) -> Result<RequestOutcome, ClientError> {
+        let of = (call.subject, kind, requester);
+        let message = convert::wire_open(call.request_id(), of, received_at, call.by(), call.reason);
+        Ok(self.rights.clone().open_request(self.request(message)).await?.into_inner().try_into()?)
+    }
+
+    /// Acknowledges or ends the request of a person with this number.
+    ///
+    /// # Errors
+    /// See [`Client`].
+    pub async fn answer_request(&self, call: AnswerCall<'_>) -> Result<RequestOutcome, ClientError> {
+        let AnswerCall { request_id, number, answer, by, reason } = call;
+        let text = |id: Option<&str>| id.unwrap_or_default().to_owned();
+        let (request_id, by_id) = (text(request_id.map(RequestId::as_str)), text(by.map(SubjectId::as_str)));
+        let reason = reason.as_str().to_owned();
+        let mut rights = self.rights.clone();
+        let outcome = match answer {
+            RequestAnswer::Acknowledge => {
+                let message = pb::AcknowledgeRequestRequest { request_id, number, by_id, reason };
+                return Ok(rights.acknowledge_request(self.request(message)).await?.into_inner().try_into()?);
+            }
+            RequestAnswer::Complete => pb::RequestState::Completed,
+            RequestAnswer::Refuse => pb::RequestState::Refused,
+        };
+        let message = pb::CloseRequestRequest { request_id, number, outcome: outcome.into(), by_id, reason };
+        Ok(rights.close_request(self.request(message)).await?.into_inner().try_into()?)
+    }
+
+    /// A page of requests of people.
+    ///
+    /// # Errors
+    /// See [`Client`].
+    pub async fn requests(
+        &self,
+        wanted: &RequestsWanted,
+        page: PageRequest,
+    ) -> Result<ListPage<SubjectRequest>, ClientError> {
+        let request = self.request(convert::wire_list_requests(wanted, page));
+        Ok(convert::requests_page(self.rights.clone().list_requests(request).await?.into_inner())?)
     }
 
     /// What is kept of a subject, and who looked at it.

@@ -7,6 +7,7 @@ mod evidence;
 mod face;
 mod gallery;
 mod ledger;
+mod requests;
 mod rights;
 mod verification;
 
@@ -18,6 +19,9 @@ pub(super) use cases::{
 pub(super) use decision::{beneficiary_request, clear_pair, cleared, resolve_referral, resolved_referral, transaction};
 pub(super) use gallery::{enrol_request, request_id, subject_id, subject_info, to_wire};
 pub(super) use ledger::{entries_page, list_entries, prove, proven, signed, wire_list_entries, wire_prove};
+pub(super) use requests::{
+    acknowledge_request, close_request, list_requests, open_request, requests_page, wire_list_requests, wire_open,
+};
 pub(super) use rights::{erase, hold, lift, release, restrict, subject_report, wire_erase, wire_restrict};
 pub(super) use verification::{assess_request, identify_request, verify_request};
 

@@ -1,6 +1,7 @@
 //! Messages about how records stand, erasure and what is kept of a person.
 
 use super::gallery::{from_wire, out_of_range, request_id, subject_id, subject_info, to_wire};
+use super::requests::{subject_request, wire_request};
 use super::{BadAnswer, named, present};
 use crate::gallery::{
     ChangeStanding, Erase, Erasure, HoldName, LegalBasis, Note, Obstacle, Receipt, RecordedBasis, Requester,
@@ -11,7 +12,7 @@ use crate::service::pb;
 use crate::workflow::rights::{Accesses, ErasureOutcome, ErasureRequest, RecordAccess, StandingRequest, SubjectReport};
 use crate::workflow::{Field, WorkflowError};
 
-fn requester(number: i32) -> Result<Requester, WorkflowError> {
+pub(super) fn requester(number: i32) -> Result<Requester, WorkflowError> {
     match pb::Requester::try_from(number) {
         Ok(pb::Requester::Person) => Ok(Requester::Person),
         Ok(pb::Requester::Authority) => Ok(Requester::Authority),
@@ -21,7 +22,7 @@ fn requester(number: i32) -> Result<Requester, WorkflowError> {
     }
 }
 
-fn wire_requester(requester: Requester) -> pb::Requester {
+pub(super) fn wire_requester(requester: Requester) -> pb::Requester {
     match requester {
         Requester::Person => pb::Requester::Person,
         Requester::Authority => pb::Requester::Authority,
@@ -29,7 +30,7 @@ fn wire_requester(requester: Requester) -> pb::Requester {
     }
 }
 
-fn by(id: String) -> Result<SubjectId, WorkflowError> {
+pub(super) fn by(id: String) -> Result<SubjectId, WorkflowError> {
     SubjectId::new(id).map_err(|_| WorkflowError::BadId { field: Field::Named("by_id") })
 }
 
@@ -230,6 +231,7 @@ impl From<SubjectReport> for pb::SubjectReport {
             log_is_kept,
             accesses: newest.into_iter().map(access).collect(),
             accesses_truncated: truncated,
+            requests: report.requests.into_iter().map(wire_request).collect(),
         }
     }
 }
@@ -258,6 +260,7 @@ pub(in crate::service) fn subject_report(of: pb::SubjectReport) -> Result<Subjec
         waiting: of.waiting,
         pairs: of.pairs,
         decided,
+        requests: of.requests.into_iter().map(subject_request).collect::<Result<_, _>>()?,
         accesses: of.log_is_kept.then_some(Accesses { newest, truncated: of.accesses_truncated }),
     })
 }

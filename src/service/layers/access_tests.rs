@@ -45,6 +45,10 @@ Hold: officer auditor
 ReleaseHold: auditor
 Erase: registrar
 ReportSubject: officer auditor
+OpenRequest: registrar officer auditor
+AcknowledgeRequest: registrar officer auditor
+CloseRequest: registrar officer auditor
+ListRequests: registrar officer auditor
 Check: anyone
 Watch: anyone
 ServerReflectionInfo: operator

@@ -58,7 +58,10 @@ pub async fn proxy(server: &str) -> String {
                 continue;
             }
             let service = service_fn(move |request| called(Arc::clone(&server), request));
-            tokio::spawn(hyper::server::conn::http2::Builder::new(TokioExecutor::new()).serve_connection(TokioIo::new(tcp), service));
+            tokio::spawn(
+                hyper::server::conn::http2::Builder::new(TokioExecutor::new())
+                    .serve_connection(TokioIo::new(tcp), service),
+            );
         }
     });
     url
@@ -147,10 +150,11 @@ fn refusal(json: &Value) -> Status {
     let name = json["code"].as_str().expect("a code").replace("canceled", "cancelled");
     let named = |code: &Code| format!("{code:?}").to_lowercase() == name.replace('_', "");
     let code = (1..=16).map(Code::from_i32).find(named).expect("a known code");
-    let details = json["details"].as_array().map(Vec::as_slice).unwrap_or_default().iter().map(|detail| prost_types::Any {
-        type_url: format!("type.googleapis.com/{}", detail["type"].as_str().unwrap()),
-        value: STANDARD_NO_PAD.decode(detail["value"].as_str().unwrap()).unwrap(),
-    });
+    let details =
+        json["details"].as_array().map(Vec::as_slice).unwrap_or_default().iter().map(|detail| prost_types::Any {
+            type_url: format!("type.googleapis.com/{}", detail["type"].as_str().unwrap()),
+            value: STANDARD_NO_PAD.decode(detail["value"].as_str().unwrap()).unwrap(),
+        });
     let message = json["message"].as_str().unwrap_or_default().to_owned();
     let details: Vec<_> = details.collect();
     if details.is_empty() {

@@ -39,7 +39,8 @@ pub(super) use self::head::{ConnectCall, accept, is_grpc};
 /// # Errors
 /// A sentence that says what is wrong and where, and repeats nothing of the JSON.
 pub fn message_of_json(path: &str, json: &[u8]) -> Result<Vec<u8>, String> {
-    let unary = Method::of(path).and_then(methods::unary).ok_or("there is no such call with one request and one answer")?;
+    let unary =
+        Method::of(path).and_then(methods::unary).ok_or("there is no such call with one request and one answer")?;
     let message = decode::message(json, &unary.input);
     message.map(|message| message.encode_to_vec()).map_err(|fault| fault.refusal(usize::MAX).message)
 }

@@ -92,12 +92,11 @@ async fn in_json(
     let (parts, body) = request.into_parts();
     let framed = body.collect().await?.to_bytes();
     let message = framed.get(5..).and_then(|message| DynamicMessage::decode(input.clone(), message).ok());
-    let Some(message) = message else {
+    let Some(json) = message.and_then(|message| serde_json::to_vec(&message).ok()) else {
         // No message that JSON could say.
         let body = Full::from(framed).map_err(|never: Infallible| match never {}).boxed();
         return as_it_is(server, Request::from_parts(parts, body)).await;
     };
-    let json = serde_json::to_vec(&message).unwrap();
     let mut call = Request::post(parts.uri.path()).header("host", server).header("content-type", "application/json");
     for (name, value) in &parts.headers {
         match name.as_str() {

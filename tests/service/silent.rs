@@ -76,6 +76,22 @@ async fn a_connection_that_does_not_begin_in_time_is_cut() {
     assert!(is_closed(&server.raw()));
 }
 
+/// Within the 30 s of hyper, which docs/json.md names.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_head_of_http_1_that_does_not_end_is_cut() {
+    let server = Running::start(|_| {}).await;
+    let mut slow = server.raw();
+    slow.write_all(HALF_A_HEAD).unwrap();
+    let begun = Instant::now();
+    // A byte now and then does not help.
+    while begun.elapsed() < Duration::from_secs(60) && slow.write_all(b"x").is_ok() {
+        tokio::time::sleep(Duration::from_millis(250)).await;
+    }
+    let lasted = begun.elapsed().as_secs();
+    assert!((28..45).contains(&lasted) && is_closed(&slow), "{lasted} s");
+    assert_eq!(server.control.begun(), 0);
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn idle_connections_are_reaped_and_those_with_a_call_are_not() {
     let server = Running::start(|options| options.idle_max = Duration::from_millis(300)).await;

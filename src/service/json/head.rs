@@ -63,6 +63,7 @@ pub(in crate::service) fn is_grpc<B>(request: &Request<B>) -> bool {
 ///
 /// # Errors
 /// The response, where there is nothing to call.
+#[allow(clippy::result_large_err, reason = "the response is answered at once, and a request is no smaller")]
 pub(in crate::service) fn accept(mut request: Request<Body>) -> Result<(Request<Body>, ConnectCall), Response<Body>> {
     let codec = codec(request.headers());
     let is_call = request.method() == Verb::POST && codec.is_some();

@@ -150,6 +150,7 @@ async fn what_does_not_fit_is_refused_by_its_place_and_repeated_nowhere() {
         (format!("{secret} {{"), None, "JSON"),
         (format!(r#"["{secret}"]"#), None, "no such value"),
         (r#"{"reference":"#.to_owned(), Some("reference"), "JSON"),
+        (r#"{"reference":"eA=="#.to_owned(), Some("reference"), "JSON"),
         (String::new(), None, "JSON"),
     ];
     for (body, field, said) in cases {

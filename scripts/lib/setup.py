@@ -437,7 +437,7 @@ def main():
     parser = argparse.ArgumentParser(
         prog="scripts/setup",
         description="Fetches the default model pack's networks, ONNX Runtime, sample photos (78 MB) and, where there is "
-        "Node.js, the OpenID provider that tests start (3 MB) and, where there is Python 3.12 or 3.13, the verifier of logs "
+        "Node.js, the OpenID provider and the Connect client that tests run (40 MB) and, where there is Python 3.12 or 3.13, the verifier of logs "
         "that they run (5 MB) by package name and version through npm and pip, and checks every file's SHA-256 or package's "
         "SHA-512. Does nothing where all is in place.",
         epilog="CHINHCHU_CACHE: keep fetched packages there instead of in .cache (several clones may share it).",

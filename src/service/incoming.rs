@@ -24,7 +24,8 @@ use crate::access::CertificateNames;
 const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
 /// Pause before a connection that found no place is tried again.
 const BOUND_PAUSE: Duration = Duration::from_millis(20);
-/// Length of the client connection preface (RFC 9113, 3.4), which begins every connection.
+/// Length of the client connection preface (RFC 9113, 3.4), which begins every connection of HTTP/2. The
+/// head of a request of HTTP/1.1 is longer.
 const PREFACE_BYTES: usize = 24;
 
 /// A listener that connections are accepted from.
@@ -87,8 +88,8 @@ pub(super) struct Incoming<L: Accept> {
 }
 
 impl<L: Accept> Incoming<L> {
-    /// Accepts from `listener`. A connection that has not sent the preface of HTTP/2 after
-    /// `preface_max` is cut.
+    /// Accepts from `listener`. A connection that has not sent the preface of HTTP/2, or as
+    /// many bytes of HTTP/1.1, after `preface_max` is cut.
     pub(super) fn new(listener: L, connections: Arc<Connections>, preface_max: Duration) -> Self {
         let (tls, handshakes) = (None, JoinSet::new());
         Self { listener, connections, preface_max, waiting: None, pause: None, tls, handshakes }
@@ -153,8 +154,8 @@ impl<L: Accept> Stream for Incoming<L> {
     }
 }
 
-/// A connection whose reads fail once the server cuts it, or where the preface does not come
-/// in time.
+/// A connection whose reads and writes fail once the server cuts it, and whose reads where the preface,
+/// or as many bytes of HTTP/1.1, do not come in time.
 pub(super) struct Connection<S> {
     stream: Secured<S>,
     /// Resolves when the connection is cut.
@@ -170,6 +171,14 @@ impl<S> Connection<S> {
         let ended = Box::pin(slot.activity.cut().cancelled_owned());
         let preface = Some((PREFACE_BYTES, Box::pin(tokio::time::sleep(preface_max))));
         Self { stream, ended, preface, slot }
+    }
+
+    /// An error once the connection is cut; before, what waits here is woken when it is.
+    fn check_cut(&mut self, context: &mut Context<'_>) -> io::Result<()> {
+        match self.ended.as_mut().poll(context) {
+            Poll::Ready(()) => Err(io::ErrorKind::ConnectionAborted.into()),
+            Poll::Pending => Ok(()),
+        }
     }
 }
 
@@ -199,10 +208,9 @@ impl<S: AsyncRead + AsyncWrite + Unpin> AsyncRead for Connection<S> {
         context: &mut Context<'_>,
         buffer: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
-        // HTTP/2 always has a read pending, so that checking here ends every connection.
-        if self.ended.as_mut().poll(context).is_ready() {
-            return Poll::Ready(Err(io::ErrorKind::ConnectionAborted.into()));
-        }
+        // HTTP/2 always has a read pending, and HTTP/1.1 one or a write, so that checking in both ends
+        // every connection.
+        self.check_cut(context)?;
         let before = buffer.filled().len();
         let read = Pin::new(&mut self.stream).poll_read(context, buffer);
         if let Some((missing, until)) = &mut self.preface {
@@ -222,6 +230,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> AsyncRead for Connection<S> {
 
 impl<S: AsyncRead + AsyncWrite + Unpin> AsyncWrite for Connection<S> {
     fn poll_write(mut self: Pin<&mut Self>, context: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+        self.check_cut(context)?;
         Pin::new(&mut self.stream).poll_write(context, bytes)
     }
 
@@ -230,6 +239,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> AsyncWrite for Connection<S> {
         context: &mut Context<'_>,
         slices: &[io::IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
+        self.check_cut(context)?;
         Pin::new(&mut self.stream).poll_write_vectored(context, slices)
     }
 

@@ -1,4 +1,4 @@
-//! gRPC: the server of the wire contract `chinhchu.v1`, and its client.
+//! The server of the wire contract `chinhchu.v1`, over gRPC and as JSON over HTTP, and its client over gRPC.
 //!
 //! The contract itself, with units, limits and errors of every call, is in
 //! `proto/chinhchu/v1/`. This module turns messages into requests to the
@@ -8,10 +8,12 @@
 //! ```text
 //! connection -> incoming (at most connections_max), its TLS handshake
 //!   -> trace      continues the trace of the call
+//!   -> json       a call in JSON becomes one of gRPC, by its head; its answer is JSON again
 //!   -> authorise  UNIMPLEMENTED for a method that is not in the table; the caller
 //!   -> admit      a place, or RESOURCE_EXHAUSTED; UNAVAILABLE while draining
 //!   -> log        span and line in the log
 //!   -> deadline   DEADLINE_EXCEEDED; uploads that do not come
+//!   -> transcode  the body of a call in JSON becomes a message
 //!   -> tonic      message limit, decoding
 //!   -> handlers   conversion; the call's turn
 //!   -> Backend: the Engine -> worker threads
@@ -21,6 +23,7 @@
 //! | what | default | beyond it |
 //! |---|---|---|
 //! | one message | 64 MiB: a reference and five captures of 8 MiB fit | `RESOURCE_EXHAUSTED`, `MESSAGE_TOO_LARGE` |
+//! | one body in JSON | 4/3 of a message and 256 KiB | the same |
 //! | calls in flight | 64 | `RESOURCE_EXHAUSTED`, `BUSY`, with a retry hint |
 //! | calls with photos worked on at once | one per worker and a quarter more | they take turns |
 //! | expected wait for a turn | 2 s, and what leaves time before the deadline | `RESOURCE_EXHAUSTED`, `BUSY`, with a retry hint |
@@ -31,12 +34,12 @@
 //! | time between two parts of a message | 10 s; where all places are taken, uploads of more than 2 s are ended, the oldest first | `DEADLINE_EXCEEDED` |
 //! | connections | 512, 128 streams each | the one that has been silent the longest is cut; where none is silent, new ones wait to be accepted |
 //! | time of a TLS handshake | 10 s, during which the connection counts as silent | it is cut |
-//! | time until a connection speaks HTTP/2 | 10 s | it is cut |
+//! | time until a connection speaks HTTP | 10 s | it is cut |
 //! | time without a call | 15 min | the connection is cut |
 //! | drain at shutdown | 20 s | `UNAVAILABLE`, `SHUTTING_DOWN`, work dropped |
 //!
 //! A call takes its place before its message is read, so that the calls in flight times the
-//! message limit bound the memory that requests can take.
+//! message limit bound the memory that requests can take; in JSON, a third more.
 //!
 //! # Callers
 //! Every call has a [`RequestContext`](crate::context::RequestContext), which its use case gets
@@ -111,6 +114,7 @@ mod connections;
 mod convert;
 mod handlers;
 mod incoming;
+mod json;
 mod language;
 mod layers;
 mod ledger;
@@ -136,6 +140,7 @@ pub use client::{AnswerCall, BulkFailure, BulkOutcome, ClearedInfo, Client, Righ
 pub use client_error::ClientError;
 pub use client_tls::ClientOptions;
 pub use convert::BadAnswer;
+pub use json::{message_of_json, openapi};
 pub use options::{ServeError, ServeOptions, check_exposure};
 pub use server::{Bound, bind, serve};
 pub use signals::{Hangups, signals};

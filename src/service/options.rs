@@ -36,7 +36,8 @@ pub struct ServeOptions {
     /// Most open connections. Where there are more, silent ones are cut for new ones; where
     /// none is silent, new ones wait to be accepted.
     pub connections_max: usize,
-    /// Time after which a connection is cut that has not begun to speak HTTP/2.
+    /// Time after which a connection is cut that has not begun to speak HTTP: the preface of
+    /// HTTP/2, or as many bytes of a request of HTTP/1.1.
     pub preface_max: Duration,
     /// Longest time for the TLS handshake of a connection. Meanwhile it counts as silent.
     pub handshake_max: Duration,

@@ -190,6 +190,11 @@ impl Refusal {
         (with(self.reason.vi(), Flaw::vi), with(self.reason.en(), Flaw::en))
     }
 
+    /// The refusal of a message in JSON that is none of the method's, in words that repeat nothing of it.
+    pub(super) fn bad_json(message: String, field: Option<String>, figures: Vec<(&'static str, String)>) -> Self {
+        Self { figures, ..Self::new(Reason::BadMessage, message, field, None) }
+    }
+
     fn new(reason: Reason, message: String, field: Option<String>, retry_after: Option<Duration>) -> Self {
         Self { reason, message, field, retry_after, flaws: Vec::new(), figures: Vec::new() }
     }

@@ -168,6 +168,8 @@ pub(super) fn router(
     let rights = RightsServer::from_arc(Arc::clone(&handlers)).max_decoding_message_size(bytes_max);
     let gallery = GalleryServer::from_arc(handlers).max_decoding_message_size(bytes_max);
     Ok(Server::builder()
+        // JSON comes over either.
+        .accept_http1(true)
         .http2_keepalive_interval(Some(options.keepalive))
         .http2_keepalive_timeout(Some(options.keepalive))
         .max_concurrent_streams(options.streams_per_connection_max)

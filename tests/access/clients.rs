@@ -184,6 +184,7 @@ async fn no_session_is_ever_resumed() {
             let tcp = tokio::net::TcpStream::connect(crate::pki::address(&server)).await.unwrap();
             let name = rustls::pki_types::ServerName::try_from("localhost").unwrap();
             let mut stream = tokio_rustls::TlsConnector::from(Arc::clone(&config)).connect(name, tcp).await.unwrap();
+            tokio::io::AsyncWriteExt::write_all(&mut stream, crate::pki::PREFACE).await.unwrap();
             tokio::io::AsyncReadExt::read(&mut stream, &mut [0; 16]).await.unwrap();
             assert_eq!(stream.get_ref().1.handshake_kind(), Some(rustls::HandshakeKind::Full), "{version:?}");
         }

@@ -11,11 +11,14 @@ mod expiry;
 mod fake;
 mod files;
 mod issuer;
+mod json;
 mod ledger;
 mod made;
 mod methods;
 mod office;
 mod operators;
+#[path = "../service/over_json.rs"]
+mod over_json;
 mod pki;
 mod program;
 mod provider;

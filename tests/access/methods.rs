@@ -8,11 +8,14 @@ use chinhchu::context::Role;
 use chinhchu::service::tls::{ClientCertificates, Loaded, Tls, TlsOptions};
 use chinhchu::service::token_keys::{OpenedTokens, TokenKeys};
 use chinhchu::service::{AccessControl, methods};
+use http_body_util::{BodyExt, Full};
+use prost::bytes::Bytes;
 use serde_json::json;
 use tonic::codec::{Codec, DecodeBuf, Decoder, EncodeBuf, Encoder};
 use tonic::transport::Channel;
 use tonic::{Code, Status};
 use tonic_types::StatusExt;
+use tower::{Service, ServiceExt};
 
 use crate::fake::Running;
 use crate::issuer::{claims, of_file};
@@ -67,8 +70,36 @@ impl Decoder for Nothing {
     }
 }
 
-/// What came of a call without content: the code, and the reason where there is one.
+/// What came of a call without content: the code, and the reason where there is one. In JSON it is the same.
 async fn called(channel: &Channel, path: &str, token: Option<&str>) -> (Code, String) {
+    let (code, reason) = over_grpc(channel, path, token).await;
+    match in_json(channel, path, token).await {
+        (200, _) => assert_eq!(code, Code::Ok, "{path}"),
+        // No method, and one that streams: nothing is decided.
+        (404, told) if told.is_empty() => assert_eq!(code, Code::Unimplemented, "{path}"),
+        (415, _) => assert!(["Bulk", "Watch", "Reflection"].iter().any(|name| path.contains(name)), "{path}"),
+        (status, told) => assert_eq!(told, reason, "{path}: {status} {code:?}"),
+    }
+    (code, reason)
+}
+
+/// The HTTP status of the same call in JSON, and the reason where there is one.
+async fn in_json(channel: &Channel, path: &str, token: Option<&str>) -> (u16, String) {
+    let mut request = http::Request::post(path).header("content-type", "application/json");
+    if let Some(token) = token {
+        request = request.header("authorization", format!("Bearer {token}"));
+    }
+    let body = tonic::body::Body::new(Full::from(Bytes::from_static(b"{}")));
+    let response = channel.clone().ready().await.unwrap().call(request.body(body).unwrap()).await.unwrap();
+    let status = response.status().as_u16();
+    let body = response.into_body().collect().await.unwrap().to_bytes();
+    let told: serde_json::Value = serde_json::from_slice(&body).unwrap();
+    let details = told["details"].as_array().map(Vec::as_slice).unwrap_or_default();
+    let reason = details.iter().find_map(|detail| detail["debug"]["reason"].as_str());
+    (status, reason.unwrap_or_default().to_owned())
+}
+
+async fn over_grpc(channel: &Channel, path: &str, token: Option<&str>) -> (Code, String) {
     let mut client = tonic::client::Grpc::new(channel.clone());
     client.ready().await.unwrap();
     let mut request = tonic::Request::new(tokio_stream::once(()));

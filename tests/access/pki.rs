@@ -16,7 +16,7 @@ use rcgen::{CertificateRevocationListParams, Issuer, KeyIdMethod, KeyPair, Seria
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName};
 use rustls::{ClientConfig, RootCertStore, SupportedProtocolVersion};
-use tokio::io::AsyncReadExt;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio_rustls::TlsConnector;
 
@@ -134,6 +134,9 @@ impl Pki {
     }
 }
 
+/// What an HTTP/2 client begins with (RFC 9113, 3.4), and empty settings.
+pub const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\x00\x00\x00\x04\x00\x00\x00\x00\x00";
+
 pub fn certificates(path: &Path) -> Vec<CertificateDer<'static>> {
     CertificateDer::pem_file_iter(path).unwrap().collect::<Result<_, _>>().unwrap()
 }
@@ -192,7 +195,9 @@ pub async fn handshake(server: &Running, config: ClientConfig) -> Result<Vec<Cer
     let name = ServerName::try_from("localhost").unwrap();
     let mut stream = TlsConnector::from(Arc::new(config)).connect(name, tcp).await.map_err(of_tls)?;
     let mut byte = [0; 1];
-    // An HTTP/2 server begins to speak by itself.
+    // The server speaks once it knows which version of HTTP. Where it has refused already, it does not matter
+    // what becomes of this.
+    let _ = stream.write_all(PREFACE).await;
     let read = tokio::time::timeout(SOON, stream.read(&mut byte)).await.expect("the server says something");
     read.map_err(of_tls)?;
     Ok(stream.get_ref().1.peer_certificates().unwrap().to_vec())

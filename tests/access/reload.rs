@@ -142,6 +142,7 @@ async fn a_handshake_that_began_before_a_revocation_ends_without_a_connection() 
     pki.revoke("thief");
     tls.replace(Loaded::read(&pki.options()).unwrap());
     let mut flight = Vec::new();
+    std::io::Write::write_all(&mut client.writer(), crate::pki::PREFACE).unwrap();
     while client.wants_write() {
         client.write_tls(&mut flight).unwrap();
     }

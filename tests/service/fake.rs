@@ -37,6 +37,8 @@ use chinhchu::workflow::{
 };
 use tokio::sync::{Semaphore, oneshot};
 
+use crate::over_json;
+
 /// How long a test waits for what must happen soon.
 pub const SOON: Duration = Duration::from_secs(20);
 
@@ -849,8 +851,10 @@ impl Running {
         let mut options = ServeOptions::default();
         options.listen.set_port(0);
         tweak(&mut options);
+        let is_plain = options.tls.is_none();
         let bound = bind(backend, options).await.expect("a free port");
         let url = format!("http://{}", bound.local_addr());
+        let url = if is_plain && over_json::is_wanted() { over_json::proxy(&url).await } else { url };
         let (stop, stopped) = oneshot::channel::<()>();
         let done = tokio::spawn(bound.serve(async {
             // Dropping the sender stops the server as well.

@@ -17,6 +17,9 @@ const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\x00\x00\x00\x04\x00\x0
 /// HEADERS of a call without their end: CONTINUATION is to come, and never does.
 const ENDLESS_HEADERS: &[u8] = b"\x00\x00\x01\x01\x00\x00\x00\x00\x01\x83";
 
+/// The head of a request of HTTP/1.1 without its end.
+const HALF_A_HEAD: &[u8] = b"POST /chinhchu.v1.Verification/Verify HTTP/1.1\r\nhost: localhost\r\nx: ";
+
 impl Running {
     fn raw(&self) -> TcpStream {
         TcpStream::connect(self.url.trim_start_matches("http://")).unwrap()
@@ -40,7 +43,8 @@ fn is_closed(mut stream: &TcpStream) -> bool {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn silent_connections_keep_nobody_out() {
-    let says: [&[u8]; 4] = [b"", b"PRI * HT", PREFACE, &[PREFACE, ENDLESS_HEADERS].concat()];
+    let says: [&[u8]; 6] =
+        [b"", b"PRI * HT", PREFACE, &[PREFACE, ENDLESS_HEADERS].concat(), b"POST /x HT", HALF_A_HEAD];
     for said in says {
         let server = Running::start(|options| options.connections_max = 4).await;
         let silent: Vec<TcpStream> = (0..20)
@@ -70,6 +74,22 @@ async fn a_connection_that_does_not_begin_in_time_is_cut() {
     }
     assert!(begun.elapsed() >= Duration::from_millis(200) && is_closed(&slow));
     assert!(is_closed(&server.raw()));
+}
+
+/// Within the 30 s of hyper, which docs/json.md names.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_head_of_http_1_that_does_not_end_is_cut() {
+    let server = Running::start(|_| {}).await;
+    let mut slow = server.raw();
+    slow.write_all(HALF_A_HEAD).unwrap();
+    let begun = Instant::now();
+    // A byte now and then does not help.
+    while begun.elapsed() < Duration::from_secs(60) && slow.write_all(b"x").is_ok() {
+        tokio::time::sleep(Duration::from_millis(250)).await;
+    }
+    let lasted = begun.elapsed().as_secs();
+    assert!((28..45).contains(&lasted) && is_closed(&slow), "{lasted} s");
+    assert_eq!(server.control.begun(), 0);
 }
 
 #[tokio::test(flavor = "multi_thread")]

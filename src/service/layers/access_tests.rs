@@ -116,7 +116,9 @@ async fn call(
 ) -> Result<Option<RequestContext>, (Code, String)> {
     let connections = Connections::new(1, WhenFull::Wait, CancellationToken::new());
     let slot = connections.enter().unwrap();
-    let mut request = Request::builder().uri(path).body(Body::empty()).unwrap();
+    let grpc =
+        Request::builder().version(tonic::codegen::http::Version::HTTP_2).header("content-type", "application/grpc");
+    let mut request = grpc.uri(path).body(Body::empty()).unwrap();
     for value in authorization {
         request.headers_mut().append("authorization", value.parse().unwrap());
     }

@@ -5,27 +5,31 @@
 //! | layer | what it does |
 //! |---|---|
 //! | [`trace`] | continues the caller's trace, or begins one, and names it in the answer's headers |
+//! | [`json`] | takes a call in JSON for one of gRPC, by its head; answers it in JSON |
 //! | [`authorise`] | finds the method in the table, says who calls, refuses what is not there and whoever may not |
 //! | [`admit`] | refuses what cannot be answered in time, by the headers alone; holds the call's place |
 //! | [`log`] | opens the call's span and writes its line |
 //! | [`deadline`] | ends the call at its deadline, when its message does not come, or with the server |
+//! | [`transcode`] | makes the body of a call in JSON a message |
 //!
 //! The types of what passes from layer to layer keep the order: [`admit`] and the layers below
 //! take an [`AuthorisedCall`], which only [`authorise`] makes. A call that no layer knows
 //! therefore reaches no handler.
 //!
 //! A call that is let in costs one allocation for its future, in [`deadline`]; the futures of
-//! the other layers are plain types. No layer reads or copies a message.
+//! the other layers are plain types. Of a call over gRPC no layer reads or copies a message.
 
 #[cfg(test)]
 mod access_tests;
 mod admit;
 mod authorise;
 mod deadline;
+mod json;
 mod log;
 #[cfg(test)]
 mod tests;
 mod trace;
+mod transcode;
 
 use std::convert::Infallible;
 use std::pin::Pin;
@@ -41,9 +45,11 @@ use tower::Layer;
 use self::admit::Admit;
 use self::authorise::Authorise;
 use self::deadline::EndAtDeadline;
+use self::json::SpeakJson;
 use self::log::LogCall;
 pub(super) use self::log::TRANSACTION;
 use self::trace::ContinueTrace;
+use self::transcode::Transcode;
 use super::admission::QueueEntry;
 use super::language::Language;
 use super::method::Method;
@@ -61,17 +67,18 @@ type Answered = Result<Response<Body>, Infallible>;
 pub(super) struct RequestLayers(pub Arc<Shared>);
 
 impl<S> Layer<S> for RequestLayers {
-    type Service = ContinueTrace<Authorise<Admit<LogCall<EndAtDeadline<S>>>>>;
+    type Service = ContinueTrace<SpeakJson<Authorise<Admit<LogCall<EndAtDeadline<Transcode<S>>>>>>>;
 
     fn layer(&self, routes: S) -> Self::Service {
         let shared = || Arc::clone(&self.0);
-        let bounded = EndAtDeadline::new(routes, shared());
+        let bounded = EndAtDeadline::new(Transcode::new(routes, shared()), shared());
         let logged = LogCall::new(bounded, shared());
-        ContinueTrace::new(Authorise::new(Admit::new(logged, shared()), shared()))
+        let authorised = Authorise::new(Admit::new(logged, shared()), shared());
+        ContinueTrace::new(SpeakJson::new(authorised, shared()))
     }
 }
 
-/// A request with its trace: what [`trace`] hands to [`authorise`].
+/// A request with its trace: what [`trace`] hands to [`json`], and that to [`authorise`].
 pub(super) struct TracedRequest {
     trace: Trace,
     request: Request<Body>,

@@ -47,7 +47,9 @@ const UNLISTED: [&str; 5] = [
 type Reached = Arc<Mutex<Vec<(String, Option<RequestContext>)>>>;
 
 fn request(path: &str, headers: &[(&'static str, &str)]) -> Request<Body> {
-    let mut request = Request::builder().uri(path).body(Body::empty()).unwrap();
+    let grpc =
+        Request::builder().version(tonic::codegen::http::Version::HTTP_2).header("content-type", "application/grpc");
+    let mut request = grpc.uri(path).body(Body::empty()).unwrap();
     for (name, value) in headers {
         request.headers_mut().insert(*name, value.parse().unwrap());
     }

@@ -6,7 +6,7 @@
 //! ```
 //!
 //! TLS 1.3, and 1.2 with ECDHE and AEAD where that is configured (rustls has no other suites); ALPN
-//! `h2`. Sessions are never resumed: each connection proves its certificate anew, by the authorities
+//! `h2` or `http/1.1`. Sessions are never resumed: each connection proves its certificate anew, by the authorities
 //! and revocation lists of that moment.
 
 mod certificate;
@@ -44,6 +44,8 @@ pub(super) use self::watch::watch;
 
 /// What HTTP/2 is called in ALPN (RFC 9113, 3.2).
 pub(super) const ALPN: &[u8] = b"h2";
+/// The same of HTTP/1.1 (RFC 7301, 6), which a server speaks for calls in JSON.
+const ALPN_HTTP1: &[u8] = b"http/1.1";
 
 /// Whether clients must have a certificate.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, serde::Deserialize)]
@@ -201,7 +203,7 @@ impl Loaded {
             None => config.with_no_client_auth(),
         };
         let mut config = config.with_cert_resolver(Arc::new(rustls::sign::SingleCertAndKey::from(own.certified)));
-        config.alpn_protocols = vec![ALPN.to_vec()];
+        config.alpn_protocols = vec![ALPN.to_vec(), ALPN_HTTP1.to_vec()];
         // A resumed session would be let in by a certificate that nobody looked at again.
         config.session_storage = Arc::new(NoServerSessionStorage {});
         config.send_tls13_tickets = 0;

@@ -27,6 +27,7 @@ mod memory;
 mod model;
 mod power;
 mod recipes;
+mod seal_serving;
 mod sealed;
 mod standing;
 mod store_contract;

@@ -62,6 +62,7 @@ clear_officers = 1             # officers it takes to clear a pair: 1 or 2
 # previous_key = { file = "master-1.key" } # change keys: the master key until now
 # key_store = "/var/lib/chinhchu-keys/subjects.keys" # keys of subjects; outside the data folder
 # key_store_copy = "/mnt/second-disk/subjects.keys"  # a copy of them, on another disk
+# seal = "while_serving"       # a gallery that lies in the clear is sealed beside the work; default: refused
 
 [capture]                      # Verify and Identify; decisions have policies of their own
 quality = "advisory"           # off, advisory (measured and told), required (or refused)

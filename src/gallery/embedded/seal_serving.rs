@@ -27,11 +27,10 @@ use super::writer::Message;
 use super::written_rows::WRITTEN_ROWS;
 use crate::gallery::GalleryError;
 
-/// Rows in one transaction of the thread beside the work, which keeps a core busy for some tenth of a
-/// second.
+/// Rows in one transaction of the thread beside the work. The database cannot be closed meanwhile.
 const ROWS_TOGETHER: usize = 2_000;
-/// Rows that the writer carries over at most between two groups of commands. With less than a tenth of a
-/// millisecond each, and two flushes, this bounds how long it keeps callers waiting.
+/// Rows that the writer carries over at most between two groups of commands: with the flushes, this
+/// bounds how long it keeps callers waiting.
 const ROWS_LEFT_MAX: usize = 4_000;
 /// Commands in a group as long as the writer has the copy: they write fewer rows than it carries over.
 pub(super) const GROUP_MAX: usize = 32;
@@ -138,7 +137,7 @@ impl Sealing {
         let path = &self.shared.path;
         tracing::info!(
             "the gallery is being sealed while it is served; until that is done it lies in the clear, and copies that \
-             were made of it before stay readable ever after"
+             were made of it before stay readable"
         );
         while !self.is_closing() {
             let sealed = match copy.take() {
@@ -220,7 +219,11 @@ impl Sealing {
                 break;
             }
             let aim = carried.newest;
-            tracing::info!(round, commits = aim - carried.up_to, "what was written meanwhile is carried over");
+            tracing::info!(
+                round,
+                commits = aim - carried.up_to,
+                "the gallery wrote more meanwhile; that is carried over"
+            );
             while carried.up_to < aim {
                 if self.is_closing() {
                     return Ok(false);

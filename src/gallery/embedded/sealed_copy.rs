@@ -189,6 +189,7 @@ impl SealedCopy {
             return Ok(CarriedOver { up_to: carried.0, newest: carried.0 });
         };
         transaction.commit()?;
+        tracing::debug!(up_to = self.cursor.commit, newest, "what was written meanwhile was carried over");
         // Of people who were erased since: what the copy holds of them is worthless from here on.
         if let Some(keys) = self.protection.keys().filter(|_| !doomed.is_empty()) {
             tracing::debug!("keys of people who were erased meanwhile are destroyed");
@@ -657,10 +658,13 @@ impl EmbeddedStore {
     /// # Errors
     /// As [`EmbeddedStore::open`].
     pub(in crate::gallery) fn sealing_state(dir: &Path) -> Result<SealingState, GalleryError> {
+        // Also keeps others out: one that was killed is repaired when it is opened.
+        let _folder = Folder::claim(dir, false)?;
+        let options = EmbeddedOptions { checked_bytes_max: 0, ..EmbeddedOptions::default() };
+        let open = |path: &Path| Ok::<_, StoreError>(Storage::File(path.to_owned()).open(&options)?.0);
         let look = || -> Result<SealingState, StoreError> {
             let paths = Paths::of(dir);
-            let in_use = || GalleryError::InUse(dir.to_owned());
-            let database = Storage::look(&paths.clear)?.ok_or_else(in_use)?;
+            let database = open(&paths.clear)?;
             if guarded(|| Ok(read_gallery(&database.begin_read()?.open_table(GALLERY)?)?.sealing.is_some()))? {
                 return Ok(match paths.is_clear_left().map_err(io_failed)? {
                     true => SealingState::Overwriting,
@@ -670,18 +674,9 @@ impl EmbeddedStore {
             if !paths.sealed.try_exists().map_err(io_failed)? {
                 return Ok(SealingState::Clear);
             }
-            let options = EmbeddedOptions::default();
-            let cursor = match Storage::look(&paths.sealed)? {
-                Some(copy) => guarded(|| read_cursor(&copy.begin_read()?))?,
-                // It was killed: redb repairs it when it is opened to be written.
-                None => guarded(|| read_cursor(&Storage::File(paths.sealed.clone()).open(&options)?.0.begin_read()?))?,
-            };
-            let cursor = cursor.unwrap_or_default();
+            let cursor = guarded(|| read_cursor(&open(&paths.sealed)?.begin_read()?))?.unwrap_or_default();
             Ok(SealingState::Copying { rows: cursor.rows, of: cursor.of.max(cursor.rows) })
         };
-        if !Folder::holds_database(dir) {
-            return Err(GalleryError::NotThere(dir.to_owned()));
-        }
         look().map_err(|error| error.at(dir))
     }
 }

@@ -1,7 +1,8 @@
 //! The open database, and the vectors that searches read from it.
 
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, PoisonError, RwLock};
+use std::sync::{Arc, Mutex, PoisonError, RwLock, RwLockWriteGuard, TryLockError};
+use std::time::{Duration, Instant};
 
 use redb::{Database, ReadableDatabase};
 
@@ -21,6 +22,21 @@ pub(super) struct OpenDatabase {
     is_noting: AtomicBool,
     /// Times it had to be closed: snapshots under way end then.
     closings: AtomicU64,
+}
+
+/// Nobody reads as long as this lives.
+pub(super) struct Alone<'a> {
+    slot: RwLockWriteGuard<'a, Option<Database>>,
+    of: &'a OpenDatabase,
+}
+
+impl Alone<'_> {
+    /// Puts another database in place of the open one, which it returns.
+    pub(super) fn replace(mut self, database: Database, protection: Arc<Protection>) -> Option<Database> {
+        *self.of.protection.write().unwrap_or_else(PoisonError::into_inner) = protection;
+        self.of.is_noting.store(false, Ordering::Release);
+        self.slot.replace(database)
+    }
 }
 
 fn closed() -> StoreError {
@@ -51,21 +67,20 @@ impl OpenDatabase {
         self.is_noting.load(Ordering::Acquire)
     }
 
-    /// Puts another database in place of the open one, where `change` succeeds, once every reader is done;
-    /// nobody reads meanwhile. The one before.
-    pub(super) fn replace(
-        &self,
-        database: Database,
-        protection: Arc<Protection>,
-        change: impl FnOnce() -> std::io::Result<()>,
-    ) -> std::io::Result<Option<Database>> {
-        // Snapshots under way would be waited for.
+    /// Keeps readers out, where none is there at some moment within `patience`. It is not waited for them
+    /// with others behind it: who reads may read again within that, and would wait for itself.
+    pub(super) fn alone(&self, patience: Duration) -> Option<Alone<'_>> {
+        // Snapshots under way would be there for long.
         self.closings.fetch_add(1, Ordering::AcqRel);
-        let mut slot = self.slot.write().unwrap_or_else(PoisonError::into_inner);
-        change()?;
-        *self.protection.write().unwrap_or_else(PoisonError::into_inner) = protection;
-        self.is_noting.store(false, Ordering::Release);
-        Ok(slot.replace(database))
+        let begun = Instant::now();
+        loop {
+            match self.slot.try_write() {
+                Ok(slot) => return Some(Alone { slot, of: self }),
+                Err(TryLockError::Poisoned(slot)) => return Some(Alone { slot: slot.into_inner(), of: self }),
+                Err(TryLockError::WouldBlock) if begun.elapsed() > patience => return None,
+                Err(TryLockError::WouldBlock) => std::thread::sleep(Duration::from_micros(200)),
+            }
+        }
     }
 
     /// Works on the database itself.

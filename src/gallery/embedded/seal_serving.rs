@@ -32,6 +32,8 @@ const ROWS_TOGETHER: usize = 2_000;
 /// Rows that the writer carries over at most between two groups of commands: with the flushes, this
 /// bounds how long it keeps callers waiting.
 const ROWS_LEFT_MAX: usize = 4_000;
+/// How long the writer looks for a moment in which nobody reads; then it takes the next group first.
+const READERS_MAX: Duration = Duration::from_millis(50);
 /// Commands in a group as long as the writer has the copy: they write fewer rows than it carries over.
 pub(super) const GROUP_MAX: usize = 32;
 /// Rounds of carrying over beside the work, each of what the gallery had written when it began.
@@ -272,16 +274,13 @@ fn try_swap(shared: &Shared, mut copy: Box<SealedCopy>, unsynced: &mut bool) -> 
     }
     let rows = copy.finish(&shared.database)?;
     let paths = Paths::of(&shared.path);
-    let SealedCopy { target, protection, .. } = *copy;
     // Nobody reads meanwhile, and no index file comes: one in the clear would stay.
-    let mut is_index_aside = false;
-    let clear = shared.database.replace(target, protection, || {
-        paths.put_in_place()?;
-        // From here on the sealed copy is the gallery, whatever else fails.
-        is_index_aside = paths.set_index_aside().is_ok();
-        Ok(())
-    });
-    let clear = clear.map_err(redb::StorageError::from)?;
+    let Some(alone) = shared.database.alone(READERS_MAX) else { return Ok(Swapped::NotYet(copy)) };
+    paths.put_in_place().map_err(redb::StorageError::from)?;
+    // From here on the sealed copy is the gallery, whatever else fails.
+    let is_index_aside = paths.set_index_aside().is_ok();
+    let SealedCopy { target, protection, .. } = *copy;
+    let clear = alone.replace(target, protection);
     *unsynced = paths.sync().is_err();
     Ok(Swapped::Done(Done { clear, rows, is_index_aside }))
 }

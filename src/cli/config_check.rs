@@ -118,6 +118,8 @@ struct SealingAnswer {
     key_store: PathBuf,
     #[serde(skip_serializing_if = "Option::is_none")]
     key_store_copy: Option<PathBuf>,
+    /// Whether the server seals a gallery that lies in the clear.
+    seals_while_serving: bool,
 }
 
 impl SealingAnswer {
@@ -127,6 +129,7 @@ impl SealingAnswer {
             previous_key: sealing.previous_key.as_ref().map(ToString::to_string),
             key_store: sealing.key_store.clone(),
             key_store_copy: sealing.key_store_copy.clone(),
+            seals_while_serving: sealing.seal.is_some(),
         }
     }
 
@@ -134,7 +137,9 @@ impl SealingAnswer {
         let previous = self.previous_key.as_ref().map_or(String::new(), |key| format!(", before it {key}"));
         let copy = self.key_store_copy.as_ref().map_or(String::new(), |path| format!(", copied to {}", path.display()));
         let store = self.key_store.display();
-        outcome::one_line(&format!("sealed: the master key is {}{previous}; subjects' keys in {store}{copy}", self.key))
+        let clear = if self.seals_while_serving { "; a gallery in the clear is sealed while it is served" } else { "" };
+        let key = &self.key;
+        outcome::one_line(&format!("sealed: the master key is {key}{previous}; subjects' keys in {store}{copy}{clear}"))
     }
 }
 

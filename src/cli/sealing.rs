@@ -4,7 +4,7 @@ use std::ffi::OsString;
 use std::path::{Component, Path, PathBuf};
 
 use super::Failure;
-use super::config::{Origin, SealingSection};
+use super::config::{Origin, SealClear, SealingSection};
 use crate::sealing::{KeySource, KeyStoreOptions, MasterKey};
 use crate::workflow::danger::{MasterKeyPlace, Permissions};
 
@@ -22,11 +22,13 @@ pub(super) struct SealingSettings {
     pub key_store: PathBuf,
     /// File that a copy of them is kept in.
     pub key_store_copy: Option<PathBuf>,
+    /// Whether a server seals a gallery that lies in the clear.
+    pub seal: Option<SealClear>,
 }
 
 impl SealingSettings {
     pub(super) fn new(section: SealingSection) -> Result<Self, Failure> {
-        let SealingSection { key, previous_key, key_store, key_store_copy } = section;
+        let SealingSection { key, previous_key, key_store, key_store_copy, seal } = section;
         let checked =
             |name: &str, source: &KeySource| source.check().map_err(|why| Failure::new(format_args!("{name}: {why}")));
         checked("sealing.key", &key)?;
@@ -36,7 +38,7 @@ impl SealingSettings {
                 "sealing.previous_key is the same as key; name the earlier one, or take it out when the change is done",
             ));
         }
-        let sealing = Self { key, previous_key, key_store, key_store_copy };
+        let sealing = Self { key, previous_key, key_store, key_store_copy, seal };
         let files: Vec<PathBuf> = sealing.files().map(|path| resolved(path)).collect();
         if (1..files.len()).any(|at| files[..at].contains(&files[at])) {
             return Err(Failure::new(
@@ -189,6 +191,7 @@ mod tests {
             previous_key: None,
             key_store: key_store.to_owned(),
             key_store_copy: None,
+            seal: None,
         }
     }
 

@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use sha2::{Digest, Sha256};
 
-use super::config::{CaptureSection, CasesSection, ConfigFile, Origin, RetentionSection, RightsSection};
+use super::config::{CaptureSection, CasesSection, ConfigFile, Origin, RetentionSection, RightsSection, SealClear};
 use super::ledger_keys::LedgerSettings;
 use super::sealing::SealingSettings;
 use super::{Failure, GlobalArgs, options, progress};
@@ -410,7 +410,8 @@ impl Settings {
         let options = self.gallery_options(folder)?;
         // A server has a sequencer, and changes keys.
         let ledger = options.ledger.map(|setup| LedgerSetup { sign_at_once: Vec::new(), ..setup });
-        Ok(EmbeddedOptions { graph: self.graph, progress, ledger, ..options })
+        let seal_while_serving = self.sealing().is_some_and(|sealing| sealing.seal == Some(SealClear::WhileServing));
+        Ok(EmbeddedOptions { graph: self.graph, progress, ledger, seal_while_serving, ..options })
     }
 
     /// What is sealed at rest, and under which key; `None` where nothing is.

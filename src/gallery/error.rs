@@ -241,7 +241,7 @@ pub enum GalleryError {
     SealingNeeded(PathBuf),
     /// A key was given, and the gallery is not sealed.
     #[error(
-        "the gallery {0} is not sealed, though [sealing] is in the configuration; `chinhchu keys seal` seals it, or take [sealing] out"
+        "the gallery {0} is not sealed, though [sealing] is in the configuration; `chinhchu keys seal` seals it while nobody has it open, and a server with seal = \"while_serving\" under [sealing] beside its work; or take [sealing] out"
     )]
     NotSealed(PathBuf),
     /// The key store is another gallery's.

@@ -36,7 +36,7 @@ pub use decision::{
     DecisionHead, DecisionKey, DecisionPage, NewCapture, NewDecision, Outcome, PairEntry, PairEntryKind, PairState,
     Resolution, ResolveCommand, Searched, StoredCapture, StoredDecision, UnclearPair, UsedChallenge, resolution,
 };
-pub use embedded::{BackendFactory, EmbeddedOptions, Progress, Sealed};
+pub use embedded::{BackendFactory, EmbeddedOptions, Progress, Sealed, SealingState};
 pub use entries::Look;
 pub use error::{Fault, GalleryError};
 pub use gallery::Gallery;
@@ -49,7 +49,7 @@ pub use ledger::{
 pub(crate) use ledger::{kind_digest, leaf_at};
 pub use ledger_check::{LedgerFault, LedgerReport, trusted_keys, verify_ledger};
 pub use note::Note;
-pub use open::{is_at, keeps_ledger, look, open, open_on, open_parts, read_all, read_ledger_at, seal};
+pub use open::{is_at, keeps_ledger, look, open, open_on, open_parts, read_all, read_ledger_at, seal, sealing_state};
 pub use records::{
     Arrived, Change, Changes, Committed, LedgerRecords, RECENT_MAX, ReadSet, Records, Sizes, StoredRequest,
 };

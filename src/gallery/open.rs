@@ -4,7 +4,7 @@ use std::ops::ControlFlow;
 use std::path::Path;
 use std::sync::Arc;
 
-use super::embedded::{BackendFactory, EmbeddedIndex, EmbeddedOptions, EmbeddedStore, Sealed};
+use super::embedded::{BackendFactory, EmbeddedIndex, EmbeddedOptions, EmbeddedStore, Sealed, SealingState};
 use super::{
     Gallery, GalleryError, GalleryId, LedgerSetup, LedgerTables, RecordStore, SnapshotHead, SnapshotPart, VectorIndex,
 };
@@ -95,6 +95,14 @@ fn of(store: Arc<EmbeddedStore>, setup: Option<LedgerSetup>) -> Result<Gallery, 
 /// clear gallery is as it was.
 pub fn seal(dir: &Path, options: &EmbeddedOptions, progress: &mut dyn FnMut(u64)) -> Result<Sealed, GalleryError> {
     EmbeddedStore::seal(dir, options, progress)
+}
+
+/// How far the sealing of the gallery in the folder `dir` is, which nobody has open. Needs no keys.
+///
+/// # Errors
+/// As [`open`].
+pub fn sealing_state(dir: &Path) -> Result<SealingState, GalleryError> {
+    EmbeddedStore::sealing_state(dir)
 }
 
 /// Whether there is a gallery in the folder `dir`.

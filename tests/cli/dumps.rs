@@ -1,12 +1,15 @@
 //! What a core dump holds, and what it costs a program to leave none.
 
+use std::collections::HashSet;
 use std::io::{BufRead, BufReader, Read, Write};
 use std::path::Path;
 use std::process::{Command, Stdio};
 
 use chinhchu::sealing::{self, KeySource, MasterKey, Secret};
 
-use crate::support::{chinhchu, ran, run, text};
+use crate::need_assets;
+use crate::seal_serving::{fill, key_store_options, made_keys, opened, vector};
+use crate::support::{Serving, chinhchu, ran, run, text};
 
 /// What the child has in plain memory, in pieces, so that it is not in the program itself.
 fn marker() -> Vec<u8> {
@@ -18,7 +21,12 @@ const PART_BYTES: usize = 12;
 
 /// How many places of a dump hold a part of a secret.
 fn found(dump: &[u8], secret: &[u8]) -> usize {
-    let parts: Vec<&[u8]> = secret.windows(PART_BYTES).collect();
+    found_any(dump, &[secret])
+}
+
+/// The same of several secrets.
+fn found_any(dump: &[u8], secrets: &[&[u8]]) -> usize {
+    let parts: HashSet<&[u8]> = secrets.iter().flat_map(|secret| secret.windows(PART_BYTES)).collect();
     // Most places are told by their first two bytes, as dumps are large and this is not optimised.
     let mut begins = vec![false; 1 << 16];
     parts.iter().for_each(|part| begins[usize::from(part[0]) << 8 | usize::from(part[1])] = true);
@@ -26,7 +34,7 @@ fn found(dump: &[u8], secret: &[u8]) -> usize {
     let mut two = 0;
     for (at, &byte) in dump.iter().enumerate() {
         two = (two << 8 | usize::from(byte)) & 0xffff;
-        if begins[two] && at > 0 && dump.get(at - 1..at - 1 + PART_BYTES).is_some_and(|place| parts.contains(&place)) {
+        if begins[two] && at > 0 && dump.get(at - 1..at - 1 + PART_BYTES).is_some_and(|place| parts.contains(place)) {
             places += 1;
         }
     }
@@ -101,6 +109,41 @@ fn a_dump_that_root_takes_on_purpose_holds_no_key() {
     ] {
         assert_eq!(found(&dump, secret), 0, "parts of {what} are in the dump");
     }
+}
+
+/// What docs/sealing.md says of a dump of a server: it has who is enrolled, as a search compares with all of
+/// them, and neither the master key nor keys of the key store.
+#[test]
+fn a_dump_of_a_server_that_was_asked_nothing_holds_templates_and_no_key() {
+    need_assets!();
+    if !is_there("gdb") || !is_there("gcore") || !is_root() {
+        eprintln!("SKIPPED: {}: it takes gdb, gcore and root", module_path!());
+        return;
+    }
+    let folder = tempfile::tempdir().unwrap();
+    let (config, data) = (made_keys(folder.path(), ""), folder.path().join("people"));
+    let gallery = opened(folder.path(), Some(key_store_options(folder.path())));
+    fill(&gallery, 300);
+    drop(gallery);
+    let server = Serving::start_with(&data, &["--config", &config]);
+    let dump = dumped(folder.path(), server.id());
+    assert_eq!(server.terminate(), Some(0));
+    let Some(dump) = dump else { return };
+
+    let bytes: Vec<u8> = vector(7).iter().flat_map(|value| value.to_le_bytes()).collect();
+    assert!(found(&dump, &bytes[..64]) > 0, "templates lie in memory, to be searched");
+    assert!(found(&dump, b"filled-of-the-test-7") > 0, "and so do ids");
+    let options = key_store_options(folder.path());
+    let master = options.master.secret().bytes().to_vec();
+    let padded = |pad: u8| master.iter().map(|byte| byte ^ pad).collect::<Vec<u8>>();
+    let line = options.master.line();
+    let digits = line.trim_end().rsplit(':').next().unwrap().as_bytes().to_vec();
+    let keys = sealing::KeyStore::open(options, false).unwrap();
+    // Those of tables and of names come first; then those of subjects.
+    let kept = (0..300).filter_map(|number| keys.key(number).unwrap()).map(|key| key.bytes().to_vec());
+    let secrets: Vec<Vec<u8>> = [master.clone(), digits, padded(0x36), padded(0x5c)].into_iter().chain(kept).collect();
+    assert!(secrets.len() > 250, "the keys are there to be looked for");
+    assert_eq!(found_any(&dump, &secrets.iter().map(Vec::as_slice).collect::<Vec<_>>()), 0, "parts of keys are in it");
 }
 
 /// A dump by gdb; `None` where this system lets nobody take one.

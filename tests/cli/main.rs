@@ -13,6 +13,7 @@ mod evaluate;
 mod gallery;
 mod master_key;
 mod models;
+mod seal_serving;
 mod sealed;
 mod server;
 // Some of it is for the tests of the audit.

@@ -183,6 +183,11 @@ impl Serving {
         panic!("the server did not say where it listens: {seen:?}");
     }
 
+    /// Its process.
+    pub fn id(&self) -> u32 {
+        self.child.id()
+    }
+
     /// Sends it a signal.
     pub fn signal(&self, number: i32) {
         signal(&self.child, number);

@@ -29,6 +29,7 @@ mod power;
 mod recipes;
 mod requests;
 mod retention;
+mod seal_serving;
 mod sealed;
 mod standing;
 mod store_contract;

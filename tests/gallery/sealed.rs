@@ -26,7 +26,7 @@ const ABOUT_SUBJECTS: [TableDefinition<&str, &[u8]>; 2] = [SUBJECTS, TableDefini
 const ABOUT_SUBJECTS_BY_NUMBER: [TableDefinition<u64, &[u8]>; 3] =
     [TEMPLATES, TableDefinition::new("decision_heads"), TableDefinition::new("captures")];
 
-fn person(subject: &str, seeds: &[u64]) -> Enrolment {
+pub fn person(subject: &str, seeds: &[u64]) -> Enrolment {
     let attributes = Attributes {
         schemes: ["pension".to_owned()].into(),
         province: Some("province-of-the-test".into()),
@@ -35,7 +35,7 @@ fn person(subject: &str, seeds: &[u64]) -> Enrolment {
     Enrolment { attributes, by: Some(id("clerk-of-the-test")), ..enrolment(subject, EnrolMode::Create, seeds) }
 }
 
-fn decision(transaction: &str, subject: &str) -> NewDecision {
+pub fn decision(transaction: &str, subject: &str) -> NewDecision {
     NewDecision {
         captures: vec![NewCapture { fingerprint: b"fingerprint-of-the-test".to_vec(), bands: vec![*b"band-one"] }],
         captures_lifetime_ms: 1 << 40,
@@ -56,7 +56,7 @@ fn decision(transaction: &str, subject: &str) -> NewDecision {
     }
 }
 
-fn pair(one: &str, other: &str) -> ClearPair {
+pub fn pair(one: &str, other: &str) -> ClearPair {
     ClearPair {
         first: id(one),
         second: id(other),
@@ -67,7 +67,7 @@ fn pair(one: &str, other: &str) -> ClearPair {
     }
 }
 
-fn erase(subject: &str) -> Erase {
+pub fn erase(subject: &str) -> Erase {
     Erase {
         subject: id(subject),
         requester: Requester::Person,
@@ -92,7 +92,7 @@ async fn fill(gallery: &Gallery) {
 }
 
 /// What must not lie in the clear.
-fn telling() -> Vec<Vec<u8>> {
+pub fn telling() -> Vec<Vec<u8>> {
     let words = [
         "subject-one",
         "subject-two",
@@ -124,16 +124,16 @@ fn hex(byte: u8) -> String {
 }
 
 /// Every file of a folder.
-fn files(dir: &Path) -> BTreeMap<String, Vec<u8>> {
+pub fn files(dir: &Path) -> BTreeMap<String, Vec<u8>> {
     let files = fs::read_dir(dir).unwrap().map(|entry| entry.unwrap());
     files.map(|file| (file.file_name().into_string().unwrap(), fs::read(file.path()).unwrap())).collect()
 }
 
-fn holds(files: &BTreeMap<String, Vec<u8>>, needle: &[u8]) -> bool {
+pub fn holds(files: &BTreeMap<String, Vec<u8>>, needle: &[u8]) -> bool {
     files.values().any(|bytes| bytes.windows(needle.len()).any(|window| window == needle))
 }
 
-fn large(options: EmbeddedOptions) -> EmbeddedOptions {
+pub fn large(options: EmbeddedOptions) -> EmbeddedOptions {
     EmbeddedOptions { checked_bytes_max: 0, ..options }
 }
 
@@ -141,7 +141,7 @@ fn open_with(dir: &Path, options: EmbeddedOptions) -> Result<Gallery, GalleryErr
     gallery::open(&dir.join("data"), RECIPE, DIMENSION, options)
 }
 
-fn key_store(dir: &Path) -> KeyStore {
+pub fn key_store(dir: &Path) -> KeyStore {
     KeyStore::open(sealed(dir).sealing.unwrap(), false).unwrap()
 }
 
@@ -550,7 +550,7 @@ async fn everything(gallery: &Gallery) -> Vec<String> {
     seen
 }
 
-fn log_setup() -> gallery::LedgerSetup {
+pub fn log_setup() -> gallery::LedgerSetup {
     gallery::LedgerSetup {
         key: digest_key(),
         begin_with: Some(signer(1).verifier().clone()),

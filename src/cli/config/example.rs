@@ -72,6 +72,7 @@ erase_days = 20                # the same of an erasure
 # previous_key = { file = "master-1.key" } # change keys: the master key until now
 # key_store = "/var/lib/chinhchu-keys/subjects.keys" # keys of subjects; outside the data folder
 # key_store_copy = "/mnt/second-disk/subjects.keys"  # a copy of them, on another disk
+# seal = "while_serving"       # a gallery that lies in the clear is sealed beside the work; default: refused
 
 [capture]                      # Verify and Identify; decisions have policies of their own
 quality = "advisory"           # off, advisory (measured and told), required (or refused)

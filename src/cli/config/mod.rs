@@ -196,6 +196,15 @@ pub(super) struct SealingSection {
     pub previous_key: Option<KeySource>,
     pub key_store: PathBuf,
     pub key_store_copy: Option<PathBuf>,
+    pub seal: Option<SealClear>,
+}
+
+/// What a server does with a gallery that lies in the clear.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub(super) enum SealClear {
+    /// Seals it beside its work.
+    WhileServing,
 }
 
 impl SealingSection {
@@ -319,6 +328,7 @@ mod tests {
         let mut sealing = sealing.expect("[sealing]");
         assert_eq!(sealing.key, KeySource::Credential("chinhchu-master".to_owned()));
         assert_eq!(sealing.paths().count(), 3, "every file can be named");
+        assert_eq!(sealing.seal, Some(SealClear::WhileServing));
     }
 
     #[test]

@@ -14,7 +14,7 @@ use clap::{Args, Subcommand};
 use serde::Serialize;
 
 use self::master::{ExportArgs, MasterIdArgs, NewMasterArgs, RestoreArgs};
-use self::store::{SealArgs, StoreArgs};
+use self::store::{SealArgs, StatusArgs, StoreArgs};
 use super::{Exit, Failure, GlobalArgs, Outcome, print, runtime};
 use crate::access::{check_dns, check_uri};
 use crate::private::{self, Readers};
@@ -96,7 +96,7 @@ enum KeysAction {
     Rotate(StoreArgs),
     /// Say how the key store stands
     #[command(after_help = store::EXAMPLES)]
-    Status(StoreArgs),
+    Status(StatusArgs),
 }
 
 #[derive(Debug, Args)]

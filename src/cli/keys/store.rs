@@ -10,21 +10,23 @@ use serde::Serialize;
 
 use crate::cli::settings::Settings;
 use crate::cli::{Exit, Failure, GlobalArgs, Outcome, print};
-use crate::gallery::{self, Sealed};
+use crate::gallery::{self, GalleryError, Sealed, SealingState};
 use crate::sealing::{KeyStore, KeyStoreError, KeyStoreOptions, Rotation};
 
 pub(super) const EXAMPLES: &str = "\
 Examples:
   chinhchu --config chinhchu.toml keys seal --data /srv/gallery
-  chinhchu --config chinhchu.toml keys status
+  chinhchu --config chinhchu.toml keys status --data /srv/gallery
   chinhchu --config chinhchu.toml keys rotate
 
 [sealing] in the configuration names the master key and the key store (docs/sealing.md).
 
-`seal` seals a gallery that lies in the clear; nobody may have it open meanwhile. It makes a sealed
-copy of the database, checks it, puts it in place of the clear one and overwrites that; interrupted,
-it goes on where it was, and the clear gallery stays in use until the copy is whole. What was copied
-from the folder before (backups, snapshots of the file system, cells that a disk has set aside) stays
+`seal` seals a gallery that lies in the clear; nobody may have it open meanwhile. (A server seals one
+beside its work, with seal = 'while_serving' under [sealing]. Either goes on with what the other has
+begun, and `status` says how far that is while nobody has the gallery open.) It makes a sealed copy of
+the database, checks it, puts it in place of the clear one and overwrites that; interrupted, it goes on
+where it was, and the clear gallery stays in use until the copy is whole. What was copied from the
+folder before (backups, snapshots of the file system, cells that a disk has set aside) stays
 readable: destroy those, or keep them as you would keep the photos.
 
 `rotate` changes the master key: name the new one as sealing.key and the one until then as
@@ -46,6 +48,16 @@ pub(super) struct SealArgs {
 
 #[derive(Debug, Args)]
 pub(super) struct StoreArgs {
+    /// Print one JSON object
+    #[arg(long)]
+    json: bool,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct StatusArgs {
+    /// Folder of a gallery, to be told whether it is sealed, or how far that is
+    #[arg(long, value_name = "DIR")]
+    data: Option<PathBuf>,
     /// Print one JSON object
     #[arg(long)]
     json: bool,
@@ -106,6 +118,52 @@ struct StoreAnswer {
     keys: u64,
     /// Whether a change of the master key is to be carried through.
     rotation_due: bool,
+    /// Of the gallery that was named.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    gallery: Option<GalleryAnswer>,
+}
+
+#[derive(Serialize)]
+struct GalleryAnswer {
+    data: PathBuf,
+    /// `clear`, `copying`, `overwriting` or `sealed`.
+    state: &'static str,
+    /// Rows of the sealed copy that are written, …
+    #[serde(skip_serializing_if = "Option::is_none")]
+    rows: Option<u64>,
+    /// … of about so many.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    of: Option<u64>,
+}
+
+impl GalleryAnswer {
+    fn new(data: PathBuf, state: SealingState) -> Self {
+        let (state, rows, of) = match state {
+            SealingState::Clear => ("clear", None, None),
+            SealingState::Copying { rows, of } => ("copying", Some(rows), Some(of)),
+            SealingState::Overwriting => ("overwriting", None, None),
+            SealingState::Sealed => ("sealed", None, None),
+        };
+        Self { data, state, rows, of }
+    }
+
+    fn line(&self) -> String {
+        let data = self.data.display();
+        match (self.state, self.rows, self.of) {
+            ("copying", Some(rows), Some(of)) => {
+                format!(
+                    "{data}  in the clear; {rows} of about {of} rows are sealed, and sealing goes on when it is asked for"
+                )
+            }
+            ("overwriting", ..) => {
+                format!(
+                    "{data}  sealed; what lay in the clear is to be overwritten: start the server, or `chinhchu keys seal`"
+                )
+            }
+            ("sealed", ..) => format!("{data}  sealed"),
+            _ => format!("{data}  in the clear"),
+        }
+    }
 }
 
 /// Changes the master key of a key store that nobody has open.
@@ -136,10 +194,19 @@ pub(super) fn rotate(global: &GlobalArgs, args: StoreArgs) -> Outcome {
 }
 
 /// Says how a key store stands.
-pub(super) fn status(global: &GlobalArgs, args: StoreArgs) -> Outcome {
+pub(super) fn status(global: &GlobalArgs, args: StatusArgs) -> Outcome {
     let options = options(&Settings::new(global)?)?;
+    let gallery = args.data.map(|data| match gallery::sealing_state(&data) {
+        Ok(state) => Ok(GalleryAnswer::new(data, state)),
+        Err(GalleryError::InUse(_)) => Err(Failure::new(format_args!(
+            "the gallery {} is in use; the log of its server says how far its sealing is",
+            data.display()
+        ))),
+        Err(error) => Err(Failure::new(error)),
+    });
+    let gallery = gallery.transpose()?;
     let keys = open(options.clone())?;
-    let answer = answer(&keys, options);
+    let answer = StoreAnswer { gallery, ..answer(&keys, options) };
     let mut text =
         format!("{}  {} keys under the master key {}", answer.key_store.display(), answer.keys, answer.master_key_id);
     match &answer.copy {
@@ -148,6 +215,10 @@ pub(super) fn status(global: &GlobalArgs, args: StoreArgs) -> Outcome {
     }
     if answer.rotation_due {
         text.push_str("\nthe master key is to be changed: `chinhchu keys rotate`, or start the server");
+    }
+    if let Some(gallery) = &answer.gallery {
+        text.push('\n');
+        text.push_str(&gallery.line());
     }
     tell(&text, &answer, args.json)
 }
@@ -159,6 +230,7 @@ fn answer(keys: &KeyStore, options: KeyStoreOptions) -> StoreAnswer {
         master_key_id: keys.master().to_string(),
         keys: keys.made(),
         rotation_due: !keys.is_rotated(),
+        gallery: None,
     }
 }
 

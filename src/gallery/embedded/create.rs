@@ -155,7 +155,9 @@ pub(super) fn protection(
     let read = database.begin_read()?;
     let table = read.open_table(GALLERY)?;
     let record = read_gallery(&table)?;
-    let protection = Protection::open(record.sealing.as_ref(), options.sealing.as_ref(), path)?;
+    // One that lies in the clear is sealed beside the work, where that was asked for.
+    let keys = options.sealing.as_ref().filter(|_| record.sealing.is_some() || !options.seal_while_serving);
+    let protection = Protection::open(record.sealing.as_ref(), keys, path)?;
     if let (Some(keys), Some(options)) = (protection.keys(), &options.sealing)
         && keys.made() < read_counters(&table, &protection)?.keys_to
     {

@@ -25,6 +25,7 @@ use super::tables::{
     read_counters, read_decision, read_decision_head, read_gallery, read_request, read_subject_decisions,
     read_template, subject_capture_key, subject_decision_key,
 };
+use super::written_rows::WRITTEN_ROWS;
 use crate::face::RecipeDigest;
 use crate::gallery::{
     Attributes, Change, ClearedPair, Command, Committed, DecisionKey, LedgerRecords, NewTemplate, Plan, Planned,
@@ -90,6 +91,8 @@ pub(super) struct Group<'t> {
     requests_of_people: SubjectRequests<'t>,
     /// Where the gallery keeps a transparency log.
     ledger: Option<Ledger<'t>>,
+    /// Where a sealed copy is made of this clear gallery.
+    written_rows: Option<Table<'t, u64, &'static [u8]>>,
     options: &'t EmbeddedOptions,
     recipes: &'t Recipes,
     /// The log is kept for commits after this one, at least.
@@ -187,6 +190,7 @@ impl<'t> Group<'t> {
         keep_after: u64,
         has_ledger: bool,
         protection: &'t Protection,
+        is_noting: bool,
     ) -> Result<Self, StoreError> {
         let gallery = transaction.open_table(GALLERY)?;
         let before = read_counters(&gallery, protection)?;
@@ -211,10 +215,13 @@ impl<'t> Group<'t> {
             subject_keys: SubjectKeys::open(transaction, protection)?,
             doomed_keys: protection.keys().map(|_| transaction.open_table(DOOMED_KEYS)).transpose()?,
             protection,
-            rows: RowSum::after(protection, &before.row_sum),
+            rows: RowSum::after(protection, &before.row_sum).noting(is_noting),
             challenges: Challenges::open(transaction, protection)?,
             requests_of_people: SubjectRequests::new(transaction, protection),
-            ledger: has_ledger.then(|| Ledger::make(transaction, protection)).transpose()?,
+            ledger: has_ledger
+                .then(|| Ok::<_, StoreError>(Ledger::make(transaction, protection)?.noting(is_noting)))
+                .transpose()?,
+            written_rows: is_noting.then(|| transaction.open_table(WRITTEN_ROWS)).transpose()?,
             options,
             recipes,
             keep_after,
@@ -322,6 +329,7 @@ impl<'t> Group<'t> {
     /// Lists a subject's key among those that are to be destroyed; what is written of the subject from
     /// here on has another.
     fn forget_key(&mut self, subject: &SubjectId) -> Result<(), StoreError> {
+        self.rows.noted.forget(subject.as_str());
         let (Some(keys), Some(doomed)) = (&mut self.subject_keys, &mut self.doomed_keys) else { return Ok(()) };
         if let Some(number) = keys.forget(subject, &mut self.rows)? {
             self.rows.insert(doomed, number, [].as_slice())?;
@@ -643,6 +651,16 @@ impl<'t> Group<'t> {
         }
     }
 
+    /// Notes what this commit wrote, where a sealed copy is made.
+    fn note_written(&mut self) -> Result<(), StoreError> {
+        let Some(table) = &mut self.written_rows else { return Ok(()) };
+        let mut noted = std::mem::take(&mut self.rows.noted);
+        if let Some(ledger) = &mut self.ledger {
+            noted.join(std::mem::take(&mut ledger.noted));
+        }
+        noted.keep(table, self.counters.commit)
+    }
+
     /// Ends the group: the number of its commit and what it changes outside the database; `None`
     /// where nothing was changed and nothing need be committed.
     pub(super) fn finish(mut self) -> Result<Option<(u64, Delta)>, StoreError> {
@@ -658,6 +676,7 @@ impl<'t> Group<'t> {
         if let Some(keys) = &mut self.subject_keys {
             keys.finish(&mut self.rows)?;
         }
+        self.note_written()?;
         self.counters.row_sum = self.rows.bytes();
         self.counters.entries = self.ledger.as_ref().map(Ledger::next_place).transpose()?.unwrap_or(0);
         let key = COUNTERS_KEY.as_bytes();

@@ -12,12 +12,13 @@
 use std::sync::Arc;
 
 use prost::Message;
-use redb::{ReadTransaction, ReadableTable, Table, TableDefinition, WriteTransaction};
+use redb::{ReadTransaction, ReadableTable, Table, TableDefinition, TableHandle, WriteTransaction};
 
 use super::fault::StoreError;
 use super::protection::{Owner, Protection};
 use super::record::{seal, unseal};
 use super::tables::{GALLERY, if_there, read_gallery};
+use super::written_rows::Noted;
 use crate::gallery::ledger::{LedgerHead, LedgerSetup, LedgerTables, NodeRun, SealedEntry, about};
 use crate::gallery::{GalleryError, Timestamp};
 use crate::ledger::commitment::{Commitment, Opening, Salt};
@@ -211,6 +212,7 @@ pub(super) struct Ledger<'t> {
     tiles: Table<'t, u64, &'static [u8]>,
     checkpoints: Table<'t, u64, &'static [u8]>,
     protection: &'t Protection,
+    pub(super) noted: Noted,
 }
 
 impl<'t> Ledger<'t> {
@@ -224,14 +226,26 @@ impl<'t> Ledger<'t> {
             tiles: transaction.open_table(TILES)?,
             checkpoints: transaction.open_table(CHECKPOINTS)?,
             protection,
+            noted: Noted::default(),
         })
+    }
+
+    /// Notes which rows are written, where a sealed copy is made of a clear gallery.
+    pub(super) fn noting(self, is_noting: bool) -> Self {
+        Self { noted: Noted::new(is_noting), ..self }
     }
 
     pub(super) fn head(&self) -> Result<LedgerHead, StoreError> {
         read_head(&self.heads, &self.commitments)?.ok_or_else(|| damaged("its head is missing"))
     }
 
+    /// Notes a row under a number, where a sealed copy is made.
+    fn note(&mut self, table: TableDefinition<'static, u64, &'static [u8]>, number: u64) {
+        self.noted.add_key(table.name(), || number.to_le_bytes().to_vec());
+    }
+
     pub(super) fn put_head(&mut self, head: &LedgerHead) -> Result<(), StoreError> {
+        self.noted.add_key(HEAD.name(), || HEAD_KEY.as_bytes().to_vec());
         self.heads.insert(HEAD_KEY, seal("ledger", HEAD_KEY.as_bytes(), &HeadRecord::of(head)).as_slice())?;
         Ok(())
     }
@@ -264,12 +278,16 @@ impl<'t> Ledger<'t> {
 
     pub(super) fn put_entry(&mut self, SealedEntry { opening, about }: SealedEntry) -> Result<(), StoreError> {
         let place = next_place(&self.commitments)?;
+        self.note(COMMITMENTS, place);
+        self.note(ENTRIES, place);
         self.commitments.insert(place, opening.commitment().as_bytes().as_slice())?;
         let record = EntryRecord { salt: opening.salt.as_bytes().to_vec(), contents: opening.contents };
         let sealed = self.protection.wrap("ledger_entries", &place.to_le_bytes(), Owner::Table, &record)?;
         self.entries.insert(place, sealed.as_slice())?;
         for digest in about {
-            self.about.insert(about_key(&digest, place).as_slice(), [].as_slice())?;
+            let key = about_key(&digest, place);
+            self.noted.add_key(ABOUT.name(), || key.to_vec());
+            self.about.insert(key.as_slice(), [].as_slice())?;
         }
         Ok(())
     }
@@ -286,6 +304,7 @@ impl<'t> Ledger<'t> {
                 return Err(damaged("a tile has another length than its tree"));
             }
             tile.extend(now.iter().flat_map(|hash| *hash.as_bytes()));
+            self.note(TILES, key);
             self.tiles.insert(key, tile.as_slice())?;
             first += now.len() as u64;
             hashes = rest;
@@ -294,11 +313,13 @@ impl<'t> Ledger<'t> {
     }
 
     pub(super) fn put_checkpoint(&mut self, size: u64, note: &Note) -> Result<(), StoreError> {
+        self.note(CHECKPOINTS, size);
         self.checkpoints.insert(size, note.to_string().as_bytes())?;
         Ok(())
     }
 
     pub(super) fn drop_checkpoint(&mut self, size: u64) -> Result<(), StoreError> {
+        self.note(CHECKPOINTS, size);
         self.checkpoints.remove(size)?;
         Ok(())
     }
@@ -307,8 +328,11 @@ impl<'t> Ledger<'t> {
         for place in first..until {
             let Some(opening) = read_entry(&self.entries, self.protection, place)? else { continue };
             for digest in about(&opening) {
-                self.about.remove(about_key(&digest, place).as_slice())?;
+                let key = about_key(&digest, place);
+                self.noted.add_key(ABOUT.name(), || key.to_vec());
+                self.about.remove(key.as_slice())?;
             }
+            self.note(ENTRIES, place);
             self.entries.remove(place)?;
         }
         Ok(())

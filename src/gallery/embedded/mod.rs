@@ -8,7 +8,9 @@
 //! the database lies on (`storage`), where it is while it is open (`database`), which tables there
 //! are (`tables`), what their bytes mean (`record`) and how they are sealed (`protection`, `row_sum`), how they are made (`create`) and read
 //! (`read`, `snapshot`), how many commands share a transaction (`group`), what happens when one
-//! fails (`writer`), what changed last (`log`), where the transparency log lies (`ledger`). The index is `index`. How it all works is said by
+//! fails (`writer`), what changed last (`log`), where the transparency log lies (`ledger`). A clear gallery
+//! is sealed row by row (`seal`) into a copy (`sealed_copy`), also while it is served (`seal_serving`), which
+//! is told what is written meanwhile (`written_rows`). The index is `index`. How it all works is said by
 //! `options`, how much memory there is by `budget`.
 
 #![forbid(unsafe_code)]
@@ -29,6 +31,8 @@ mod read;
 mod record;
 mod row_sum;
 mod seal;
+mod seal_serving;
+mod sealed_copy;
 mod snapshot;
 mod storage;
 mod store;
@@ -36,9 +40,10 @@ mod subject_keys;
 mod subject_requests;
 mod tables;
 mod writer;
+mod written_rows;
 
 pub(super) use self::index::EmbeddedIndex;
 pub use self::options::{EmbeddedOptions, Progress};
-pub use self::seal::Sealed;
+pub use self::sealed_copy::{Sealed, SealingState};
 pub use self::storage::BackendFactory;
 pub(super) use self::store::EmbeddedStore;

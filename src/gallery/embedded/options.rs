@@ -59,6 +59,9 @@ pub struct EmbeddedOptions {
     /// Where the keys are under which it is sealed, or is to be where it is made now. A sealed gallery is
     /// opened with its keys alone, a clear one without.
     pub sealing: Option<KeyStoreOptions>,
+    /// Seal a gallery that lies in the clear beside the work, with the keys of `sealing`; otherwise it is
+    /// refused where there are keys.
+    pub seal_while_serving: bool,
     /// Told now and then while the index is filled, and once at the end.
     pub progress: Option<Progress>,
 }
@@ -88,6 +91,7 @@ impl Default for EmbeddedOptions {
             recipes_beside: Vec::new(),
             ledger: None,
             sealing: None,
+            seal_while_serving: false,
             progress: None,
         }
     }

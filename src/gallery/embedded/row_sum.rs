@@ -21,6 +21,7 @@ use super::tables::{
     CAPTURE_BANDS, CAPTURES, CHANGES, CLEARED, DECISION_HEADS, DECISIONS, DOOMED_KEYS, REQUEST_ORDER, REQUESTS,
     SUBJECT_CAPTURES, SUBJECT_DECISIONS, SUBJECT_KEYS, SUBJECTS, TEMPLATES, WAITING,
 };
+use super::written_rows::Noted;
 
 /// Bytes at the end of a value that are hashed; a sealed one's tag is there, which no other has.
 const HASHED_BYTES: usize = 32;
@@ -29,6 +30,8 @@ const HASHED_BYTES: usize = 32;
 pub(super) struct RowSum<'p> {
     protection: &'p Protection,
     sum: Sum,
+    /// Where a sealed copy is made of a clear gallery.
+    pub(super) noted: Noted,
 }
 
 #[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
@@ -79,7 +82,12 @@ fn hash(protection: &Protection, table: &str, key: &[u8], value: &[u8]) -> Optio
 impl<'p> RowSum<'p> {
     /// Goes on from what an earlier transaction left.
     pub(super) fn after(protection: &'p Protection, sum: &[u8]) -> Self {
-        Self { protection, sum: Sum::read(sum) }
+        Self { protection, sum: Sum::read(sum), noted: Noted::default() }
+    }
+
+    /// Notes which rows are written, where a sealed copy is made of a clear gallery.
+    pub(super) fn noting(self, is_noting: bool) -> Self {
+        Self { noted: Noted::new(is_noting), ..self }
     }
 
     /// The sum as it is kept.
@@ -99,6 +107,7 @@ impl<'p> RowSum<'p> {
     ) -> Result<(), StoreError> {
         let (key, value) = (key.borrow(), value.borrow());
         if self.protection.keys().is_none() {
+            self.noted.add_key(table.name(), || K::as_bytes(key).as_ref().to_vec());
             table.insert(key, value)?;
             return Ok(());
         }
@@ -121,6 +130,7 @@ impl<'p> RowSum<'p> {
     ) -> Result<(), StoreError> {
         let key = key.borrow();
         if self.protection.keys().is_none() {
+            self.noted.add_key(table.name(), || K::as_bytes(key).as_ref().to_vec());
             table.remove(key)?;
             return Ok(());
         }

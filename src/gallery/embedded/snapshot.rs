@@ -228,7 +228,7 @@ fn enter(
 ) -> Result<(), StoreError> {
     let transaction = database.begin_write()?;
     // The log of changes stays as long as it is: an index file may need it.
-    let mut group = Group::begin(&transaction, options, &head.recipes, 0, true, protection)?;
+    let mut group = Group::begin(&transaction, options, &head.recipes, 0, true, protection, false)?;
     group.carry(&Command::Enter(entry))?;
     for key in setup.map(|setup| setup.sign_at_once.as_slice()).unwrap_or_default() {
         // One of them is the log's.

@@ -18,6 +18,7 @@ use super::ledger::LedgerAt;
 use super::log::LogTail;
 use super::protection::Protection;
 use super::read::{self, State};
+use super::seal_serving::{self, Handed, Sealing};
 use super::storage::{BackendFactory, Storage, guarded};
 use super::tables::{
     INDEX_KEY, Snapshot, Tables, cleared_key, read_captures, read_cleared_pairs, read_gallery, read_retention,
@@ -52,6 +53,8 @@ pub(super) struct Shared {
     templates: AtomicU64,
     /// By follower, the commit after which it still needs the log.
     followers: Mutex<BTreeMap<RecipeDigest, u64>>,
+    /// A sealed copy that the writer is to put in the gallery's place.
+    handed: Mutex<Option<Handed>>,
 }
 
 impl Shared {
@@ -64,6 +67,20 @@ impl Shared {
         self.database.read(read)
     }
 
+    /// Hands the writer a sealed copy, or takes it back.
+    pub(super) fn hand_over(&self, copy: Option<Handed>) {
+        *self.handed.lock().unwrap_or_else(PoisonError::into_inner) = copy;
+    }
+
+    pub(super) fn is_handed_over(&self) -> bool {
+        self.handed.lock().unwrap_or_else(PoisonError::into_inner).is_some()
+    }
+
+    /// The copy that was handed over, for the writer.
+    pub(super) fn handed_over(&self) -> Option<Handed> {
+        self.handed.lock().unwrap_or_else(PoisonError::into_inner).take()
+    }
+
     /// The commit after which some follower still needs the log.
     pub(super) fn keep_after(&self) -> u64 {
         let followers = self.followers.lock().unwrap_or_else(PoisonError::into_inner);
@@ -73,12 +90,12 @@ impl Shared {
 
 /// Begins to seal the keys anew where the master key was changed, beside the work.
 fn rotation(shared: &Arc<Shared>, is_closing: &Arc<AtomicBool>) -> std::io::Result<Option<JoinHandle<()>>> {
-    let protection = &shared.database.protection;
+    let protection = shared.database.protection();
     let is_asked_for = shared.options.sealing.as_ref().is_some_and(|sealing| sealing.previous.is_some());
     if !is_asked_for || protection.keys().is_none() {
         return Ok(None);
     }
-    let (protection, is_closing) = (Arc::clone(protection), Arc::clone(is_closing));
+    let is_closing = Arc::clone(is_closing);
     let rotate = move || {
         let Some(keys) = protection.keys() else { return };
         let mut told = 0;
@@ -113,7 +130,9 @@ pub(in crate::gallery) struct EmbeddedStore {
     writer: Mutex<Option<JoinHandle<()>>>,
     /// Seals the keys anew, where the master key was changed.
     rotation: Mutex<Option<JoinHandle<()>>>,
-    /// Told to stop it.
+    /// Seals a clear gallery beside the work.
+    sealing: Mutex<Option<JoinHandle<()>>>,
+    /// Told to stop both.
     is_closing: Arc<AtomicBool>,
     /// Freed last, when all else is closed.
     folder: Mutex<Option<Folder>>,
@@ -198,6 +217,7 @@ impl EmbeddedStore {
         let bytes = storage.bytes().map_err(|error| fault::from_io(&error, path))?;
         let is_checked_whole = bytes <= options.checked_bytes_max;
         let slot = OpenDatabase::new(database, protection);
+        let task = guarded(|| seal_serving::begin(path, &storage, &options, &slot)).map_err(at)?;
         let opened = slot.read(|snapshot| {
             // Of an erasure that was interrupted.
             destroy_doomed(snapshot)?;
@@ -223,6 +243,7 @@ impl EmbeddedStore {
             subjects: AtomicU64::new(subjects),
             templates: AtomicU64::new(templates),
             followers: Mutex::default(),
+            handed: Mutex::default(),
         });
         let writer = Writer::new(Arc::clone(&shared), counters.commit);
         let writer = std::thread::Builder::new()
@@ -231,8 +252,15 @@ impl EmbeddedStore {
             .map_err(|error| fault::from_io(&error, path))?;
         let is_closing = Arc::new(AtomicBool::new(false));
         let rotation = rotation(&shared, &is_closing).map_err(|error| fault::from_io(&error, path))?;
+        let sealing = task.map(|task| {
+            let (shared, is_closing, queue) = (Arc::clone(&shared), Arc::clone(&is_closing), queue.downgrade());
+            let sealing = Sealing { shared, is_closing, queue };
+            std::thread::Builder::new().name("gallery-sealing".into()).spawn(move || sealing.run(task))
+        });
+        let sealing = sealing.transpose().map_err(|error| fault::from_io(&error, path))?;
         Ok(Self {
             rotation: Mutex::new(rotation),
+            sealing: Mutex::new(sealing),
             is_closing,
             shared,
             queue: Mutex::new(Some(queue)),
@@ -436,8 +464,10 @@ impl RecordStore for EmbeddedStore {
 
     fn close(&self) {
         self.is_closing.store(true, Ordering::Release);
-        if let Some(rotation) = self.rotation.lock().unwrap_or_else(PoisonError::into_inner).take() {
-            let _ = rotation.join();
+        for thread in [&self.rotation, &self.sealing] {
+            if let Some(thread) = thread.lock().unwrap_or_else(PoisonError::into_inner).take() {
+                let _ = thread.join();
+            }
         }
         drop(self.queue.lock().unwrap_or_else(PoisonError::into_inner).take());
         if let Some(writer) = self.writer.lock().unwrap_or_else(PoisonError::into_inner).take() {

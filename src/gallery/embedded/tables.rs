@@ -203,6 +203,11 @@ impl Snapshot {
         Ok(slot.get_or_init(|| opened))
     }
 
+    /// To read what is in no table of records.
+    pub(super) fn transaction(&self) -> &ReadTransaction {
+        &self.transaction
+    }
+
     pub(super) fn gallery(&self) -> Result<&Rows<&'static str>, StoreError> {
         self.opened(&self.gallery, GALLERY)
     }

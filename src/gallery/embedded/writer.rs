@@ -16,8 +16,9 @@ use std::sync::{Arc, PoisonError};
 use redb::{Database, ReadableDatabase, WriteTransaction};
 use tokio::sync::{mpsc, oneshot};
 
-use super::fault::StoreError;
+use super::fault::{StoreError, from_io};
 use super::group::{Delta, Group};
+use super::seal_serving::{self, Handed, Swapped};
 use super::storage::guarded;
 use super::store::Shared;
 use super::tables::{GALLERY, read_counters};
@@ -42,6 +43,8 @@ pub(super) enum Message {
     Commit(Box<Waiting>),
     /// A reader met an I/O error: open the database again if need be.
     Recover,
+    /// A sealed copy is to take the gallery's place: look for it.
+    Swap,
 }
 
 /// A group whose commit failed in a way that leaves open whether it is on disk.
@@ -55,11 +58,14 @@ pub(super) struct Writer {
     /// The last commit known to be on disk and in the log's tail.
     commit: u64,
     in_doubt: Option<InDoubt>,
+    /// Whether the folder must be flushed before anything is acknowledged: the database has its name
+    /// since a moment ago.
+    is_unsynced: bool,
 }
 
 impl Writer {
     pub(super) fn new(shared: Arc<Shared>, commit: u64) -> Self {
-        Self { shared, commit, in_doubt: None }
+        Self { shared, commit, in_doubt: None, is_unsynced: false }
     }
 
     /// Works until every sender is gone and the queue is empty.
@@ -72,8 +78,10 @@ impl Writer {
                 match message {
                     Message::Commit(one) => waiting.push(*one),
                     Message::Recover => recover = true,
+                    Message::Swap => {}
                 }
-                next = if waiting.len() < GROUP_MAX { queue.try_recv().ok() } else { None };
+                let group_max = if self.shared.is_handed_over() { seal_serving::GROUP_MAX } else { GROUP_MAX };
+                next = if waiting.len() < group_max { queue.try_recv().ok() } else { None };
             }
             if recover && let Err(error) = self.recover() {
                 tracing::warn!(%error, "the gallery's database cannot be opened again yet");
@@ -81,7 +89,37 @@ impl Writer {
             if !waiting.is_empty() {
                 self.answer(waiting);
             }
+            while self.swap() && queue.is_empty() {}
         }
+    }
+
+    /// Puts the sealed copy that was handed over in place of the gallery, or carries over some rows to it.
+    /// Whether it is to be done again.
+    fn swap(&mut self) -> bool {
+        let Some(Handed { copy, reply }) = self.shared.handed_over() else { return false };
+        let swapped = match self.ensure_open() {
+            Ok(()) => seal_serving::swap(&self.shared, copy, &mut self.is_unsynced),
+            Err(error) => Swapped::Failed(error),
+        };
+        let answer = match swapped {
+            Swapped::NotYet(copy) => {
+                self.shared.hand_over(Some(Handed { copy, reply }));
+                return true;
+            }
+            Swapped::Done(done) => Ok(done),
+            Swapped::Failed(error) => Err(error),
+        };
+        let _ = reply.send(answer);
+        false
+    }
+
+    /// Flushes the folder where the database has its name since a moment ago.
+    fn ensure_synced(&mut self) -> Result<(), GalleryError> {
+        if self.is_unsynced {
+            crate::private::sync_folder(&self.shared.path).map_err(|error| from_io(&error, &self.shared.path))?;
+            self.is_unsynced = false;
+        }
+        Ok(())
     }
 
     /// Carries out a group and tells every caller how it went.
@@ -101,6 +139,7 @@ impl Writer {
     /// One result per write, or the one error that befell all.
     fn carry_out(&mut self, writes: &[Waiting]) -> Result<Vec<Result<Committed, GalleryError>>, GalleryError> {
         self.ensure_open()?;
+        self.ensure_synced()?;
         let (error, staged) = match self.stage(writes) {
             Ok(Staged { results, commit: None }) => return Ok(results),
             Ok(Staged { results, commit: Some((transaction, commit, delta)) }) => {
@@ -139,9 +178,10 @@ impl Writer {
         guarded(|| {
             let transaction = database.begin_write()?;
             let Shared { options, recipes, .. } = &*self.shared;
-            let (has_ledger, protection) = (self.shared.has_ledger, Arc::clone(&self.shared.database.protection));
+            let (has_ledger, protection) = (self.shared.has_ledger, self.shared.database.protection());
+            let (keep_after, is_noting) = (self.shared.keep_after(), self.shared.database.is_noting());
             let mut group =
-                Group::begin(&transaction, options, recipes, self.shared.keep_after(), has_ledger, &protection)?;
+                Group::begin(&transaction, options, recipes, keep_after, has_ledger, &protection, is_noting)?;
             let mut results = Vec::with_capacity(writes.len());
             for write in writes {
                 results.push(match group.carry(&write.command) {
@@ -178,10 +218,10 @@ impl Writer {
         let mut slot = self.shared.database.slot.write().unwrap_or_else(PoisonError::into_inner);
         drop(slot.take());
         let at = |error: StoreError| error.at(&self.shared.path);
-        let protection = &self.shared.database.protection;
+        let protection = self.shared.database.protection();
         let database = self.shared.storage.reopen(&self.shared.options).map_err(at)?;
         let counters =
-            guarded(|| read_counters(&database.begin_read()?.open_table(GALLERY)?, protection)).map_err(at)?;
+            guarded(|| read_counters(&database.begin_read()?.open_table(GALLERY)?, &protection)).map_err(at)?;
         let in_doubt = self.in_doubt.as_ref().map(|group| group.commit);
         if counters.commit != self.commit && Some(counters.commit) != in_doubt {
             return Err(at(StoreError::damaged("commits that were acknowledged are gone")));

@@ -1,6 +1,8 @@
 //! Reading what was decided, who waits, which pairs were cleared and who is enrolled, page by page.
 //! It takes a gallery and no networks: [`Cases`] is what a program without an engine works with.
 
+use std::collections::HashMap;
+
 use super::entered::others;
 use super::flow;
 use super::{BeneficiaryOutcome, CaptureSeen, ReasonCode, Scheme};
@@ -462,7 +464,7 @@ impl<'a> Cases<'a> {
         }
     }
 
-    /// Up to [`READ_AT_ONCE`] subjects in byte order of their ids, those after `after`, and the id
+    /// Up to [`READ_AT_ONCE`] subjects in the store's order, those after `after`, and the id
     /// to go on after where there may be more.
     async fn heads_after(
         &self,
@@ -471,9 +473,11 @@ impl<'a> Cases<'a> {
         let gallery = self.gallery;
         let subjects = gallery.list(after, READ_AT_ONCE).await?;
         let next = subjects.last().filter(|_| subjects.len() == READ_AT_ONCE).cloned();
+        // A page may end in the middle of them: a list goes on after its last one in the store's order.
+        let places: HashMap<SubjectId, usize> = subjects.iter().cloned().zip(0..).collect();
         // One that was removed meanwhile is not among them.
         let mut heads = gallery.read(ReadSet { subjects, ..ReadSet::default() }).await?.subjects;
-        heads.sort_unstable_by(|one, other| one.id.cmp(&other.id));
+        heads.sort_unstable_by_key(|head| places.get(&head.id).copied());
         Ok((heads, next))
     }
 }

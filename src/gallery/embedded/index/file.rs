@@ -20,8 +20,10 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use prost::Message;
+use redb::Database;
 
 use super::label::{Frozen, Label, Labels};
+use crate::gallery::embedded::database::OpenDatabase;
 use crate::gallery::embedded::protection::Protection;
 use crate::gallery::embedded::record::{IndexHeadRecord, TraitsListRecord};
 use crate::private::owner_only;
@@ -45,6 +47,8 @@ const BUFFER: usize = 1 << 20;
 pub(super) struct FilePath {
     folder: PathBuf,
     name: String,
+    database: Arc<OpenDatabase>,
+    /// That of the database when this was made: a file is written and kept as long as it is the same.
     protection: Arc<Protection>,
 }
 
@@ -57,8 +61,23 @@ pub(super) fn new_mark() -> std::io::Result<Vec<u8>> {
 }
 
 impl FilePath {
-    pub(super) fn new(folder: &Path, name: &str, protection: &Arc<Protection>) -> Self {
-        Self { folder: folder.to_owned(), name: name.to_owned(), protection: Arc::clone(protection) }
+    pub(super) fn new(folder: &Path, name: &str, database: &Arc<OpenDatabase>) -> Self {
+        let (folder, name, protection) = (folder.to_owned(), name.to_owned(), database.protection());
+        Self { folder, name, database: Arc::clone(database), protection }
+    }
+
+    /// The same since the gallery was sealed, where it was: files of before are taken out of the way by
+    /// then.
+    pub(super) fn renewed(&self) -> Option<Self> {
+        let protection = self.database.protection();
+        let is_new = !Arc::ptr_eq(&protection, &self.protection);
+        is_new.then(|| Self { protection, ..self.clone() })
+    }
+
+    /// Does something with the files and the database, both as they were when this was made; `None` where
+    /// the gallery was sealed since.
+    pub(super) fn while_unchanged<T>(&self, work: impl FnOnce(Option<&Database>) -> T) -> Option<T> {
+        self.database.while_under(&self.protection, work)
     }
 
     /// Its name in the folder, under which the database knows its marks.
@@ -91,7 +110,10 @@ impl FilePath {
     fn try_write(&self, head: &IndexHeadRecord, view: &View<Label>, labels: &Frozen) -> Result<Option<u64>, FileError> {
         let mut options = OpenOptions::new();
         let options = owner_only(options.write(true).create(true).truncate(true));
-        let file = BufWriter::with_capacity(BUFFER, options.open(self.file_new())?);
+        // In the clear it must not come once the gallery is sealed.
+        let opened = self.while_unchanged(|_| options.open(self.file_new()));
+        let file = opened.unwrap_or_else(|| Err(std::io::Error::other("the gallery was sealed meanwhile")))?;
+        let file = BufWriter::with_capacity(BUFFER, file);
         let (mut file, number) = match self.protection.keys() {
             None => (Self::write_to(file, head, view, labels)?, None),
             Some(keys) => {

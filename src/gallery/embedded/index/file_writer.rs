@@ -1,7 +1,8 @@
 //! When the index file is written, and by whom: beside the work, or at closing.
 
-use std::sync::PoisonError;
 use std::thread::JoinHandle;
+
+use redb::Database;
 
 use super::file::{FilePath, new_mark};
 use super::shared::Shared;
@@ -76,8 +77,9 @@ impl FileWriter {
     /// # Errors
     /// Where the database failed: it must be opened again.
     pub(super) fn tend(&mut self, store: &EmbeddedStore, shared: &Shared, at: Position) -> Result<(), StoreError> {
+        self.renew(shared);
         if self.saving.as_ref().is_some_and(|saving| saving.thread.is_finished()) {
-            self.finish(store, shared)?;
+            self.finish(shared)?;
         }
         if self.saving.is_none() && self.is_due(store, shared, BEHIND_SHARE) {
             self.begin(shared, at);
@@ -87,10 +89,11 @@ impl FileWriter {
 
     /// The same at the end: waits until all is done.
     pub(super) fn close(&mut self, store: &EmbeddedStore, shared: &Shared, at: Position) -> Result<(), StoreError> {
-        self.finish(store, shared)?;
+        self.renew(shared);
+        self.finish(shared)?;
         if self.is_due(store, shared, BEHIND_SHARE_CLOSING) {
             self.begin(shared, at);
-            self.finish(store, shared)?;
+            self.finish(shared)?;
         }
         Ok(())
     }
@@ -100,16 +103,32 @@ impl FileWriter {
     ///
     /// # Errors
     /// Where the database failed: it must be opened again.
-    pub(super) fn forget(&mut self, store: &EmbeddedStore, shared: &Shared) -> Result<(), StoreError> {
+    pub(super) fn forget(&mut self, shared: &Shared) -> Result<(), StoreError> {
+        self.renew(shared);
         if let Some(saving) = self.saving.take() {
             // However it went, it is not kept.
             let _ = saving.thread.join();
         }
-        make_known(store, self.place.name(), &IndexMarksRecord::default())?;
+        let place = &self.place;
+        // Sealed in this very moment: then nothing of before is used.
+        place
+            .while_unchanged(|database| make_known(database, place.name(), &IndexMarksRecord::default()))
+            .transpose()?;
         self.kept = None;
         self.place.take_away();
         self.behind = shared.index.len().max(1);
         Ok(())
+    }
+
+    /// Begins anew where the gallery was sealed since: what was written of the index before lies in the
+    /// clear, and is out of the way.
+    fn renew(&mut self, shared: &Shared) {
+        let Some(place) = self.place.renewed() else { return };
+        if let Some(saving) = self.saving.take() {
+            // Into a file that has no name any more, or none that is used.
+            let _ = saving.thread.join();
+        }
+        (self.place, self.kept, self.behind) = (place, None, shared.index.len().max(1));
     }
 
     fn is_due(&self, store: &EmbeddedStore, shared: &Shared, share: u64) -> bool {
@@ -149,7 +168,7 @@ impl FileWriter {
     }
 
     /// Waits for a file that is being written, and keeps it.
-    fn finish(&mut self, store: &EmbeddedStore, shared: &Shared) -> Result<(), StoreError> {
+    fn finish(&mut self, shared: &Shared) -> Result<(), StoreError> {
         let Some(mut saving) = self.saving.take() else { return Ok(()) };
         let failed = |error: &dyn std::fmt::Display| {
             tracing::warn!(error = %error, "the index file could not be written; opening will take longer");
@@ -170,11 +189,23 @@ impl FileWriter {
         let files = || self.kept.iter().chain([&saving.file]);
         let marks = files().map(|file| file.mark.clone()).collect();
         let record = IndexMarksRecord { marks, keys: files().filter_map(|file| file.key).collect() };
-        if let Err(error) = make_known(store, self.place.name(), &record) {
-            self.place.drop_new();
-            return Err(error);
-        }
-        match self.place.keep() {
+        let place = &self.place;
+        let kept = place.while_unchanged(|database| {
+            make_known(database, place.name(), &record)?;
+            Ok::<_, StoreError>(place.keep())
+        });
+        let kept = match kept.transpose() {
+            Ok(Some(kept)) => kept,
+            Ok(None) => {
+                self.renew(shared);
+                return Ok(());
+            }
+            Err(error) => {
+                self.place.drop_new();
+                return Err(error);
+            }
+        };
+        match kept {
             Ok(()) => {
                 self.kept = Some(saving.file);
                 tracing::info!(templates = shared.index.len(), "the index file was written");
@@ -189,9 +220,8 @@ impl FileWriter {
 }
 
 /// Lets the database accept these files and no others.
-fn make_known(store: &EmbeddedStore, index: &str, record: &IndexMarksRecord) -> Result<(), StoreError> {
-    let database = store.shared.database.slot.read().unwrap_or_else(PoisonError::into_inner);
-    let transaction = database.as_ref().ok_or(GalleryError::Closing)?.begin_write()?;
+fn make_known(database: Option<&Database>, index: &str, record: &IndexMarksRecord) -> Result<(), StoreError> {
+    let transaction = database.ok_or(GalleryError::Closing)?.begin_write()?;
     {
         let sealed = seal("gallery", index.as_bytes(), record);
         transaction.open_table(GALLERY)?.insert(index, sealed.as_slice())?;

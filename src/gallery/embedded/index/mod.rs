@@ -102,7 +102,7 @@ impl EmbeddedIndex {
         let path = store.shared.path.clone();
         let at = |error: StoreError| error.at(&path);
         let name = store.index_name(recipe);
-        let place = store.folder().map(|folder| FilePath::new(folder, &name, &store.shared.database.protection));
+        let place = store.folder().map(|folder| FilePath::new(folder, &name, &store.shared.database));
         if let Some(place) = place.as_ref().filter(|_| !use_file) {
             place.take_away();
         }
@@ -143,13 +143,19 @@ impl EmbeddedIndex {
 
 /// Takes away every index file in a folder.
 pub(super) fn take_files_away(folder: &Path) {
-    let Ok(entries) = std::fs::read_dir(folder) else { return };
-    for entry in entries.flatten() {
-        if entry.file_name().to_str().is_some_and(|name| name.starts_with(INDEX_KEY)) {
-            // One that stays is not used: nothing knows its mark.
-            let _ = std::fs::remove_file(entry.path());
-        }
+    for name in file_names(folder).unwrap_or_default() {
+        // One that stays is not used: nothing knows its mark.
+        let _ = std::fs::remove_file(folder.join(name));
     }
+}
+
+/// Names of all index files in a folder.
+pub(super) fn file_names(folder: &Path) -> std::io::Result<Vec<String>> {
+    let mut names = Vec::new();
+    for entry in std::fs::read_dir(folder)? {
+        names.extend(entry?.file_name().into_string().ok().filter(|name| name.starts_with(INDEX_KEY)));
+    }
+    Ok(names)
 }
 
 /// Templates that came, went and were relabelled, each id once.
@@ -335,7 +341,7 @@ impl VectorIndex for EmbeddedIndex {
         let forget = move || {
             let mut following = inner.following();
             let Some(file_writer) = &mut following.file_writer else { return Ok(()) };
-            guarded(|| file_writer.forget(&inner.store, &inner.shared)).map_err(|error| {
+            guarded(|| file_writer.forget(&inner.shared)).map_err(|error| {
                 inner.store.shared.database.close();
                 inner.store.recover();
                 error.at(&inner.shared.path)

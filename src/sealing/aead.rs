@@ -45,13 +45,30 @@ fn associated(place: &[&[u8]]) -> Vec<u8> {
 /// # Errors
 /// Where the system has no random numbers.
 pub fn seal_into(into: &mut Vec<u8>, key: &Secret, place: &[&[u8]], contents: &[u8]) -> std::io::Result<()> {
+    seal_written(into, key, place, contents.len(), |into| into.extend_from_slice(contents))
+}
+
+/// The same of contents that are written where they are sealed, so that there is no copy of them in the
+/// clear: `write` appends them to what it is given, `len` bytes and no more.
+///
+/// # Errors
+/// As [`seal_into`].
+pub fn seal_written(
+    into: &mut Vec<u8>,
+    key: &Secret,
+    place: &[&[u8]],
+    len: usize,
+    write: impl FnOnce(&mut Vec<u8>),
+) -> std::io::Result<()> {
     let mut nonce = [0; NONCE_BYTES];
     getrandom::fill(&mut nonce).map_err(std::io::Error::other)?;
     debug::note(&nonce);
-    into.reserve(contents.len() + OVERHEAD_BYTES);
+    // At once: where it had to grow meanwhile, the clear bytes would stay in the place it left.
+    into.reserve_exact(len + OVERHEAD_BYTES);
     into.extend_from_slice(&nonce);
     let begin = into.len();
-    into.extend_from_slice(contents);
+    write(into);
+    debug_assert_eq!(into.len() - begin, len);
     let buffer = &mut into[begin..];
     let tag = cipher(key).encrypt_inout_detached(&XNonce::from(nonce), &associated(place), buffer.into());
     // Fails beyond 256 GiB alone.

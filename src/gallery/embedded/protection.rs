@@ -168,10 +168,11 @@ impl Protection {
     ) -> Result<Vec<u8>, StoreError> {
         let Self::Sealed(sealing) = self else { return Ok(record::seal(table, key, message)) };
         let secret = sealing.secret(table, owner)?.ok_or_else(|| destroyed(table))?;
-        let contents = zeroize::Zeroizing::new(message.encode_to_vec());
         let mut bytes = sealing.head(owner);
         let head = bytes.clone();
-        aead::seal_into(&mut bytes, &secret, &place(table, key, &head), &contents).map_err(no_random_numbers)?;
+        let write = |into: &mut Vec<u8>| message.encode(into).expect("a vector has room for any message");
+        aead::seal_written(&mut bytes, &secret, &place(table, key, &head), message.encoded_len(), write)
+            .map_err(no_random_numbers)?;
         Ok(bytes)
     }
 

@@ -10,6 +10,7 @@ use std::fs::{self, File, OpenOptions, TryLockError};
 use std::io;
 use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
 
 use super::{DESTROYED, KeyStoreError, KeyStoreOptions};
 use crate::private;
@@ -17,6 +18,9 @@ use crate::sealing::{KeyId, MasterKey, Secret, aead};
 
 const MAGIC: &[u8; 12] = b"chinhchu.key";
 const VERSION: u32 = 1;
+/// How long to wait for a lock that may be gone in a moment, and between two tries.
+const LOCK_PATIENCE: Duration = Duration::from_millis(500);
+const LOCK_PAUSE: Duration = Duration::from_millis(10);
 const HEADER_BYTES: u64 = 4096;
 /// Of the header up to its checksum.
 const SUMMED_BYTES: usize = 12 + 4 + ID_BYTES + 4 + 8 + SLOT_BYTES;
@@ -314,11 +318,17 @@ fn offset(number: u64) -> u64 {
     HEADER_BYTES + number * SLOT_BYTES as u64
 }
 
+/// A program that this process starts (`[sealing] key = { command }`) has its locks, until it is itself:
+/// so a file that was closed just now can be locked still, for a moment.
 fn lock(file: &File, path: &Path) -> Result<(), KeyStoreError> {
-    match file.try_lock() {
-        Ok(()) => Ok(()),
-        Err(TryLockError::WouldBlock) => Err(KeyStoreError::InUse(path.to_owned())),
-        Err(TryLockError::Error(error)) => Err(KeyStoreError::io(path, &error)),
+    let begun = Instant::now();
+    loop {
+        match file.try_lock() {
+            Ok(()) => return Ok(()),
+            Err(TryLockError::WouldBlock) if begun.elapsed() < LOCK_PATIENCE => std::thread::sleep(LOCK_PAUSE),
+            Err(TryLockError::WouldBlock) => return Err(KeyStoreError::InUse(path.to_owned())),
+            Err(TryLockError::Error(error)) => return Err(KeyStoreError::io(path, &error)),
+        }
     }
 }
 

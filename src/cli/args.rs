@@ -78,7 +78,7 @@ pub enum Command {
     Config(config_check::ConfigArgs),
     /// Say who may call what
     Access(access::AccessArgs),
-    /// Make a test authority, and certificates for trying out TLS
+    /// The master key of sealing and what is sealed under it; certificates for trying out TLS
     Keys(keys::KeysArgs),
     /// What was done, provably: entries, receipts, checkpoints; and whether anybody changed the log
     Ledger(ledger::LedgerArgs),

@@ -5,7 +5,7 @@ use std::path::{Component, Path, PathBuf};
 
 use super::Failure;
 use super::config::{Origin, SealClear, SealingSection};
-use crate::sealing::{KeySource, KeyStoreOptions, MasterKey};
+use crate::sealing::{KeySource, KeyStoreOptions, MasterKey, sealed_under};
 use crate::workflow::danger::{MasterKeyPlace, Permissions};
 
 /// Links that are followed from a path at most, as the system does.
@@ -69,12 +69,28 @@ impl SealingSettings {
 
     /// As a check without a server does: reads files, as commands and credentials may be out of reach.
     pub(super) fn check_files(&self, origin: &Origin) -> Result<(), Failure> {
-        let is_file = |source: &KeySource| matches!(source, KeySource::File(_));
         let named = [("sealing.key", Some(&self.key)), ("sealing.previous_key", self.previous_key.as_ref())];
+        let mut read = Vec::new();
+        let mut is_all = true;
         for (name, source) in named {
-            if let Some(source) = source.filter(|source| is_file(source)) {
-                source.read().map_err(|why| origin.blame(name, why))?;
+            match source {
+                Some(source @ KeySource::File(_)) => {
+                    read.push(source.read().map_err(|why| origin.blame(name, why))?.id());
+                }
+                Some(_) => is_all = false,
+                None => {}
             }
+        }
+        if let (true, Some(needed)) = (is_all, sealed_under(&self.key_store))
+            && !read.contains(&needed)
+        {
+            let store = self.key_store.display();
+            let why = format_args!(
+                "it is the key {}, and {store} is sealed under the master key {needed}: name that one, or the key store that \
+                 belongs to this one",
+                read.first().map(ToString::to_string).unwrap_or_default()
+            );
+            return Err(origin.blame("sealing.key", why));
         }
         Ok(())
     }

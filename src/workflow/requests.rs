@@ -97,7 +97,8 @@ impl Rights<'_> {
     /// Enters a request of a person, with the clocks in force.
     ///
     /// # Errors
-    /// [`WorkflowError::OutOfRange`] for a time of receipt that is still to come;
+    /// [`WorkflowError::NumberAsId`] for an id that nobody is enrolled under and that looks like somebody's
+    /// number; [`WorkflowError::OutOfRange`] for a time of receipt that is still to come;
     /// [`GalleryError::RequestIdReused`]; [`WorkflowError::OutOfReach`] for a record of another place;
     /// [`WorkflowError::DeadlineExceeded`] where the deadline has passed already.
     pub async fn open_request(
@@ -107,6 +108,7 @@ impl Rights<'_> {
     ) -> Result<RequestOutcome, WorkflowError> {
         context.check_deadline()?;
         self.check_author(&open.by)?;
+        self.check_subject(&open.subject).await?;
         self.check_reach(context, &open.subject).await?;
         let retry = open.request_id.clone().map(|request_id| Retry { request_id, content: digest(&open) });
         let now = Timestamp::now();

@@ -133,6 +133,11 @@ impl<'a> Rights<'a> {
         self.number_ids.check(by, "by_id")
     }
 
+    /// Refuses a number of a person as the id of a subject who is not known yet.
+    pub(super) async fn check_subject(&self, subject: &SubjectId) -> Result<(), WorkflowError> {
+        self.number_ids.check_subject(self.gallery, subject, "subject_id").await
+    }
+
     /// Restricts or holds a record, or ends that.
     ///
     /// # Errors

@@ -53,6 +53,10 @@ fn a_gallery_is_sealed_used_checked_and_its_master_key_is_changed() {
     let report = with(&first, &["subject", "report", "record-two"]).ended(0).stdout;
     assert!(report.contains("record-two") && report.contains("face templates"), "{report}");
 
+    let open = ["subject", "request", "open", "079088000017", "--kind", "access", "--requester", "person"];
+    let by = ["--by", "o-1", "--reason", "asked for"];
+    with(&first, &[open.as_slice(), by.as_slice()].concat()).refused(&["number"]);
+
     let erase = ["subject", "erase", "record-one", "--by", "o-1", "--reason", "asked for", "--requester", "person"];
     with(&first, &erase).ended(0);
     with(&first, &["identify", &obama2]).ended(1);
@@ -63,11 +67,14 @@ fn a_gallery_is_sealed_used_checked_and_its_master_key_is_changed() {
 
     // Another master key: not without the one until now.
     with(&second, &["subject", "list"]).refused(&["master key"]);
+    with(&second, &["config", "check"]).refused(&["sealing.key", "is sealed under the master key"]);
     run(["keys", "rotate", "--config", &first]).refused(&["previous_key"]);
     assert_eq!(run(["keys", "status", "--config", &both, "--json"]).ended(0).json()["rotation_due"], true);
     run(["keys", "rotate", "--config", &both]).ended(0);
     assert_eq!(run(["keys", "status", "--config", &second, "--json"]).ended(0).json()["rotation_due"], false);
     assert!(with(&second, &["subject", "list"]).ended(0).stdout.contains("record-two"));
     with(&first, &["subject", "list"]).refused(&["master key"]);
+    let status = run(["keys", "status", "--config", &second, "--json"]).ended(0).json();
+    assert_eq!((status["destroyed"].as_u64() > Some(0), status["unreadable"].as_u64()), (true, Some(0)));
     assert_eq!(fs::read(at("subjects/keys")).unwrap()[4096..], fs::read(at("copy/keys")).unwrap()[4096..]);
 }

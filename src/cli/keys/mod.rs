@@ -29,6 +29,7 @@ Examples:
   chinhchu keys client pki --name desk-1 --dns desk-1.example
   chinhchu keys revoke pki pki/desk-1.pem
   chinhchu keys new-master master.key                   the master key of sealing: `keys new-master --help`
+  chinhchu --config chinhchu.toml keys status           how the key store stands: `keys status --help`
 
 The authority is for trying out TLS, demonstrations and tests, NOT for production: its key lies in a
 file, and whoever reads that can be any machine. In production certificates come from an authority

@@ -11,7 +11,7 @@ use serde::Serialize;
 use crate::cli::settings::Settings;
 use crate::cli::{Exit, Failure, GlobalArgs, Outcome, print};
 use crate::gallery::{self, GalleryError, Sealed, SealingState};
-use crate::sealing::{KeyStore, KeyStoreError, KeyStoreOptions, Rotation};
+use crate::sealing::{Examined, KeyStore, KeyStoreError, KeyStoreOptions, Rotation};
 
 pub(super) const EXAMPLES: &str = "\
 Examples:
@@ -34,7 +34,7 @@ sealing.previous_key. Every key of the key store is sealed anew, and the earlier
 A server with both in its configuration does the same beside its work, from its start on, and says in
 its log when it is done; then `previous_key` can go. Interrupted, either goes on.
 
-Exit code: 0 done, 2 it cannot be done, or wrong usage.";
+Exit code: 0 done; 1 `status` found keys that cannot be opened; 2 it cannot be done, or wrong usage.";
 
 #[derive(Debug, Args)]
 pub(super) struct SealArgs {
@@ -116,6 +116,12 @@ struct StoreAnswer {
     master_key_id: String,
     /// Keys that are made, those included that were destroyed.
     keys: u64,
+    /// Of these, keys that were destroyed.
+    destroyed: u64,
+    /// Keys that cannot be opened, in the store and its copy.
+    unreadable: u64,
+    /// Of these, the last ones, where nothing lies.
+    empty_at_end: u64,
     /// Whether a change of the master key is to be carried through.
     rotation_due: bool,
     /// Of the gallery that was named.
@@ -188,9 +194,9 @@ pub(super) fn rotate(global: &GlobalArgs, args: StoreArgs) -> Outcome {
     }
     let text = match rotated? {
         true => format!("the master key is {} now; take sealing.previous_key out", keys.master()),
-        false => format!("the master key was {} before; take sealing.previous_key out", keys.master()),
+        false => format!("the master key is {} already; take sealing.previous_key out", keys.master()),
     };
-    tell(&text, &answer(&keys, options), args.json)
+    tell(&text, &answer(&keys, options)?, args.json)
 }
 
 /// Says how a key store stands.
@@ -206,9 +212,27 @@ pub(super) fn status(global: &GlobalArgs, args: StatusArgs) -> Outcome {
     });
     let gallery = gallery.transpose()?;
     let keys = open(options.clone())?;
-    let answer = StoreAnswer { gallery, ..answer(&keys, options) };
-    let mut text =
-        format!("{}  {} keys under the master key {}", answer.key_store.display(), answer.keys, answer.master_key_id);
+    let answer = StoreAnswer { gallery, ..answer(&keys, options)? };
+    let mut text = format!(
+        "{}  {} keys under the master key {}, {} of them destroyed",
+        answer.key_store.display(),
+        answer.keys,
+        answer.master_key_id,
+        answer.destroyed
+    );
+    if answer.unreadable > 0 {
+        text.push_str(&format!(
+            "\n{} keys cannot be opened: what is sealed under them is lost, unless an earlier copy of the key store has them",
+            answer.unreadable
+        ));
+        if answer.empty_at_end > 0 {
+            text.push_str(&format!(
+                "\n(the last {} are empty: of a block that was being made when the machine went down, which nobody was \
+                 given; or lost)",
+                answer.empty_at_end
+            ));
+        }
+    }
     match &answer.copy {
         Some(copy) => text.push_str(&format!("\n{}  its copy, brought up to date", copy.display())),
         None => text.push_str("\nno copy is kept of it (sealing.key_store_copy): whoever loses it loses everybody"),
@@ -220,18 +244,23 @@ pub(super) fn status(global: &GlobalArgs, args: StatusArgs) -> Outcome {
         text.push('\n');
         text.push_str(&gallery.line());
     }
-    tell(&text, &answer, args.json)
+    let exit = if answer.unreadable > 0 { Exit::Negative } else { Exit::Success };
+    tell(&text, &answer, args.json).map(|_| exit)
 }
 
-fn answer(keys: &KeyStore, options: KeyStoreOptions) -> StoreAnswer {
-    StoreAnswer {
+fn answer(keys: &KeyStore, options: KeyStoreOptions) -> Result<StoreAnswer, Failure> {
+    let Examined { destroyed, unreadable, empty_at_end } = keys.examine().map_err(Failure::new)?;
+    Ok(StoreAnswer {
+        destroyed,
+        unreadable,
+        empty_at_end,
         key_store: options.path,
         copy: options.copy,
         master_key_id: keys.master().to_string(),
         keys: keys.made(),
         rotation_due: !keys.is_rotated(),
         gallery: None,
-    }
+    })
 }
 
 fn configured(settings: &Settings) -> Result<&crate::cli::sealing::SealingSettings, Failure> {

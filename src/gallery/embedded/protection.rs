@@ -238,7 +238,9 @@ impl Protection {
 }
 
 fn destroyed(table: &str) -> StoreError {
-    StoreError::damaged(format!("a record of {table} is sealed under a key that was destroyed"))
+    StoreError::damaged(format!(
+        "a record of {table} is sealed under a key that was destroyed: the folder is from before somebody was erased, or a key was destroyed by other means"
+    ))
 }
 
 fn no_random_numbers(error: std::io::Error) -> StoreError {

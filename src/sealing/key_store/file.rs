@@ -12,7 +12,7 @@ use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
-use super::{DESTROYED, KeyStoreError, KeyStoreOptions};
+use super::{KeyStoreError, KeyStoreOptions};
 use crate::private;
 use crate::sealing::{KeyId, MasterKey, Secret, aead};
 
@@ -33,11 +33,21 @@ const READ_AT_ONCE: u64 = 4096;
 /// A key as it lies in the file.
 pub(super) type Slot = [u8; SLOT_BYTES];
 
+/// What a slot says.
+pub(super) enum Opened {
+    Key(Secret),
+    /// The key was destroyed. That is sealed as a key is: bytes that somebody, or a disk, has put there
+    /// destroy nothing.
+    Destroyed,
+    /// Neither.
+    Unreadable,
+}
+
 /// What a file begins with, opened.
 #[derive(Clone)]
 pub(super) struct Header {
     pub(super) id: [u8; ID_BYTES],
-    epoch: u32,
+    pub(super) epoch: u32,
     store_key: Secret,
 }
 
@@ -91,6 +101,11 @@ fn store_key_place(id: &[u8; ID_BYTES], epoch: u32) -> Place<'_> {
     Place { what: b"chinhchu store key v1", id, number: u64::from(epoch).to_le_bytes() }
 }
 
+/// Of what says that a key was destroyed.
+fn tombstone_place(id: &[u8; ID_BYTES], number: u64) -> Place<'_> {
+    Place { what: b"chinhchu destroyed key v1", id, number: number.to_le_bytes() }
+}
+
 fn slot_place(id: &[u8; ID_BYTES], number: u64) -> Place<'_> {
     Place { what: b"chinhchu key v1", id, number: number.to_le_bytes() }
 }
@@ -140,9 +155,18 @@ fn overwrite(file: &File) -> io::Result<()> {
     file.sync_all()
 }
 
+/// Under which master key the key store at `path` says that it is sealed; `None` where there is none, or
+/// none that can be read.
+pub fn sealed_under(path: &Path) -> Option<KeyId> {
+    let mut head = [0; 44];
+    io::Read::read_exact(&mut crate::regular::open(path).ok()?, &mut head).ok()?;
+    let id = head.last_chunk()?;
+    head.starts_with(MAGIC).then_some(KeyId(*id))
+}
+
 /// An open file of keys. Locked as long as it lives.
 pub(super) struct StoreFile {
-    path: PathBuf,
+    pub(super) path: PathBuf,
     file: File,
     header: Header,
     master: KeyId,
@@ -248,13 +272,22 @@ impl StoreFile {
         aead::seal_into(into, &self.header.store_key, &place.each(), key.bytes()).map_err(|error| self.failed(&error))
     }
 
+    /// Seals that a key was destroyed.
+    fn bury(&self, into: &mut Vec<u8>, number: u64) -> Result<(), KeyStoreError> {
+        let place = tombstone_place(&self.header.id, number);
+        let nothing = [0; Secret::BYTES];
+        aead::seal_into(into, &self.header.store_key, &place.each(), &nothing).map_err(|error| self.failed(&error))
+    }
+
     /// Takes keys of another file over, sealed under this one's store key, durably.
     pub(super) fn append_resealed(&self, other: &Self, first: u64, count: u64) -> Result<(), KeyStoreError> {
         let mut slots = Vec::with_capacity(count as usize * SLOT_BYTES);
         for number in first..first + count {
-            match other.key(number)? {
-                Some(key) => self.seal(&mut slots, number, &key)?,
-                None => slots.extend_from_slice(&DESTROYED),
+            let slot = other.slot(number)?;
+            match other.opened(number, &slot) {
+                Opened::Key(key) => self.seal(&mut slots, number, &key)?,
+                Opened::Destroyed => self.bury(&mut slots, number)?,
+                Opened::Unreadable => slots.extend_from_slice(&slot),
             }
         }
         self.append(first, &slots)
@@ -264,9 +297,25 @@ impl StoreFile {
     pub(super) fn destroy(&self, numbers: &[u64]) -> Result<(), KeyStoreError> {
         let slots = self.slots()?;
         for &number in numbers.iter().filter(|number| **number < slots) {
-            self.file.write_all_at(&DESTROYED, offset(number)).map_err(|error| self.failed(&error))?;
+            let mut tombstone = Vec::with_capacity(SLOT_BYTES);
+            self.bury(&mut tombstone, number)?;
+            self.put(number, &tombstone)?;
         }
+        self.sync()
+    }
+
+    /// Writes over what lies in a slot; durable after [`StoreFile::sync`].
+    pub(super) fn put(&self, number: u64, slot: &[u8]) -> Result<(), KeyStoreError> {
+        self.file.write_all_at(slot, offset(number)).map_err(|error| self.failed(&error))
+    }
+
+    pub(super) fn sync(&self) -> Result<(), KeyStoreError> {
         self.file.sync_data().map_err(|error| self.failed(&error))
+    }
+
+    /// The same under the name that it was given meanwhile.
+    pub(super) fn renamed(self, path: &Path) -> Self {
+        Self { path: path.to_owned(), ..self }
     }
 
     /// Takes the place of `before`, which lies at `path`; that is overwritten.
@@ -279,38 +328,56 @@ impl StoreFile {
         if let Err(error) = overwrite(&before.file) {
             tracing::warn!(%error, "the key store's earlier file could not be overwritten");
         }
-        Ok(Self { path: path.to_owned(), ..self })
+        Ok(self.renamed(path))
+    }
+
+    /// Keys from number `first` on as they lie there, `count` of them.
+    pub(super) fn read(&self, first: u64, count: u64) -> Result<Vec<u8>, KeyStoreError> {
+        let mut bytes = vec![0; count as usize * SLOT_BYTES];
+        match self.file.read_exact_at(&mut bytes, offset(first)) {
+            Ok(()) => Ok(bytes),
+            Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => {
+                let detail = "a key is asked for that it does not have";
+                Err(KeyStoreError::Damaged { path: self.path.clone(), detail })
+            }
+            Err(error) => Err(self.failed(&error)),
+        }
     }
 
     /// Every key as it lies there, some at a time, each run with the number of its first.
-    fn runs(&self) -> Result<impl Iterator<Item = Result<(u64, Vec<u8>), KeyStoreError>>, KeyStoreError> {
+    pub(super) fn runs(&self) -> Result<impl Iterator<Item = Result<(u64, Vec<u8>), KeyStoreError>>, KeyStoreError> {
         let slots = self.slots()?;
-        Ok((0..slots).step_by(READ_AT_ONCE as usize).map(move |first| {
-            let mut bytes = vec![0; READ_AT_ONCE.min(slots - first) as usize * SLOT_BYTES];
-            self.file.read_exact_at(&mut bytes, offset(first)).map_err(|error| self.failed(&error))?;
-            Ok((first, bytes))
-        }))
+        let each = (0..slots).step_by(READ_AT_ONCE as usize);
+        Ok(each.map(move |first| Ok((first, self.read(first, READ_AT_ONCE.min(slots - first))?))))
+    }
+
+    fn slot(&self, number: u64) -> Result<Slot, KeyStoreError> {
+        let mut slot = [0; SLOT_BYTES];
+        slot.copy_from_slice(&self.read(number, 1)?);
+        Ok(slot)
+    }
+
+    /// What a slot says under this number.
+    pub(super) fn opened(&self, number: u64, slot: &[u8]) -> Opened {
+        let (id, store_key) = (&self.header.id, &self.header.store_key);
+        if let Ok(key) = aead::open(store_key, &slot_place(id, number).each(), slot)
+            && let Ok(key) = key.as_slice().try_into()
+        {
+            return Opened::Key(Secret::copied(key));
+        }
+        match aead::open(store_key, &tombstone_place(id, number).each(), slot) {
+            Ok(_) => Opened::Destroyed,
+            Err(_) => Opened::Unreadable,
+        }
     }
 
     /// A key; `None` where it was destroyed.
     pub(super) fn key(&self, number: u64) -> Result<Option<Secret>, KeyStoreError> {
-        let damaged = |detail| KeyStoreError::Damaged { path: self.path.clone(), detail };
-        let mut slot = DESTROYED;
-        match self.file.read_exact_at(&mut slot, offset(number)) {
-            Ok(()) => {}
-            Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => {
-                return Err(damaged("a key is asked for that it does not have"));
-            }
-            Err(error) => return Err(KeyStoreError::io(&self.path, &error)),
+        match self.opened(number, &self.slot(number)?) {
+            Opened::Key(key) => Ok(Some(key)),
+            Opened::Destroyed => Ok(None),
+            Opened::Unreadable => Err(KeyStoreError::Damaged { path: self.path.clone(), detail: "a key was altered" }),
         }
-        if slot == DESTROYED {
-            return Ok(None);
-        }
-        let place = slot_place(&self.header.id, number);
-        let opened = aead::open(&self.header.store_key, &place.each(), &slot);
-        let opened = opened.map_err(|_| damaged("a key was altered"))?;
-        let key = opened.as_slice().try_into().map_err(|_| damaged("a key has another length"))?;
-        Ok(Some(Secret::copied(key)))
     }
 }
 
@@ -330,77 +397,4 @@ fn lock(file: &File, path: &Path) -> Result<(), KeyStoreError> {
             Err(TryLockError::Error(error)) => return Err(KeyStoreError::io(path, &error)),
         }
     }
-}
-
-/// The copy at `path`, with every key that the store has and none that was destroyed in either; made
-/// where there is none, and made anew where it is from before a rotation.
-pub(super) fn reconciled_copy(
-    main: &StoreFile,
-    path: &Path,
-    options: &KeyStoreOptions,
-) -> Result<StoreFile, KeyStoreError> {
-    let masters = || options.masters();
-    let master = masters().find(|master| master.id() == main.master).unwrap_or(&options.master);
-    let there = match StoreFile::open(path, masters()) {
-        Ok(there) => there,
-        // Under a master key of before: its keys are those of the store, which are there.
-        Err(KeyStoreError::OtherMaster { .. }) => None,
-        Err(error) => return Err(error),
-    };
-    if there.as_ref().is_some_and(|there| there.header.id != main.header.id) {
-        return Err(KeyStoreError::OtherCopy { path: main.path.clone(), copy: path.to_owned() });
-    }
-    let there = there.filter(|there| there.header.epoch == main.header.epoch && there.master == main.master);
-    let copy = match there {
-        Some(there) => there,
-        None => {
-            let new = new_path(path);
-            overwrite_and_remove(&new).map_err(|error| KeyStoreError::io(&new, &error))?;
-            let made = StoreFile::create(&new, &main.header, master)?;
-            for run in main.runs()? {
-                let (first, slots) = run?;
-                made.append(first, &slots)?;
-            }
-            if path.exists() {
-                overwrite_and_remove(path).map_err(|error| KeyStoreError::io(path, &error))?;
-            }
-            fs::rename(&new, path)
-                .and_then(|()| private::sync_folder(path.parent().unwrap_or(Path::new(""))))
-                .map_err(|error| KeyStoreError::io(path, &error))?;
-            return Ok(StoreFile { path: path.to_owned(), ..made });
-        }
-    };
-    let held = copy.slots()?;
-    if held > main.slots()? {
-        return Err(KeyStoreError::Damaged { path: main.path.clone(), detail: "its copy has keys that it lacks" });
-    }
-    for run in main.runs()? {
-        let (first, slots) = run?;
-        let (mut gone_here, mut gone_there, mut missing) = (Vec::new(), Vec::new(), Vec::new());
-        let mut missing_from = None;
-        for (number, slot) in (first..).zip(slots.chunks_exact(SLOT_BYTES)) {
-            if number >= held {
-                missing_from.get_or_insert(number);
-                missing.extend_from_slice(slot);
-                continue;
-            }
-            let mut other = DESTROYED;
-            copy.file.read_exact_at(&mut other, offset(number)).map_err(|error| copy.failed(&error))?;
-            match (slot == DESTROYED, other == DESTROYED) {
-                (true, false) => gone_there.push(number),
-                (false, true) => gone_here.push(number),
-                _ => {}
-            }
-        }
-        if !gone_there.is_empty() {
-            copy.destroy(&gone_there)?;
-        }
-        if !gone_here.is_empty() {
-            main.destroy(&gone_here)?;
-        }
-        if let Some(from) = missing_from {
-            copy.append(from, &missing)?;
-        }
-    }
-    Ok(copy)
 }

@@ -4,7 +4,8 @@
 //!
 //! Keys have numbers, from 0 in the order in which they are handed out; none is ever handed out twice,
 //! nor after its destruction. They are made in blocks ahead of their use, so that a new subject costs
-//! no flush: what is handed out is on the disk already. A key that was destroyed is 72 zeros.
+//! no flush: what is handed out is on the disk already. In place of a key that was destroyed lies what
+//! says so, sealed for its number: bytes that a disk or somebody else put there destroy nothing.
 //!
 //! A second file, the copy, is kept like the first, on another disk: it has every key before that is
 //! handed out, and a destruction is done when it is done in both.
@@ -15,6 +16,7 @@
 
 #![forbid(unsafe_code)]
 
+mod copy;
 mod file;
 
 use std::io;
@@ -22,8 +24,10 @@ use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, MutexGuard, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
+use self::copy::reconciled_copy;
 pub(crate) use self::file::overwrite_and_remove;
-use self::file::{Header, SLOT_BYTES, Slot, StoreFile};
+pub use self::file::sealed_under;
+use self::file::{Header, Opened, SLOT_BYTES, StoreFile};
 use super::{KeyId, MasterKey, Secret};
 
 /// Keys made ahead at first, and at most; each block is twice the one before.
@@ -143,6 +147,18 @@ struct Files {
     rotated: Option<StoreFile>,
 }
 
+/// How the keys of a store stand.
+#[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
+pub struct Examined {
+    /// Keys that were destroyed.
+    pub destroyed: u64,
+    /// Keys that cannot be opened: what is sealed under them is lost, unless they are put back.
+    pub unreadable: u64,
+    /// Of these, the last ones, where nothing lies: of a block that was being made when the machine went
+    /// down, which nobody was given; or lost.
+    pub empty_at_end: u64,
+}
+
 /// How far a rotation is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Rotation {
@@ -172,7 +188,7 @@ impl KeyStore {
             }
             None => return Err(KeyStoreError::NotThere(options.path)),
         };
-        let copy = options.copy.as_ref().map(|path| file::reconciled_copy(&main, path, &options)).transpose()?;
+        let copy = options.copy.as_ref().map(|path| reconciled_copy(&main, path, &options)).transpose()?;
         let made = main.slots()?;
         Ok(Self {
             options,
@@ -216,6 +232,28 @@ impl KeyStore {
     /// How many keys are made, those included that were destroyed or are not handed out yet.
     pub fn made(&self) -> u64 {
         self.handing_out().made
+    }
+
+    /// Opens every key, and counts.
+    ///
+    /// # Errors
+    /// [`KeyStoreError::Io`].
+    pub fn examine(&self) -> Result<Examined, KeyStoreError> {
+        let files = self.files();
+        let mut examined = Examined::default();
+        for run in files.main.runs()? {
+            let (first, slots) = run?;
+            for (number, slot) in (first..).zip(slots.chunks_exact(SLOT_BYTES)) {
+                let is_empty = slot.iter().all(|byte| *byte == 0);
+                examined.empty_at_end = if is_empty { examined.empty_at_end + 1 } else { 0 };
+                match files.main.opened(number, slot) {
+                    Opened::Key(_) => {}
+                    Opened::Destroyed => examined.destroyed += 1,
+                    Opened::Unreadable => examined.unreadable += 1,
+                }
+            }
+        }
+        Ok(examined)
     }
 
     /// Hands out a new key; it is on the disk by now. Its number.
@@ -321,15 +359,12 @@ impl KeyStore {
             if let Some(path) = self.options.copy.as_ref() {
                 // Unlocked before it is opened again.
                 drop(copy.take());
-                *copy = Some(file::reconciled_copy(main, path, &self.options)?);
+                *copy = Some(reconciled_copy(main, path, &self.options)?);
             }
             return Ok(true);
         }
     }
 }
-
-/// A slot that is destroyed.
-const DESTROYED: Slot = [0; SLOT_BYTES];
 
 #[cfg(test)]
 mod tests;

@@ -227,3 +227,71 @@ fn a_rotation_that_was_interrupted_goes_on_and_brings_no_destroyed_key_back() {
         assert!(!new.exists());
     }
 }
+
+/// Zeros are what a crash, a sparse restore or a bad disk leaves; noise is what somebody writes. Neither
+/// says that a key was destroyed, in whichever file it lies.
+#[test]
+fn bytes_that_lie_in_place_of_a_key_destroy_nothing_and_are_put_back_from_the_other_file() {
+    type Spoil = fn(&mut [u8]);
+    let spoils: [Spoil; 2] = [|bytes| bytes.fill(0), |bytes| bytes.iter_mut().for_each(|byte| *byte ^= 0x55)];
+    for (spoil, is_copy) in spoils.into_iter().flat_map(|spoil| [(spoil, false), (spoil, true)]) {
+        let place = place();
+        let store = place.open();
+        let keys: Vec<_> = (0..200).map(|_| bytes(&store, store.hand_out().unwrap()).unwrap()).collect();
+        store.destroy(&[5]).unwrap();
+        let made = store.made();
+        drop(store);
+        let path = if is_copy { place.copy() } else { &place.options.path };
+        let mut spoilt = fs::read(path).unwrap();
+        spoil(&mut spoilt[4096..]);
+        fs::write(path, spoilt).unwrap();
+        for _ in 0..2 {
+            let store = place.open();
+            for (number, key) in (0..).zip(&keys) {
+                assert_eq!(bytes(&store, number), Some(*key).filter(|_| number != 5));
+            }
+            assert_eq!(store.examine().unwrap(), Examined { destroyed: 1, ..Examined::default() });
+            assert_eq!(store.made(), made);
+        }
+        let keys = |path: &Path| fs::read(path).unwrap()[4096..].to_vec();
+        let (one, other) = (keys(&place.options.path), keys(place.copy()));
+        let differ = one.chunks(SLOT_BYTES).zip(other.chunks(SLOT_BYTES)).filter(|(one, other)| one != other).count();
+        assert!(differ <= 1, "but for what says that a key was destroyed the two are alike");
+    }
+}
+
+#[test]
+fn a_key_that_neither_file_has_is_an_error_of_its_own_and_the_rest_goes_on() {
+    let place = place();
+    let store = place.open();
+    let keys: Vec<_> = (0..10).map(|_| bytes(&store, store.hand_out().unwrap()).unwrap()).collect();
+    drop(store);
+    for path in [&place.options.path, place.copy()] {
+        let mut spoilt = fs::read(path).unwrap();
+        spoilt[4096 + 3 * SLOT_BYTES + 30] ^= 1;
+        fs::write(path, spoilt).unwrap();
+    }
+    let store = place.open();
+    assert!(matches!(store.key(3), Err(KeyStoreError::Damaged { .. })));
+    assert_eq!(bytes(&store, 4), Some(keys[4]));
+    assert_eq!(store.examine().unwrap(), Examined { unreadable: 1, ..Examined::default() });
+    // Whoever was sealed under it can be erased.
+    store.destroy(&[3]).unwrap();
+    assert_eq!(bytes(&store, 3), None);
+}
+
+/// What says that one key was destroyed says it of no other.
+#[test]
+fn a_destroyed_key_cannot_be_put_in_the_place_of_another() {
+    let place = place();
+    let store = place.open();
+    let keys: Vec<_> = (0..10).map(|_| bytes(&store, store.hand_out().unwrap()).unwrap()).collect();
+    store.destroy(&[1]).unwrap();
+    drop(store);
+    let mut moved = fs::read(place.copy()).unwrap();
+    let at = |number: usize| 4096 + number * SLOT_BYTES;
+    let tombstone = moved[at(1)..at(2)].to_vec();
+    moved[at(2)..at(3)].copy_from_slice(&tombstone);
+    fs::write(place.copy(), moved).unwrap();
+    assert_eq!(bytes(&place.open(), 2), Some(keys[2]));
+}

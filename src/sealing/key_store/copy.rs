@@ -1,0 +1,119 @@
+//! Keeps the copy of a key store like it: what one of the two has lost is put back from the other, and a
+//! key that was destroyed in one is destroyed in both.
+
+use std::fs;
+use std::path::Path;
+
+use super::file::{Opened, SLOT_BYTES, StoreFile, new_path, overwrite_and_remove};
+use super::{KeyStoreError, KeyStoreOptions};
+use crate::private;
+
+/// What was found out of order in the two files.
+#[derive(Default)]
+struct Repairs {
+    /// Keys that were put back into the store, and into its copy.
+    store: u64,
+    copy: u64,
+    /// Those that neither can be opened of.
+    lost: u64,
+}
+
+/// The copy at `path`, with every key that the store has and none that was destroyed in either; made
+/// where there is none, and made anew where it is from before a rotation. A key that cannot be opened in
+/// one file is put back from the other.
+pub(super) fn reconciled_copy(
+    main: &StoreFile,
+    path: &Path,
+    options: &KeyStoreOptions,
+) -> Result<StoreFile, KeyStoreError> {
+    let there = match StoreFile::open(path, options.masters()) {
+        Ok(there) => there,
+        // Under a master key of before: its keys are those of the store, which are there.
+        Err(KeyStoreError::OtherMaster { .. }) => None,
+        Err(error) => return Err(error),
+    };
+    if there.as_ref().is_some_and(|there| there.header().id != main.header().id) {
+        return Err(KeyStoreError::OtherCopy { path: main.path.clone(), copy: path.to_owned() });
+    }
+    let is_of_now = |there: &StoreFile| there.header().epoch == main.header().epoch && there.master() == main.master();
+    match there.filter(is_of_now) {
+        Some(copy) => {
+            reconcile(main, &copy)?;
+            Ok(copy)
+        }
+        None => made(main, path, options),
+    }
+}
+
+/// A new copy, in place of what is there.
+fn made(main: &StoreFile, path: &Path, options: &KeyStoreOptions) -> Result<StoreFile, KeyStoreError> {
+    let master = options.masters().find(|master| master.id() == main.master()).unwrap_or(&options.master);
+    if main.slots()? > 0 && !path.exists() {
+        tracing::warn!("the key store had no copy where one is to be; it is made: is the right disk there?");
+    }
+    let new = new_path(path);
+    overwrite_and_remove(&new).map_err(|error| KeyStoreError::io(&new, &error))?;
+    let made = StoreFile::create(&new, main.header(), master)?;
+    for run in main.runs()? {
+        let (first, slots) = run?;
+        made.append(first, &slots)?;
+    }
+    if path.exists() {
+        overwrite_and_remove(path).map_err(|error| KeyStoreError::io(path, &error))?;
+    }
+    fs::rename(&new, path)
+        .and_then(|()| private::sync_folder(path.parent().unwrap_or(Path::new(""))))
+        .map_err(|error| KeyStoreError::io(path, &error))?;
+    Ok(made.renamed(path))
+}
+
+/// Brings both up to date.
+fn reconcile(main: &StoreFile, copy: &StoreFile) -> Result<(), KeyStoreError> {
+    let damaged = |detail| KeyStoreError::Damaged { path: main.path.clone(), detail };
+    let held = copy.slots()?;
+    if held > main.slots()? {
+        return Err(damaged("its copy has keys that it lacks"));
+    }
+    let mut repairs = Repairs::default();
+    for run in main.runs()? {
+        let (first, slots) = run?;
+        let count = (slots.len() / SLOT_BYTES) as u64;
+        let shared = held.saturating_sub(first).min(count);
+        let others = copy.read(first, shared)?;
+        let pairs = slots.chunks_exact(SLOT_BYTES).zip(others.chunks_exact(SLOT_BYTES));
+        for (number, (slot, other)) in (first..).zip(pairs).filter(|(_, (slot, other))| slot != other) {
+            match (main.opened(number, slot), copy.opened(number, other)) {
+                (Opened::Key(one), Opened::Key(two)) if one.bytes() == two.bytes() => {}
+                (Opened::Key(_), Opened::Key(_)) => return Err(damaged("its copy has another key of the same number")),
+                (Opened::Destroyed, Opened::Destroyed) => {}
+                (Opened::Unreadable, Opened::Unreadable) => repairs.lost += 1,
+                (Opened::Destroyed, Opened::Key(_)) => copy.put(number, slot)?,
+                (Opened::Key(_), Opened::Destroyed) => main.put(number, other)?,
+                (_, Opened::Unreadable) => {
+                    repairs.copy += 1;
+                    copy.put(number, slot)?;
+                }
+                (Opened::Unreadable, _) => {
+                    repairs.store += 1;
+                    main.put(number, other)?;
+                }
+            }
+        }
+        if shared < count {
+            copy.append(first + shared, &slots[shared as usize * SLOT_BYTES..])?;
+        }
+    }
+    main.sync()?;
+    copy.sync()?;
+    if repairs.store + repairs.copy + repairs.lost > 0 {
+        let Repairs { store, copy, lost } = repairs;
+        tracing::error!(
+            put_back_from_copy = store,
+            put_back_into_copy = copy,
+            lost,
+            "keys of the key store or of its copy could not be opened: a disk may be failing, or somebody has written to \
+             them"
+        );
+    }
+    Ok(())
+}

@@ -74,8 +74,8 @@ pub fn acknowledged_before_kill(test: &str, variable: &str, dir: &Path, lines: u
         .spawn()
         .unwrap();
     let mut out = BufReader::new(child.stdout.take().unwrap());
-    // A line is one write to the pipe: there whole or not at all.
-    let number = |line: &str| line.strip_prefix(ACKNOWLEDGED).map(|number| number.parse::<u64>().unwrap());
+    // A line is one write to the pipe: there whole or not at all. Before the first stands the test's name.
+    let number = |line: &str| line.split_once(ACKNOWLEDGED).map(|(_, number)| number.parse::<u64>().unwrap());
     let mut acknowledged: Vec<u64> = (&mut out).lines().filter_map(|line| number(&line.unwrap())).take(lines).collect();
     child.kill().unwrap(); // SIGKILL
     child.wait().unwrap();

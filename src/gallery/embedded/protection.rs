@@ -16,12 +16,10 @@ use std::collections::HashMap;
 
 use hmac::{Hmac, KeyInit, Mac};
 use prost::Message;
-use redb::{ReadableTable, Table};
 use sha2::Sha256;
 
 use super::fault::StoreError;
 use super::record::{self, SealingRecord};
-use super::row_sum::RowSum;
 use crate::gallery::{CaptureBand, GalleryError, RequestId, SubjectId};
 use crate::hex;
 use crate::sealing::{KeyStore, KeyStoreOptions, Secret, aead};
@@ -127,26 +125,6 @@ impl Protection {
             Self::Checksummed => None,
             Self::Sealed(sealing) => Some(&sealing.keys),
         }
-    }
-
-    /// Under whose key is sealed what is about a subject: by the table of subjects' keys, to which a new
-    /// one is added where it has none yet. `keys_to` stays above the numbers of all.
-    pub(super) fn owner(
-        &self,
-        subject: &str,
-        table: &mut Table<'_, &'static str, u64>,
-        rows: &mut RowSum<'_>,
-        keys_to: &mut u64,
-    ) -> Result<Owner, StoreError> {
-        let Some(keys) = self.keys() else { return Ok(Owner::Table) };
-        let name = self.subject_named(subject);
-        if let Some(number) = table.get(name.as_str())? {
-            return Ok(Owner::Subject(number.value()));
-        }
-        let number = keys.hand_out()?;
-        rows.insert(table, name.as_str(), number)?;
-        *keys_to = (*keys_to).max(number + 1);
-        Ok(Owner::Subject(number))
     }
 
     /// The number of the subject's key that a value says it is sealed under.

@@ -12,6 +12,7 @@ use super::record::{
     TemplateRecord, unseal,
 };
 use super::row_sum::RowSum;
+use super::subject_keys::owner_in_table;
 use super::subject_requests::{OPEN_REQUESTS, REQUESTS_OF_SUBJECT, SUBJECT_REQUESTS, SubjectRequestRecord};
 use super::tables::{
     CAPTURE_BANDS, CAPTURES, CHANGES, CLEARED, DECISION_HEADS, DECISIONS, REQUEST_ORDER, REQUESTS, SUBJECT_CAPTURES,
@@ -41,7 +42,7 @@ fn text(bytes: &[u8]) -> Result<&str, StoreError> {
 
 impl Copying<'_> {
     fn owner(&mut self, subject: &str) -> Result<Owner, StoreError> {
-        self.protection.owner(subject, &mut self.subject_keys, &mut self.rows, &mut self.keys_to)
+        owner_in_table(self.protection, subject, &mut self.subject_keys, &mut self.rows, &mut self.keys_to)
     }
 
     fn wrap(&self, table: &'static str, key: Vec<u8>, owner: Owner, record: &impl Message) -> Result<Row, StoreError> {

@@ -16,8 +16,8 @@ use std::sync::Arc;
 
 use prost::Message;
 use redb::{
-    Database, Key, ReadTransaction, ReadableDatabase, ReadableTable, ReadableTableMetadata, TableDefinition,
-    TableHandle, Value, WriteTransaction,
+    Database, Key, ReadTransaction, ReadableDatabase, ReadableTableMetadata, TableDefinition, TableHandle, Value,
+    WriteTransaction,
 };
 
 use super::database::OpenDatabase;
@@ -30,6 +30,7 @@ use super::row_sum::{RowSum, is_sum_of_rows};
 use super::seal::{Convert, Copying, EachTable, each_table, name_of};
 use super::storage::{Storage, guarded};
 use super::store::EmbeddedStore;
+use super::subject_keys::take_from_table;
 use super::tables::{
     COUNTERS_KEY, DOOMED_KEYS, FORMAT_VERSION_SEALED, GALLERY, ID_KEY, RETENTION_KEY, SUBJECT_KEYS, Snapshot, if_there,
     read_counters, read_gallery,
@@ -219,9 +220,7 @@ impl SealedCopy {
         for id in written.rows.get(SUBJECT_KEYS.name()).into_iter().flatten() {
             let id = str::from_utf8(id).map_err(|_| StoreError::damaged("a key is not text"))?;
             let name = protection.subject_named(id);
-            let number = copying.subject_keys.get(name.as_str())?.map(|number| number.value());
-            if let Some(number) = number {
-                copying.rows.remove(&mut copying.subject_keys, name.as_str())?;
+            if let Some(number) = take_from_table(&mut copying.subject_keys, &name, &mut copying.rows)? {
                 copying.rows.insert(&mut doomed_keys, number, [].as_slice())?;
                 doomed.push(number);
             }

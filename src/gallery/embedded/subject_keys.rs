@@ -61,11 +61,7 @@ impl<'t> SubjectKeys<'t> {
         let name = self.protection.subject(subject);
         let (number, home) = match found(self.protection, subjects, &self.table, &name)? {
             Some(found) => found,
-            None => {
-                let number = self.keys.hand_out()?;
-                *keys_to = (*keys_to).max(number + 1);
-                (number, Home::Nowhere)
-            }
+            None => (handed_out(self.keys, keys_to)?, Home::Nowhere),
         };
         self.met.insert(subject.clone(), (number, home));
         Ok(Owner::Subject(number))
@@ -101,10 +97,7 @@ impl<'t> SubjectKeys<'t> {
     /// has another. Its number, where it had one.
     pub(super) fn forget(&mut self, subject: &SubjectId, rows: &mut RowSum<'_>) -> Result<Option<u64>, StoreError> {
         let name = self.protection.subject(subject);
-        let in_table = self.table.get(name.as_str())?.map(|number| number.value());
-        if in_table.is_some() {
-            rows.remove(&mut self.table, name.as_str())?;
-        }
+        let in_table = take_from_table(&mut self.table, &name, rows)?;
         let met = self.met.remove(subject).map(|(number, _)| number);
         Ok(met.or(in_table))
     }
@@ -119,6 +112,45 @@ impl<'t> SubjectKeys<'t> {
         }
         Ok(())
     }
+}
+
+/// A new key; `keys_to` stays above the numbers of all.
+fn handed_out(keys: &KeyStore, keys_to: &mut u64) -> Result<u64, StoreError> {
+    let number = keys.hand_out()?;
+    *keys_to = (*keys_to).max(number + 1);
+    Ok(number)
+}
+
+/// Under whose key is sealed what is about a subject of a gallery that is sealed by copying, whose keys
+/// are all in the table: a new one where it has none yet.
+pub(super) fn owner_in_table(
+    protection: &Protection,
+    subject: &str,
+    table: &mut Table<'_, &'static str, u64>,
+    rows: &mut RowSum<'_>,
+    keys_to: &mut u64,
+) -> Result<Owner, StoreError> {
+    let Some(keys) = protection.keys() else { return Ok(Owner::Table) };
+    let name = protection.subject_named(subject);
+    if let Some(number) = table.get(name.as_str())? {
+        return Ok(Owner::Subject(number.value()));
+    }
+    let number = handed_out(keys, keys_to)?;
+    rows.insert(table, name.as_str(), number)?;
+    Ok(Owner::Subject(number))
+}
+
+/// Takes the number of a key out of the table, where it is there.
+pub(super) fn take_from_table(
+    table: &mut Table<'_, &'static str, u64>,
+    name: &str,
+    rows: &mut RowSum<'_>,
+) -> Result<Option<u64>, StoreError> {
+    let number = table.get(name)?.map(|number| number.value());
+    if number.is_some() {
+        rows.remove(table, name)?;
+    }
+    Ok(number)
 }
 
 fn found(

@@ -75,6 +75,7 @@ fn reconcile(main: &StoreFile, copy: &StoreFile) -> Result<(), KeyStoreError> {
         return Err(damaged("its copy has keys that it lacks"));
     }
     let mut repairs = Repairs::default();
+    let (mut is_main_written, mut is_copy_written) = (false, false);
     for run in main.runs()? {
         let (first, slots) = run?;
         let count = (slots.len() / SLOT_BYTES) as u64;
@@ -82,20 +83,28 @@ fn reconcile(main: &StoreFile, copy: &StoreFile) -> Result<(), KeyStoreError> {
         let others = copy.read(first, shared)?;
         let pairs = slots.chunks_exact(SLOT_BYTES).zip(others.chunks_exact(SLOT_BYTES));
         for (number, (slot, other)) in (first..).zip(pairs).filter(|(_, (slot, other))| slot != other) {
+            let mut put_into_main = || {
+                is_main_written = true;
+                main.put(number, other)
+            };
+            let mut put_into_copy = || {
+                is_copy_written = true;
+                copy.put(number, slot)
+            };
             match (main.opened(number, slot), copy.opened(number, other)) {
                 (Opened::Key(one), Opened::Key(two)) if one.bytes() == two.bytes() => {}
                 (Opened::Key(_), Opened::Key(_)) => return Err(damaged("its copy has another key of the same number")),
                 (Opened::Destroyed, Opened::Destroyed) => {}
                 (Opened::Unreadable, Opened::Unreadable) => repairs.lost += 1,
-                (Opened::Destroyed, Opened::Key(_)) => copy.put(number, slot)?,
-                (Opened::Key(_), Opened::Destroyed) => main.put(number, other)?,
+                (Opened::Destroyed, Opened::Key(_)) => put_into_copy()?,
+                (Opened::Key(_), Opened::Destroyed) => put_into_main()?,
                 (_, Opened::Unreadable) => {
                     repairs.copy += 1;
-                    copy.put(number, slot)?;
+                    put_into_copy()?;
                 }
                 (Opened::Unreadable, _) => {
                     repairs.store += 1;
-                    main.put(number, other)?;
+                    put_into_main()?;
                 }
             }
         }
@@ -103,8 +112,12 @@ fn reconcile(main: &StoreFile, copy: &StoreFile) -> Result<(), KeyStoreError> {
             copy.append(first + shared, &slots[shared as usize * SLOT_BYTES..])?;
         }
     }
-    main.sync()?;
-    copy.sync()?;
+    if is_main_written {
+        main.sync()?;
+    }
+    if is_copy_written {
+        copy.sync()?;
+    }
     if repairs.store + repairs.copy + repairs.lost > 0 {
         let Repairs { store, copy, lost } = repairs;
         tracing::error!(

@@ -25,6 +25,8 @@ const HEADER_BYTES: u64 = 4096;
 /// Of the header up to its checksum.
 const SUMMED_BYTES: usize = 12 + 4 + ID_BYTES + 4 + 8 + SLOT_BYTES;
 const ID_BYTES: usize = 16;
+/// Where the id of the master key stands; the store key comes behind it.
+const MASTER_AT: std::ops::Range<usize> = 36..44;
 /// A key in its box.
 pub(super) const SLOT_BYTES: usize = Secret::BYTES + aead::OVERHEAD_BYTES;
 /// Keys that are read at a time where all are.
@@ -158,10 +160,16 @@ fn overwrite(file: &File) -> io::Result<()> {
 /// Under which master key the key store at `path` says that it is sealed; `None` where there is none, or
 /// none that can be read.
 pub fn sealed_under(path: &Path) -> Option<KeyId> {
-    let mut head = [0; 44];
+    let mut head = [0; MASTER_AT.end];
     io::Read::read_exact(&mut crate::regular::open(path).ok()?, &mut head).ok()?;
-    let id = head.last_chunk()?;
-    head.starts_with(MAGIC).then_some(KeyId(*id))
+    head.starts_with(MAGIC).then(|| master_in(&head))
+}
+
+/// The id of the master key in a head.
+fn master_in(head: &[u8]) -> KeyId {
+    let mut id = KeyId([0; 8]);
+    id.0.copy_from_slice(&head[MASTER_AT]);
+    id
 }
 
 /// An open file of keys. Locked as long as it lives.
@@ -205,14 +213,14 @@ impl StoreFile {
         let mut id = [0; ID_BYTES];
         id.copy_from_slice(&bytes[16..32]);
         let epoch = number(&bytes[32..]);
-        let mut needed = KeyId([0; 8]);
-        needed.0.copy_from_slice(&bytes[36..44]);
+        let needed = master_in(&bytes);
         let masters: Vec<&MasterKey> = masters.collect();
         let Some(master) = masters.iter().find(|master| master.id() == needed) else {
             let given = masters.first().map_or(KeyId([0; 8]), |master| master.id());
             return Err(KeyStoreError::OtherMaster { path: path.to_owned(), needed, given });
         };
-        let opened = aead::open(master.secret(), &store_key_place(&id, epoch).each(), &bytes[44..SUMMED_BYTES]);
+        let opened =
+            aead::open(master.secret(), &store_key_place(&id, epoch).each(), &bytes[MASTER_AT.end..SUMMED_BYTES]);
         let opened = opened.map_err(|_| damaged("its store key was altered"))?;
         let store_key: &[u8; Secret::BYTES] =
             opened.as_slice().try_into().map_err(|_| damaged("its store key has another length"))?;
@@ -334,8 +342,12 @@ impl StoreFile {
     /// Keys from number `first` on as they lie there, `count` of them.
     pub(super) fn read(&self, first: u64, count: u64) -> Result<Vec<u8>, KeyStoreError> {
         let mut bytes = vec![0; count as usize * SLOT_BYTES];
-        match self.file.read_exact_at(&mut bytes, offset(first)) {
-            Ok(()) => Ok(bytes),
+        self.read_into(first, &mut bytes).map(|()| bytes)
+    }
+
+    fn read_into(&self, first: u64, slots: &mut [u8]) -> Result<(), KeyStoreError> {
+        match self.file.read_exact_at(slots, offset(first)) {
+            Ok(()) => Ok(()),
             Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => {
                 let detail = "a key is asked for that it does not have";
                 Err(KeyStoreError::Damaged { path: self.path.clone(), detail })
@@ -353,8 +365,7 @@ impl StoreFile {
 
     fn slot(&self, number: u64) -> Result<Slot, KeyStoreError> {
         let mut slot = [0; SLOT_BYTES];
-        slot.copy_from_slice(&self.read(number, 1)?);
-        Ok(slot)
+        self.read_into(number, &mut slot).map(|()| slot)
     }
 
     /// What a slot says under this number.

@@ -17,12 +17,12 @@ export const CARDS = {
 
 // People that may sign in, all with roles of docs/access.md. The two officers are of one unit.
 export const PEOPLE = {
-  clerk: { id: 'clerk-1', roles: ['counter'], unit: 'Q1', province: '79' },
-  nurse: { id: 'nurse-1', roles: ['clinic'], unit: 'BV1', province: '79' },
-  officer: { id: 'officer-1', roles: ['officer'], unit: 'Q1', province: '79' },
-  second: { id: 'officer-2', roles: ['officer'], unit: 'Q1', province: '79' },
-  elsewhere: { id: 'officer-9', roles: ['officer'], unit: 'Q9', province: '01' },
-  both: { id: 'officer-3', roles: ['counter', 'officer'], unit: 'Q1', province: '79' },
+  clerk: { id: 'test-clerk', roles: ['counter'], unit: 'Q1', province: '79' },
+  nurse: { id: 'test-nurse', roles: ['clinic'], unit: 'BV1', province: '79' },
+  officer: { id: 'test-officer', roles: ['officer'], unit: 'Q1', province: '79' },
+  second: { id: 'test-second-officer', roles: ['officer'], unit: 'Q1', province: '79' },
+  elsewhere: { id: 'test-officer-elsewhere', roles: ['officer'], unit: 'Q9', province: '01' },
+  both: { id: 'test-clerk-and-officer', roles: ['counter', 'officer'], unit: 'Q1', province: '79' },
 };
 
 // Press photos are no live captures, and are shown again and again here: so this policy does without some

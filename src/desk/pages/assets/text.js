@@ -89,7 +89,7 @@ export function outcomeWords(outcome) {
 
 export const OUTCOMES = {
   OUTCOME_APPROVE: say("Đã xác nhận", "Confirmed"),
-  OUTCOME_REFER: say("Cán bộ xem xét", "An officer will look"),
+  OUTCOME_REFER: say("Chuyển người có thẩm quyền xem xét", "An officer will look"),
   OUTCOME_DENY: say("Chưa giải quyết", "Not settled"),
 };
 
@@ -129,7 +129,7 @@ export const SHELL = {
   test: say("Đây là hệ thống thử nghiệm. Không dùng cho chi trả thật.", "This is a test set-up. Not for real payments."),
   unit: say("Đơn vị {unit}", "Unit {unit}"),
   desk: say("Bàn tiếp nhận", "Desk"),
-  officer: say("Cán bộ xem xét", "Officer"),
+  officer: say("Xem xét hồ sơ", "Officer"),
   working: say("Đang tải…", "Loading…"),
   trace: say("Mã tra cứu cho người vận hành: {trace}", "For the operator: {trace}"),
 };

@@ -52,7 +52,6 @@ export function officerScenarios(scenario) {
     await page.getByText('Không có dữ liệu chip').first().waitFor();
     await page.getByText('No chip data').first().waitFor();
     await page.getByText('Máy chủ không lưu ảnh của trường hợp này').waitFor();
-    assert.equal(await page.locator('details.figures').getAttribute('open'), null, 'figures are closed at first');
     await fits(page, 'a case');
     await noBarriers(page, 'a case');
     await screenshot(page, 'officer-case');
@@ -136,6 +135,9 @@ export function officerScenarios(scenario) {
     await open(page, transaction);
     await page.getByRole('heading', { name: 'Khuôn mặt này có ở hồ sơ khác' }).waitFor();
     await page.locator('.other a', { hasText: 'record-1' }).waitFor();
+    assert.equal(await page.locator('details.figures').getAttribute('open'), null, 'figures are closed at first');
+    await page.locator('details.figures summary').click();
+    await page.getByText('Chỉ để tham khảo').waitFor();
     await page.locator('details.clear summary').click();
     await page.locator('details.clear textarea').fill('hai anh em sinh đôi, đã xem giấy khai sinh');
     await screenshot(page, 'officer-duplicate');

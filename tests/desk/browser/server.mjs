@@ -29,7 +29,8 @@ export const PEOPLE = {
 // evidence and accepts what follows from that. What a policy makes of it otherwise is tested elsewhere.
 const POLICY = `
 first_sight = "enrol"
-attempts_per_day_max = 1000
+attempts_per_day_max = 100
+on.attempts_many = "accept"
 on.capture_seen_before = "accept"
 on.frames_repeated = "accept"
 on.frames_still = "accept"

@@ -8,6 +8,7 @@
 //! ```text
 //! connection -> incoming (at most connections_max), its TLS handshake
 //!   -> trace      continues the trace of the call
+//!   -> desk       pages and sign-in; a call from a page gets its person's token
 //!   -> json       a call in JSON becomes one of gRPC, by its head; its answer is JSON again
 //!   -> authorise  UNIMPLEMENTED for a method that is not in the table; the caller
 //!   -> admit      a place, or RESOURCE_EXHAUSTED; UNAVAILABLE while draining
@@ -112,6 +113,8 @@ mod client_stream;
 mod client_tls;
 mod connections;
 mod convert;
+mod desk;
+mod fetch;
 mod handlers;
 mod incoming;
 mod json;
@@ -121,6 +124,7 @@ mod ledger;
 pub mod local;
 mod method;
 mod options;
+mod origin;
 mod redact;
 mod refusal;
 mod refusal_budget;
@@ -140,6 +144,7 @@ pub use client::{AnswerCall, BulkFailure, BulkOutcome, ClearedInfo, Client, Righ
 pub use client_error::ClientError;
 pub use client_tls::ClientOptions;
 pub use convert::BadAnswer;
+pub use desk::{Desk, DeskError, TestTokens};
 pub use json::{message_of_json, openapi};
 pub use options::{ServeError, ServeOptions, check_exposure};
 pub use server::{Bound, bind, serve};

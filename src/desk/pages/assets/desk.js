@@ -1,0 +1,374 @@
+// The desk: one case after the other, each through record, card, capture and answer.
+
+import { ANSWER, DESK, STEP_NAMES } from "./desk-text.js";
+import { button, dialog, focusOn, h, replace } from "./dom.js";
+import { choosePolicy } from "./special.js";
+import { start } from "./shell.js";
+import { answerStep } from "./step-answer.js";
+import { captureStep } from "./step-capture.js";
+import { cardStep } from "./step-card.js";
+import { recordStep } from "./step-record.js";
+import { slipStep } from "./step-slip.js";
+import * as steps from "./steps.js";
+import { claim } from "./tabs.js";
+import { fill, say } from "./text.js";
+import { composeRequest, transmit } from "./transmit.js";
+
+const STORE = "chinhchu.desk";
+const FETCH_WAITS_MS = [0, 700, 1500, 3000];
+
+const VIEWS = { record: recordStep, card: cardStep, capture: captureStep, answer: answerStep, slip: slipStep };
+
+/** What is known of the case at hand. It lives in this object alone, and is gone with the case. */
+const emptyCase = () => ({
+  subjectId: "",
+  scheme: "SCHEME_SOCIAL",
+  record: { number: "", name: "", birthDate: "", sex: "SEX_UNSPECIFIED" },
+  person: "self",
+  homeVisit: false,
+  cardWay: "read",
+  card: null,
+  frames: [],
+});
+
+class Desk {
+  constructor({ api, me, main, announce, keepAlive }) {
+    Object.assign(this, { api, me, main, announce, keepAlive });
+    this.data = emptyCase();
+    this.state = null;
+    this.handoff = null;
+    this.notice = null;
+    this.view = null;
+    this.outgoing = null;
+    this.course = 0;
+  }
+
+  async begin() {
+    addEventListener("popstate", (event) => this.#popped(event.state?.step));
+    addEventListener("pagehide", () => this.view?.leave?.());
+    const link = new URLSearchParams(location.search).get("session");
+    const kept = steps.fromStore(sessionStorage.getItem(STORE) ?? "");
+    if (link !== null) return this.#arrive(link, kept);
+    if (kept && (await this.#claim(kept.transactionId))) return this.#resume(kept);
+    await this.#fresh(kept ? DESK.otherTab : null);
+  }
+
+  /** Comes with a link of a benefit system. */
+  async #arrive(link, kept) {
+    try {
+      this.handoff = await this.api.handoff(link);
+    } catch (error) {
+      return this.#fresh(error.code === "not_found" ? DESK.handoffGone : error.pair);
+    }
+    const { transactionId, attempt, subjectId, scheme, record } = this.handoff;
+    if (!(await this.#claim(transactionId))) return this.#openElsewhere(link, kept);
+    this.#fillFrom({ subjectId, scheme, record });
+    if (kept?.transactionId === transactionId) return this.#resume(kept);
+    this.state = steps.begin({ transactionId, attempt: attempt || 1 });
+    this.notice = DESK.handedOver;
+    this.#store();
+    history.replaceState({ step: "record" }, "");
+    this.show();
+  }
+
+  #fillFrom({ subjectId, scheme, record }) {
+    this.data.subjectId = subjectId ?? "";
+    if (scheme) this.data.scheme = scheme;
+    for (const name of Object.keys(this.data.record)) if (record?.[name]) this.data.record[name] = record[name];
+  }
+
+  #openElsewhere(link, kept) {
+    const heading = h("h2", { tabindex: "-1" }, DESK.handoffOtherTab);
+    replace(this.main, h("div", { class: "panel stack" }, heading, h("div", {}, button(say("Thử lại", "Try again"), () => this.#arrive(link, kept), { class: "primary" }))));
+    focusOn(heading);
+  }
+
+  /** Goes on after a reload. */
+  async #resume(kept) {
+    this.state = steps.begin(kept);
+    history.replaceState({ step: "record" }, "");
+    if (kept.sent) {
+      replace(this.main, h("p", { class: "panel" }, DESK.looking));
+      const found = await this.#fetchDecision(kept.attempt, FETCH_WAITS_MS);
+      if (found) {
+        this.state = steps.decided(this.state, found);
+        this.notice = DESK.resumedAnswer;
+        history.replaceState({ step: "answer" }, "");
+        this.#finished();
+        return this.show();
+      }
+    }
+    if (kept.sent || kept.attempt > 1 || this.handoff) this.notice = fill(DESK.resumed, { n: kept.attempt });
+    this.#store();
+    this.show();
+  }
+
+  async #fresh(notice = null) {
+    const transactionId = steps.newTransactionId();
+    await this.#claim(transactionId);
+    this.data = emptyCase();
+    this.handoff = null;
+    this.outgoing = null;
+    this.notice = notice;
+    this.state = steps.begin({ transactionId });
+    this.#store();
+    if (location.search) history.pushState({ step: "record" }, "", location.pathname);
+    else history.replaceState({ step: "record" }, "");
+    this.show();
+  }
+
+  async #claim(transactionId) {
+    this.release?.();
+    this.release = await claim(transactionId);
+    return this.release !== null;
+  }
+
+  #store() {
+    sessionStorage.setItem(STORE, steps.toStore(this.state));
+  }
+
+  /** Asks for a decision that was made; null where there is none (yet). Other errors are the caller's. */
+  async #fetchDecision(attempt, waits = [0]) {
+    for (const wait of waits) {
+      if (wait) await new Promise((resolve) => setTimeout(resolve, wait));
+      try {
+        const { decision } = await this.api.call("Cases/GetDecision", { transactionId: this.state.transactionId, attempt }, { tries: 6 });
+        return decision ?? null;
+      } catch (error) {
+        if (error.code !== "not_found") {
+          this.notice = error.pair;
+          return null;
+        }
+      }
+    }
+    return null;
+  }
+
+  /** Shows the step the case stands at. */
+  show(step = this.state.step) {
+    this.view?.leave?.();
+    this.step = step;
+    this.view = VIEWS[step](this);
+    const heading = this.view.heading;
+    heading.setAttribute("tabindex", "-1");
+    replace(this.main, this.#progress(), this.notice && h("p", { class: "note info", role: "status" }, this.notice), this.view.element);
+    this.notice = null;
+    focusOn(heading);
+    scrollTo(0, 0);
+    this.view.shown?.();
+  }
+
+  /** Goes on to another step; the browser's back button comes back from it. */
+  go(step) {
+    if (step !== "slip") {
+      const next = steps.goTo(this.state, step);
+      if (next === this.state && step !== this.state.step) return this.show();
+      this.state = next;
+    }
+    history.pushState({ step }, "");
+    this.show(step);
+  }
+
+  #popped(step) {
+    if (!this.state) return;
+    if (step === "slip" && this.state.phase === "open") return this.show("slip");
+    const lands = steps.landOn(this.state, step ?? "record", this.ready());
+    if (lands === "answer") {
+      if (this.state.phase === "decided") this.notice = DESK.answerStays;
+      if (this.step === "answer" && this.state.phase === "sending") return;
+      return this.show("answer");
+    }
+    this.state = { ...steps.goTo(this.state, lands), failure: null };
+    this.show(lands);
+  }
+
+  ready() {
+    return { record: steps.subjectIdProblem(this.data.subjectId.trim()) === null, card: this.data.cardWay !== "read" || Boolean(this.data.card?.files.length) };
+  }
+
+  chosenPolicy() {
+    return choosePolicy({ person: this.data.person, card: this.data.cardWay, homeVisit: this.data.homeVisit }, this.me.desk?.policies ?? {}, this.handoff?.policy ?? "");
+  }
+
+  chipBytes() {
+    return this.data.cardWay === "read" ? (this.data.card?.bytes ?? 0) : 0;
+  }
+
+  /** Sends what was captured. From here on the attempt's content is fixed. */
+  async send() {
+    if (this.state.phase !== "open" || this.data.frames.length === 0) return;
+    this.outgoing = composeRequest(this.state, this.data, this.chosenPolicy().policy);
+    this.state = { ...steps.sending(this.state), failure: null };
+    this.#store();
+    history.pushState({ step: "answer" }, "");
+    this.show();
+    await this.transmit();
+  }
+
+  /** Sends the request, for the first time or again: under its name it is decided once. */
+  async transmit() {
+    const course = this.course;
+    this.state = { ...this.state, lost: null };
+    const event = await transmit(this.api, this.outgoing, (progress) => course === this.course && this.view?.progress?.(progress));
+    if (course !== this.course) return;
+    if (event.decision) return this.#decided(event.decision);
+    await this.#failed(event.error);
+  }
+
+  async #failed(error) {
+    const next = steps.afterError(this.state, error);
+    switch (next.go) {
+      case "number":
+        this.state = steps.renumbered(this.state, next.attempt);
+        this.outgoing.request.attempt = next.attempt;
+        this.#store();
+        return this.transmit();
+      case "fetch": {
+        const decision = await this.#fetchDecision(next.attempt, FETCH_WAITS_MS);
+        if (decision) return this.#decided(decision, { usedUp: next.usedUp, notice: DESK.decidedBefore });
+        break;
+      }
+      case "frames":
+        this.state = steps.reopened(this.state, "capture");
+        this.data.frames.forEach((frame, i) => (frame.refused = next.frames === "all" || next.frames.includes(i) ? error.pair : null));
+        return this.#changed(error, "capture");
+      case "record":
+        this.state = steps.reopened(this.state, "record");
+        this.recordError = { field: next.field, pair: error.pair };
+        return this.#changed(error, "record");
+      case "again":
+        this.state = { ...this.state, lost: error };
+        this.announce(error.pair, { urgent: true });
+        return this.show();
+    }
+    this.state = { ...steps.reopened(this.state, "answer"), failure: error };
+    this.#store();
+    this.announce(error.pair, { urgent: true });
+    this.show();
+  }
+
+  /** Back at an earlier step with something to mend. */
+  #changed(error, step) {
+    this.#store();
+    this.notice = error.pair;
+    this.announce(error.pair, { urgent: true });
+    history.replaceState({ step }, "");
+    this.show();
+  }
+
+  #decided(decision, { usedUp = false, notice = null } = {}) {
+    this.state = { ...steps.decided(this.state, decision, { usedUp }), lost: null };
+    this.notice = notice;
+    this.#store();
+    this.#finished();
+    this.show();
+  }
+
+  /** Once nothing more comes of it here, what was typed and taken is forgotten, and a benefit system is told. */
+  #finished() {
+    this.outgoing = null;
+    if (!steps.isFinal(this.state)) return;
+    this.forget();
+    if (this.handoff) this.tell();
+  }
+
+  forget() {
+    for (const frame of this.data.frames) URL.revokeObjectURL(frame.url);
+    const { person, homeVisit, cardWay } = this.data;
+    this.data = { ...emptyCase(), person, homeVisit, cardWay };
+  }
+
+  /** Tells the benefit system that the page is through. */
+  async tell() {
+    this.told = { state: "telling" };
+    try {
+      const { returnUrl } = await this.api.handoffDone(this.handoff.id);
+      this.told = { state: "told", returnUrl: steps.safeReturnUrl(returnUrl) };
+    } catch (error) {
+      this.told = { state: "failed", error };
+    }
+    this.view?.told?.();
+  }
+
+  retake() {
+    this.state = steps.retaken(this.state);
+    for (const frame of this.data.frames) URL.revokeObjectURL(frame.url);
+    this.data.frames = [];
+    this.outgoing = null;
+    this.#store();
+    const ready = this.ready();
+    const step = ready.record ? (ready.card ? "capture" : "card") : "record";
+    if (step !== "capture") this.notice = fill(DESK.resumed, { n: this.state.attempt });
+    this.state = steps.goTo(this.state, step);
+    history.pushState({ step }, "");
+    this.show();
+  }
+
+  /** No other attempt, though one is left: an officer will look. */
+  leaveToOfficer() {
+    this.state = steps.leftToOfficer(this.state);
+    this.#finished();
+    this.show();
+  }
+
+  /** Back from a refusal to what can be changed. */
+  change() {
+    const { record, card } = this.ready();
+    const step = record ? (card ? "capture" : "card") : "record";
+    this.state = { ...steps.reopened(this.state, step), failure: null };
+    history.pushState({ step }, "");
+    this.show();
+  }
+
+  /** Looks whether an officer has answered since. */
+  async refresh() {
+    const decision = await this.#fetchDecision(this.state.decision.attempt);
+    if (!decision) return this.show();
+    this.state = { ...this.state, decision };
+    if (!decision.resolved) this.notice = ANSWER.notYet;
+    this.show();
+  }
+
+  /** A new case; asks first where something would be lost. */
+  async newCase() {
+    const { phase } = this.state;
+    const begun = phase === "sending" || (phase === "open" && (this.data.subjectId || this.data.card || this.data.frames.length > 0));
+    if (begun) {
+      const chosen = await dialog({
+        title: DESK.newCaseTitle,
+        body: h("p", {}, phase === "sending" ? DESK.newCaseSent : DESK.newCaseBody, phase === "sending" && h("span", { class: "mono" }, ` ${this.state.transactionId}`)),
+        actions: [
+          { label: DESK.stay, value: "stay", primary: true },
+          { label: DESK.leave, value: "leave" },
+        ],
+      });
+      if (chosen !== "leave") return;
+    }
+    this.course += 1;
+    this.forget();
+    this.told = null;
+    history.pushState({ step: "record" }, "", location.pathname);
+    await this.#fresh();
+  }
+
+  #progress() {
+    const at = steps.STEPS.indexOf(this.step === "slip" ? "capture" : this.step);
+    const items = steps.STEPS.map((step, i) =>
+      h(
+        "li",
+        { class: i < at ? "done" : i === at ? "now" : undefined, "aria-current": i === at ? "step" : undefined },
+        h("span", { class: "number", "aria-hidden": "true" }, i < at ? "✓" : String(i + 1)),
+        h("span", {}, STEP_NAMES[step], i < at && h("span", { class: "visually-hidden" }, ` (${DESK.done.vi})`)),
+      ),
+    );
+    return h(
+      "div",
+      { class: "progress-bar no-print" },
+      h("ol", { class: "steps", "aria-label": `${DESK.steps.vi} · ${DESK.steps.en}` }, items),
+      this.state.attempt > 1 && h("span", { class: "badge wait" }, fill(DESK.attempt, { n: this.state.attempt })),
+      button(DESK.newCase, () => this.newCase(), { class: "quiet" }),
+    );
+  }
+}
+
+start({ page: "desk", render: (context) => new Desk(context).begin() });

@@ -1,0 +1,251 @@
+// The frame around every page: who is signed in, navigation, language, announcements, and the end of a session.
+
+import { Api } from "./api.js";
+import { append, both, button, dialog, focusOn, h, replace } from "./dom.js";
+import { fill, language, LANGUAGES, plain, restoreLanguage, say, setLanguage, SHELL } from "./text.js";
+
+const PAGES = { desk: { href: "/desk/", label: SHELL.desk }, officer: { href: "/desk/officer", label: SHELL.officer } };
+const SIGNED_IN = "chinhchu.signed-in";
+const WARN_MS = 60_000;
+const LOOK_EVERY_MS = 5_000;
+
+/**
+ * Builds the frame and, once it is known who is signed in and that the page is theirs, calls `render(context)`.
+ * context: {api, me, main, announce(pair, {urgent}), keepAlive()}. `page`: "desk" or "officer".
+ */
+export async function start({ page, render }) {
+  restoreLanguage();
+  const frame = {
+    page,
+    api: new Api(),
+    header: document.getElementById("header"),
+    main: document.getElementById("main"),
+  };
+  document.title = `${plain(PAGES[page].label)} · Chính chủ`;
+  if (new URLSearchParams(location.search).has("signed-in")) return signedIn(frame);
+  replace(frame.main, h("p", { class: "muted" }, SHELL.working));
+  let me;
+  try {
+    me = await frame.api.loadMe();
+  } catch (error) {
+    return error.code === "unauthenticated" ? askToSignIn(frame, error.body) : unreachable(frame, error, { page, render });
+  }
+  drawHeader(frame, me);
+  if (!me.pages?.includes(page)) return notYours(frame, me);
+  const session = new Session(frame.api, page);
+  frame.api.onSignedOut = () => session.signInAgain();
+  frame.main.replaceChildren();
+  await render({ api: frame.api, me, main: frame.main, announce, keepAlive: () => session.touch() });
+}
+
+/** Says a text to those who hear the page. `urgent` interrupts. */
+export function announce(pair, { urgent = false } = {}) {
+  const place = document.getElementById(urgent ? "urgent" : "polite");
+  if (!place) return;
+  // The same text twice is not said twice unless the place was empty between.
+  place.replaceChildren();
+  requestAnimationFrame(() => append(place, both(pair)));
+}
+
+function drawHeader(frame, me) {
+  const { header, api, page } = frame;
+  const select = h(
+    "select",
+    { "aria-label": plain(SHELL.language), on: { change: () => setLanguage(select.value) } },
+    LANGUAGES.map(({ code, label }) => h("option", { value: code }, label)),
+  );
+  select.value = language();
+  const known = me?.pages?.filter((name) => PAGES[name]) ?? [];
+  const who = [me?.person ?? me?.machine, me?.unit && fill(SHELL.unit, { unit: me.unit })].filter(Boolean);
+  const leaves = me && (me.signIn === "oidc" || me.signIn === "test");
+  replace(
+    header,
+    h(
+      "div",
+      { class: "bar" },
+      h(
+        "div",
+        { class: "bar-inner" },
+        h("span", { class: "brand" }, "Chính chủ"),
+        h(
+          "nav",
+          { "aria-label": plain(SHELL.navigation) },
+          known.map((name) => h("a", { href: PAGES[name].href, "aria-current": name === page ? "page" : undefined }, PAGES[name].label)),
+        ),
+        select,
+        who.length > 0 && h("div", { class: "who" }, who.map((line) => h("span", {}, line))),
+        leaves && button(SHELL.signOut, () => signOut(frame)),
+      ),
+    ),
+    (me?.test || me?.signIn === "open") && h("p", { class: "test-banner" }, SHELL.test),
+  );
+}
+
+async function signOut(frame) {
+  await frame.api.logout().catch(() => {});
+  sessionStorage.clear();
+  location.assign(PAGES[frame.page].href);
+}
+
+function panel(frame, title, ...rest) {
+  if (!frame.header.hasChildNodes()) drawHeader(frame, null);
+  const heading = h("h1", { tabindex: "-1" }, title);
+  replace(frame.main, h("div", { class: "panel stack" }, heading, rest));
+  focusOn(heading);
+}
+
+function askToSignIn(frame, body) {
+  frame.api.loginBase = body?.loginUrl;
+  if (body?.signIn === "none") return panel(frame, SHELL.signInTitle, h("p", {}, SHELL.signInNone));
+  const next = location.pathname + location.search;
+  panel(
+    frame,
+    SHELL.signInTitle,
+    h("p", {}, SHELL.signInBody),
+    h("div", {}, h("a", { class: "button primary", href: frame.api.loginUrl(next) }, SHELL.signIn)),
+  );
+}
+
+function unreachable(frame, error, again) {
+  panel(frame, SHELL.unreachable, h("p", {}, error.pair), h("div", {}, button(SHELL.again, () => start(again), { class: "primary" })));
+}
+
+function notYours(frame, me) {
+  const others = me.pages.filter((name) => PAGES[name]);
+  panel(
+    frame,
+    SHELL.notYours,
+    h("div", { class: "row" }, others.map((name) => h("a", { class: "button", href: PAGES[name].href }, PAGES[name].label))),
+  );
+}
+
+/** What the tab shows that was opened to sign in again. */
+function signedIn(frame) {
+  new BroadcastChannel(SIGNED_IN).postMessage("signed in");
+  window.close();
+  panel(frame, SHELL.signedIn, h("p", {}, SHELL.signedInBody));
+}
+
+/** The session's time: kept alive while somebody works, warned of before it ends, asked for anew without losing what is typed. */
+class Session {
+  #api;
+  #page;
+  #touched = Date.now();
+  #heard = Date.now();
+  #warning = false;
+  #waiting = null;
+
+  constructor(api, page) {
+    this.#api = api;
+    this.#page = page;
+    api.onAnswered = () => (this.#heard = Date.now());
+    for (const event of ["pointerdown", "keydown"]) addEventListener(event, () => this.touch(), { passive: true, capture: true });
+    if (api.me.signIn === "oidc" || api.me.signIn === "test") setInterval(() => this.#look(), LOOK_EVERY_MS);
+  }
+
+  /** Somebody works here. */
+  touch() {
+    this.#touched = Date.now();
+  }
+
+  async #look() {
+    if (this.#waiting || this.#warning) return;
+    const now = Date.now();
+    const idleMs = (this.#api.me.idleSeconds ?? 0) * 1000;
+    const ends = Date.parse(this.#api.me.expiresAt ?? "");
+    if (ends && now >= ends) return void this.signInAgain();
+    if (idleMs && now - this.#touched >= idleMs) return void this.signInAgain();
+    const endsSoon = ends && ends - now < WARN_MS;
+    const idleSoon = idleMs > 2 * WARN_MS && now - this.#touched > idleMs - WARN_MS;
+    if (idleSoon || (endsSoon && !this.warnedOfEnd)) return this.#warn(endsSoon);
+    // Typing and looking are work too, and the server does not see them.
+    if (idleMs && now - this.#heard > idleMs / 3 && this.#touched > this.#heard) await this.#ask();
+  }
+
+  async #warn(endsSoon) {
+    this.#warning = true;
+    this.warnedOfEnd = endsSoon;
+    const stop = setTimeout(() => document.querySelector("dialog.expiring")?.dispatchEvent(new Event("cancel", { cancelable: true })), WARN_MS);
+    const chosen = await dialog({
+      title: SHELL.expiringTitle,
+      body: h("p", {}, SHELL.expiringBody),
+      actions: [{ label: SHELL.goOn, value: "go on", primary: true }],
+      className: "expiring",
+    });
+    clearTimeout(stop);
+    this.#warning = false;
+    if (chosen) {
+      this.touch();
+      await this.#ask();
+    }
+  }
+
+  async #ask() {
+    const { person, machine } = this.#api.me;
+    try {
+      const me = await this.#api.loadMe();
+      if (me.person !== person || me.machine !== machine) startAnew();
+    } catch (error) {
+      if (error.code === "unauthenticated") await this.signInAgain(error.body);
+    }
+  }
+
+  /** Covers the page until somebody is signed in again; another person begins with an empty page. */
+  signInAgain(body) {
+    this.#waiting ??= this.#cover(body).finally(() => (this.#waiting = null));
+    return this.#waiting;
+  }
+
+  async #cover(body) {
+    const { person, machine } = this.#api.me;
+    if (body?.loginUrl) this.#api.loginBase = body.loginUrl;
+    document.body.classList.add("locked");
+    const state = h("p", { role: "status" });
+    const link = h("a", { class: "button primary", href: this.#api.loginUrl(`${PAGES[this.#page].href}?signed-in=1`), target: "_blank", rel: "noopener" }, SHELL.signIn);
+    const cover = h(
+      "dialog",
+      { "aria-labelledby": "expired-title" },
+      h("div", { class: "stack" }, h("h2", { id: "expired-title" }, SHELL.expiredTitle), h("p", {}, SHELL.expiredBody), h("div", { class: "row" }, link), state),
+    );
+    cover.addEventListener("cancel", (event) => event.preventDefault());
+    // Escape twice closes a dialog whatever its listeners say.
+    cover.addEventListener("close", () => cover.isConnected && cover.showModal());
+    document.body.append(cover);
+    const before = document.activeElement;
+    for (const open of document.querySelectorAll("dialog[open]")) if (open !== cover && open.classList.contains("expiring")) open.dispatchEvent(new Event("cancel", { cancelable: true }));
+    cover.showModal();
+    const channel = new BroadcastChannel(SIGNED_IN);
+    try {
+      for (;;) {
+        await new Promise((resolve) => {
+          channel.onmessage = resolve;
+          addEventListener("focus", resolve, { once: true });
+          link.addEventListener("click", () => setTimeout(resolve, 3000), { once: true });
+          setTimeout(resolve, 15_000);
+        });
+        try {
+          const me = await this.#api.loadMe();
+          if (me.person !== person || me.machine !== machine) return startAnew();
+          break;
+        } catch (error) {
+          replace(state, error.code === "unauthenticated" ? null : error.pair);
+        }
+      }
+    } finally {
+      channel.close();
+    }
+    this.touch();
+    this.warnedOfEnd = false;
+    cover.remove();
+    document.body.classList.remove("locked");
+    if (before instanceof HTMLElement && before.isConnected) before.focus();
+    announce(say("Đã đăng nhập lại.", "Signed in again."));
+  }
+}
+
+/** Somebody else has signed in: nothing of the one before stays. Never returns. */
+function startAnew() {
+  sessionStorage.clear();
+  location.reload();
+  return new Promise(() => {});
+}

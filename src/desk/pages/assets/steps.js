@@ -1,0 +1,160 @@
+// The course of one case: steps, attempts of its transaction, and what follows from each answer or error. No DOM here.
+
+export const STEPS = ["record", "card", "capture", "answer"];
+
+const TRANSACTION = /^[\x21-\x7e]{1,128}$/;
+const ATTEMPT_MAX = 10;
+
+/** A case that begins, or goes on after a reload. Nothing of the person is in it. */
+export function begin({ transactionId, attempt = 1 }) {
+  return { transactionId, attempt, phase: "open", step: "record", decision: null, usedUp: false, renumbered: 0 };
+}
+
+/** phase: open (things may be changed), sending, decided. */
+export function canGo(state, step) {
+  if (state.phase === "sending") return false;
+  if (step === "answer") return state.phase === "decided";
+  return state.phase === "open";
+}
+
+/** Where the page may be after the browser's back or forward: the step, or where the case really stands. */
+export function landOn(state, step, ready) {
+  if (state.phase !== "open") return "answer";
+  const wanted = STEPS.indexOf(step);
+  if (wanted < 0 || step === "answer") return state.step;
+  if (wanted > 0 && !ready.record) return "record";
+  if (wanted > 1 && !ready.card) return "card";
+  return step;
+}
+
+export const goTo = (state, step) => (canGo(state, step) ? { ...state, step } : state);
+
+/** The request is on its way: from here on this attempt's content is fixed. */
+export const sending = (state) => ({ ...state, phase: "sending", step: "answer" });
+
+/** The request was refused before anything was decided: it may be changed and sent under the same attempt. */
+export const reopened = (state, step) => ({ ...state, phase: "open", step });
+
+/** A decision came, or was fetched. */
+export function decided(state, decision, { usedUp = false } = {}) {
+  return { ...state, phase: "decided", step: "answer", decision, attempt: decision.attempt || state.attempt, usedUp };
+}
+
+/** Another try with new captures: the next attempt of the same transaction. */
+export function retaken(state) {
+  if (!mayRetake(state)) return state;
+  return { ...state, phase: "open", step: "capture", attempt: state.attempt + 1, decision: null, renumbered: 0 };
+}
+
+/** The server says whether the policy leaves an attempt; once an officer has answered there is none. */
+export function mayRetake(state) {
+  const { decision } = state;
+  return Boolean(decision?.retake) && !state.usedUp && !state.left && outcome(decision) !== "OUTCOME_APPROVE" && !decision.resolved && state.attempt < ATTEMPT_MAX;
+}
+
+/** The clerk leaves it to an officer, though an attempt is left. */
+export const leftToOfficer = (state) => ({ ...state, left: true });
+
+/** What a decision comes to now: an officer's word where that closed it. Whatever the page does not know is a referral. */
+export function outcome(decision) {
+  const resolved = known(decision?.resolved);
+  return resolved ?? known(decision?.outcome) ?? "OUTCOME_REFER";
+}
+
+const known = (value) => (["OUTCOME_APPROVE", "OUTCOME_REFER", "OUTCOME_DENY"].includes(value) ? value : undefined);
+
+/** Whether nothing more will come of it at this desk: approved, or no attempt is left. */
+export const isFinal = (state) => state.phase === "decided" && !mayRetake(state);
+
+const FACE_REASONS = new Set([
+  "NO_FACE",
+  "FACE_CUT",
+  "FACE_AMBIGUOUS",
+  "FACE_TOO_SMALL",
+  "IMAGE_TOO_BRIGHT",
+  "IMAGE_TOO_DARK",
+  "IMAGE_EMPTY",
+  "IMAGE_TOO_LARGE",
+  "IMAGE_FORMAT",
+  "IMAGE_ANIMATED",
+  "IMAGE_DAMAGED",
+  "CAPTURE_REFUSED",
+  "NOT_LIVE",
+  "INFERENCE",
+  "PHOTO_COUNT",
+]);
+const ALL_FRAMES = new Set(["PROBES_DISAGREE", "FRAMES_REPEATED"]);
+const RENUMBERED_MAX = 2;
+
+/**
+ * What an error of VerifyBeneficiary asks for:
+ *   {go: "number", attempt}     send the same content under this attempt number
+ *   {go: "fetch", attempt, usedUp}  it was decided already: fetch that decision (0: the last one) and show it
+ *   {go: "frames", frames}      take these captures again (numbers from 0; "all")
+ *   {go: "record", field}       the record's step, at this field
+ *   {go: "again"}               it is not known what became of it: send the same again
+ *   {go: "show"}                nothing the clerk can mend: show the sentence
+ */
+export function afterError(state, error) {
+  const { reason, metadata = {} } = error;
+  const field = metadata.field ?? "";
+  if (reason === "ATTEMPT_OUT_OF_ORDER") {
+    const expected = Number(metadata.attemptExpected);
+    if (Number.isInteger(expected) && expected >= 1 && expected <= ATTEMPT_MAX && expected !== state.attempt && state.renumbered < RENUMBERED_MAX) {
+      return { go: "number", attempt: expected };
+    }
+    return { go: "fetch", attempt: 0, usedUp: false };
+  }
+  if (reason === "ATTEMPTS_USED_UP") return { go: "fetch", attempt: 0, usedUp: true };
+  if (reason === "TRANSACTION_CLOSED") return { go: "fetch", attempt: 0, usedUp: false };
+  if (reason === "TRANSACTION_REUSED") return { go: "fetch", attempt: state.attempt, usedUp: false };
+  if (ALL_FRAMES.has(reason)) return { go: "frames", frames: "all" };
+  const frame = /^frames\[(\d+)\]$/.exec(field);
+  if (frame) return { go: "frames", frames: [Number(frame[1])] };
+  if (FACE_REASONS.has(reason)) return { go: "frames", frames: "all" };
+  if (["BAD_SUBJECT_ID", "ID_IS_NUMBER"].includes(reason)) return { go: "record", field: field || "subject_id" };
+  if (reason === "OUT_OF_RANGE" && /^(?:scheme|record\b)/.test(field)) return { go: "record", field };
+  if (error.lost || error.retryAfterMs !== null || error.code === "unavailable") return { go: "again" };
+  return { go: "show" };
+}
+
+export const renumbered = (state, attempt) => ({ ...state, attempt, renumbered: state.renumbered + 1 });
+
+/** What is kept over a reload: names of the transaction and the attempt, and whether it was sent. Nothing of the person. */
+export function toStore(state) {
+  return JSON.stringify({ transactionId: state.transactionId, attempt: state.attempt, sent: state.phase !== "open" });
+}
+
+/** Reads that back; null for anything else. */
+export function fromStore(text) {
+  try {
+    const { transactionId, attempt, sent } = JSON.parse(text);
+    if (!TRANSACTION.test(transactionId) || !Number.isInteger(attempt) || attempt < 1 || attempt > ATTEMPT_MAX) return null;
+    return { transactionId, attempt, sent: sent === true };
+  } catch {
+    return null;
+  }
+}
+
+/** A number for a new case: 122 random bits. */
+export function newTransactionId(crypto = globalThis.crypto) {
+  if (crypto.randomUUID) return crypto.randomUUID();
+  const bytes = crypto.getRandomValues(new Uint8Array(16));
+  return [...bytes].map((byte) => byte.toString(16).padStart(2, "0")).join("");
+}
+
+/** Why a record's id cannot be sent: empty, long; null where it can. Whether it is somebody's number the server says. */
+export function subjectIdProblem(id) {
+  const bytes = new TextEncoder().encode(id).length;
+  return bytes === 0 ? "empty" : bytes > 128 ? "long" : null;
+}
+
+/** Whether a link of a benefit system may be followed: http(s) alone. */
+export function safeReturnUrl(address) {
+  try {
+    const url = new URL(address);
+    return url.protocol === "https:" || url.protocol === "http:" ? url.href : null;
+  } catch {
+    return null;
+  }
+}

@@ -19,7 +19,8 @@ use crate::support::{self, run, text};
 /// A server in plain text on loopback, and the folder of its configuration.
 struct Server {
     child: Child,
-    folder: tempfile::TempDir,
+    /// Removed at the end.
+    _folder: tempfile::TempDir,
     /// `127.0.0.1:PORT`
     address: String,
 }
@@ -40,9 +41,10 @@ impl Answer {
         self.headers(name).next()
     }
 
-    fn headers<'a>(&'a self, name: &'a str) -> impl Iterator<Item = &'a str> {
+    fn headers<'a>(&'a self, name: &str) -> impl Iterator<Item = &'a str> + use<'a> {
+        let name = name.to_owned();
         let lines = self.head.lines().filter_map(|line| line.split_once(": "));
-        lines.filter(move |(key, _)| key.eq_ignore_ascii_case(name)).map(|(_, value)| value)
+        lines.filter(move |(key, _)| key.eq_ignore_ascii_case(&name)).map(|(_, value)| value)
     }
 
     /// `NAME=VALUE` of the cookie that it sets.
@@ -112,9 +114,9 @@ impl Server {
             }
             before.push(line);
         };
-        // What it says from here on is read, so that it never waits for a reader.
-        std::thread::spawn(move || log.into_iter().for_each(drop));
-        Self { child, folder, address }
+        // What it says from here on is read, so that it never waits for a reader; of a test that fails, it is told.
+        std::thread::spawn(move || log.into_iter().for_each(|line| println!("{line}")));
+        Self { child, _folder: folder, address }
     }
 
     fn get(&self, path: &str, headers: &[(&str, &str)]) -> Answer {
@@ -500,5 +502,4 @@ fn a_benefit_system_hands_a_record_over_and_learns_what_came_of_it() {
     // What it said of the person is forgotten.
     let taken = server.get(&format!("/desk/handoff/{id}"), &[]).json();
     assert_eq!(taken["record"]["name"], "");
-    drop(server.folder.path());
 }

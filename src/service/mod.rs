@@ -24,6 +24,7 @@
 //! | what | default | beyond it |
 //! |---|---|---|
 //! | one message | 64 MiB: a reference and five captures of 8 MiB fit | `RESOURCE_EXHAUSTED`, `MESSAGE_TOO_LARGE` |
+//! | one form or record for the pages | 64 KiB in 10 s | 413, 408 |
 //! | one body in JSON | 4/3 of a message and 256 KiB | the same |
 //! | calls in flight | 64 | `RESOURCE_EXHAUSTED`, `BUSY`, with a retry hint |
 //! | calls with photos worked on at once | one per worker and a quarter more | they take turns |

@@ -304,6 +304,13 @@ class Desk {
     this.show();
   }
 
+  /** No other attempt, though one is left: an officer will look. */
+  leaveToOfficer() {
+    this.state = steps.leftToOfficer(this.state);
+    this.#finished();
+    this.show();
+  }
+
   /** Back from a refusal to what can be changed. */
   change() {
     const { record, card } = this.ready();

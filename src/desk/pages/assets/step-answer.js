@@ -99,7 +99,7 @@ function decisionView(desk) {
       nextNote(desk, came, retake, usedUp),
       reasons(decision),
       retake && tips(decision),
-      actions(desk, retake, told),
+      actions(desk, retake),
       told,
     ),
     h(
@@ -154,7 +154,7 @@ function tips(decision) {
   return h("div", { class: "stack tight" }, h("h3", {}, ANSWER.tips), h("ul", {}, [...flaws.values()].map((flaw) => h("li", {}, { vi: flaw.messageVi ?? flaw.code, en: flaw.messageEn }))));
 }
 
-function actions(desk, retake, told) {
+function actions(desk, retake) {
   const { state } = desk;
   const waits = isFinal(state) && outcome(state.decision) !== "OUTCOME_APPROVE" && !state.decision.resolved;
   return h(
@@ -162,7 +162,7 @@ function actions(desk, retake, told) {
     { class: "row" },
     retake && button(fill(ANSWER.retake, { n: state.attempt + 1 }), () => desk.retake(), { class: "primary bigger" }),
     button(ANSWER.print, () => print(), { class: retake || desk.handoff ? undefined : "primary bigger" }),
-    retake && desk.handoff && button(ANSWER.leaveToOfficer, () => desk.tell().then(() => tellOf(desk, told))),
+    retake && button(ANSWER.leaveToOfficer, () => desk.leaveToOfficer()),
     waits && button(ANSWER.refresh, () => desk.refresh(), { class: "quiet" }),
   );
 }

@@ -49,8 +49,11 @@ export function retaken(state) {
 /** The server says whether the policy leaves an attempt; once an officer has answered there is none. */
 export function mayRetake(state) {
   const { decision } = state;
-  return Boolean(decision?.retake) && !state.usedUp && outcome(decision) !== "OUTCOME_APPROVE" && !decision.resolved && state.attempt < ATTEMPT_MAX;
+  return Boolean(decision?.retake) && !state.usedUp && !state.left && outcome(decision) !== "OUTCOME_APPROVE" && !decision.resolved && state.attempt < ATTEMPT_MAX;
 }
+
+/** The clerk leaves it to an officer, though an attempt is left. */
+export const leftToOfficer = (state) => ({ ...state, left: true });
 
 /** What a decision comes to now: an officer's word where that closed it. Whatever the page does not know is a referral. */
 export function outcome(decision) {

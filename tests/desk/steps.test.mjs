@@ -1,0 +1,157 @@
+// The course of a case: attempts, what an error asks for, and what is kept over a reload.
+import assert from "node:assert/strict";
+import { test } from "node:test";
+
+import { choosePolicy, PERSONS, tolerated } from "../../src/desk/pages/assets/special.js";
+import * as steps from "../../src/desk/pages/assets/steps.js";
+import { claim } from "../../src/desk/pages/assets/tabs.js";
+
+const begun = () => steps.begin({ transactionId: "T-1" });
+const refused = (reason, metadata = {}, more = {}) => ({ reason, metadata, code: "failed_precondition", retryAfterMs: null, lost: false, ...more });
+const referred = { attempt: 1, outcome: "OUTCOME_REFER", retake: true };
+
+test("a retake is the next attempt of the same transaction", () => {
+  const state = steps.retaken(steps.decided(steps.sending(begun()), referred));
+  assert.deepEqual([state.transactionId, state.attempt, state.step, state.phase], ["T-1", 2, "capture", "open"]);
+});
+
+test("there is no retake where the server leaves none, an officer has answered, or it was approved", () => {
+  const decided = (decision, more) => steps.decided(begun(), { attempt: 1, ...decision }, more);
+  assert.equal(steps.mayRetake(decided({ outcome: "OUTCOME_REFER" })), false);
+  assert.equal(steps.mayRetake(decided({ outcome: "OUTCOME_APPROVE", retake: true })), false);
+  assert.equal(steps.mayRetake(decided({ ...referred, resolved: "OUTCOME_DENY" })), false);
+  assert.equal(steps.mayRetake(decided(referred, { usedUp: true })), false);
+  assert.equal(steps.mayRetake(steps.leftToOfficer(decided(referred))), false);
+  assert.equal(steps.mayRetake(decided(referred)), true);
+  const state = decided({ outcome: "OUTCOME_REFER" });
+  assert.equal(steps.retaken(state), state);
+});
+
+test("an outcome that is unspecified or unknown is a referral, and an officer's word counts over the engine's", () => {
+  assert.equal(steps.outcome({}), "OUTCOME_REFER");
+  assert.equal(steps.outcome({ outcome: "OUTCOME_UNSPECIFIED" }), "OUTCOME_REFER");
+  assert.equal(steps.outcome({ outcome: "OUTCOME_OF_2031" }), "OUTCOME_REFER");
+  assert.equal(steps.outcome({ outcome: "OUTCOME_DENY", resolved: "OUTCOME_APPROVE" }), "OUTCOME_APPROVE");
+  assert.equal(steps.outcome({ outcome: "OUTCOME_REFER", resolved: "OUTCOME_UNSPECIFIED" }), "OUTCOME_REFER");
+});
+
+test("once it is sent, no step before can be gone to: neither by the page nor by the back button", () => {
+  const ready = { record: true, card: true };
+  for (const state of [steps.sending(begun()), steps.decided(begun(), referred)]) {
+    for (const step of ["record", "card", "capture", "answer", undefined]) assert.equal(steps.landOn(state, step, ready), "answer");
+    assert.equal(steps.goTo(state, "capture"), state);
+  }
+});
+
+test("before it is sent, the back button goes where what is needed is there", () => {
+  const state = { ...begun(), step: "capture" };
+  assert.equal(steps.landOn(state, "card", { record: true, card: true }), "card");
+  assert.equal(steps.landOn(state, "capture", { record: true, card: false }), "card");
+  assert.equal(steps.landOn(state, "capture", { record: false, card: false }), "record");
+  assert.equal(steps.landOn(state, "answer", { record: true, card: true }), "capture");
+  assert.equal(steps.landOn(state, "nonsense", { record: true, card: true }), "capture");
+});
+
+test("an attempt out of order goes on with the number that the server expects, and not for ever", () => {
+  const error = refused("ATTEMPT_OUT_OF_ORDER", { attemptExpected: "3" });
+  let state = begun();
+  assert.deepEqual(steps.afterError(state, error), { go: "number", attempt: 3 });
+  state = steps.renumbered(state, 3);
+  assert.deepEqual(steps.afterError(state, refused("ATTEMPT_OUT_OF_ORDER", { attemptExpected: "4" })), { go: "number", attempt: 4 });
+  state = steps.renumbered(state, 4);
+  assert.equal(steps.afterError(state, error).go, "fetch");
+  for (const attemptExpected of [undefined, "0", "11", "x", "1"]) assert.equal(steps.afterError(begun(), refused("ATTEMPT_OUT_OF_ORDER", { attemptExpected })).go, "fetch");
+});
+
+test("what was decided already is fetched and not decided again", () => {
+  assert.deepEqual(steps.afterError(begun(), refused("ATTEMPTS_USED_UP")), { go: "fetch", attempt: 0, usedUp: true });
+  assert.deepEqual(steps.afterError(begun(), refused("TRANSACTION_CLOSED")), { go: "fetch", attempt: 0, usedUp: false });
+  assert.deepEqual(steps.afterError({ ...begun(), attempt: 2 }, refused("TRANSACTION_REUSED")), { go: "fetch", attempt: 2, usedUp: false });
+});
+
+test("a capture that cannot be used is taken again alone; captures of two people are all taken again", () => {
+  assert.deepEqual(steps.afterError(begun(), refused("NO_FACE", { field: "frames[1]" })), { go: "frames", frames: [1] });
+  assert.deepEqual(steps.afterError(begun(), refused("PROBES_DISAGREE", { field: "frames[0]" })), { go: "frames", frames: "all" });
+  assert.deepEqual(steps.afterError(begun(), refused("NO_FACE")), { go: "frames", frames: "all" });
+});
+
+test("a bad id leads to the record, a lost answer to the same request, anything else is shown", () => {
+  assert.equal(steps.afterError(begun(), refused("ID_IS_NUMBER", { field: "subject_id" })).go, "record");
+  assert.equal(steps.afterError(begun(), refused("", {}, { code: "lost", lost: true })).go, "again");
+  assert.equal(steps.afterError(begun(), refused("BUSY", {}, { code: "resource_exhausted", retryAfterMs: 500 })).go, "again");
+  assert.equal(steps.afterError(begun(), refused("SHUTTING_DOWN", {}, { code: "unavailable" })).go, "again");
+  assert.equal(steps.afterError(begun(), refused("POLICY_UNKNOWN", { field: "policy" })).go, "show");
+});
+
+test("what is kept over a reload is the transaction and the attempt, and comes back", () => {
+  const state = { ...steps.sending({ ...begun(), attempt: 2 }), name: "Nguyễn", decision: { messageVi: "x" } };
+  assert.deepEqual(JSON.parse(steps.toStore(state)), { transactionId: "T-1", attempt: 2, sent: true });
+  assert.deepEqual(steps.fromStore(steps.toStore(state)), { transactionId: "T-1", attempt: 2, sent: true });
+});
+
+test("what somebody else wrote into the store is not believed", () => {
+  for (const text of ["", "{", "null", "[]", '{"transactionId":"a b","attempt":1}', '{"transactionId":"a","attempt":0}', '{"transactionId":"a","attempt":99}', '{"transactionId":"","attempt":1}', `{"transactionId":"${"a".repeat(129)}","attempt":1}`]) {
+    assert.equal(steps.fromStore(text), null, text);
+  }
+});
+
+test("transaction numbers are unlike each other and fit the server's rule", () => {
+  const ids = new Set(Array.from({ length: 200 }, () => steps.newTransactionId()));
+  const plain = steps.newTransactionId({ getRandomValues: (bytes) => bytes.fill(171) });
+  assert.equal(ids.size, 200);
+  assert.equal(plain, "ab".repeat(16));
+  for (const id of ids) assert.notEqual(steps.fromStore(JSON.stringify({ transactionId: id, attempt: 1 })), null);
+});
+
+test("a record's id has 1 to 128 bytes", () => {
+  assert.equal(steps.subjectIdProblem(""), "empty");
+  assert.equal(steps.subjectIdProblem("hồ-sơ-1"), null);
+  assert.equal(steps.subjectIdProblem("ồ".repeat(43)), "long");
+});
+
+test("only links of the web lead back to a benefit system", () => {
+  assert.equal(steps.safeReturnUrl("https://payments.test/back?session=1"), "https://payments.test/back?session=1");
+  for (const address of ["javascript:alert(1)", "data:text/html,x", "file:///etc/passwd", "", null, "/relative"]) assert.equal(steps.safeReturnUrl(address), null);
+});
+
+test("the gravest special case names the policy; where none is set the ordinary one decides and it is said", () => {
+  const policies = { "": "usual", noCard: "without-card", child: null, collector: "collector" };
+  assert.deepEqual(choosePolicy({ person: "self", card: "read" }, policies), { policy: "usual", special: false, covered: true });
+  assert.deepEqual(choosePolicy({ person: "self", card: "unreadable" }, policies), { policy: "without-card", special: true, covered: true });
+  assert.deepEqual(choosePolicy({ person: "child", card: "noCard" }, policies), { policy: "usual", special: true, covered: false });
+  assert.deepEqual(choosePolicy({ person: "collector", card: "read", homeVisit: true }, policies), { policy: "collector", special: true, covered: true });
+  assert.deepEqual(choosePolicy({ person: "self", card: "read" }, policies, "handed"), { policy: "handed", special: false, covered: true });
+  assert.deepEqual(choosePolicy({ person: "self", card: "read", homeVisit: true }, {}), { policy: "", special: true, covered: false });
+});
+
+test("every special person has a policy's key and is told what to do", () => {
+  for (const [name, person] of Object.entries(PERSONS)) {
+    if (name === "self") continue;
+    assert.ok(person.policy && person.tell.vi && person.tell.en, name);
+  }
+  assert.ok(tolerated("cannotLook").has("OPEN_EYES"));
+  assert.equal(tolerated("self").size, 0);
+});
+
+/** A browser's locks, as far as they are used. */
+function locks() {
+  const held = new Set();
+  return {
+    request(name, { ifAvailable }, callback) {
+      assert.equal(ifAvailable, true);
+      if (held.has(name)) return Promise.resolve(callback(null));
+      held.add(name);
+      return Promise.resolve(callback({ name })).finally(() => held.delete(name));
+    },
+  };
+}
+
+test("a transaction belongs to one tab until that gives it back", async () => {
+  const shared = locks();
+  const release = await claim("T-1", shared);
+  assert.equal(typeof release, "function");
+  assert.equal(await claim("T-1", shared), null);
+  assert.equal(typeof (await claim("T-2", shared)), "function");
+  release();
+  assert.equal(typeof (await claim("T-1", shared)), "function");
+});

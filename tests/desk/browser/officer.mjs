@@ -152,7 +152,7 @@ export function officerScenarios(scenario) {
     await page.getByLabel('Chấm dứt xác nhận trước đây').check();
     await page.getByLabel('Mã hồ sơ thứ nhất').fill('record-1');
     await page.getByLabel('Mã hồ sơ thứ hai').fill('record-2');
-    await page.getByLabel('Lý do').fill('xác nhận nhầm');
+    await page.locator('form.stack textarea').fill('xác nhận nhầm');
     await fits(page, 'pairs');
     await noBarriers(page, 'pairs');
     await screenshot(page, 'officer-pairs');

@@ -116,13 +116,14 @@ export async function startServer(folder, extra) {
   }
 }
 
-// The people as the server's configuration names them.
+// What says in the server's configuration who may sign in: test people, on loopback alone.
 export function testPeople() {
   const quoted = (values) => JSON.stringify(values);
-  return Object.values(PEOPLE)
+  const people = Object.values(PEOPLE)
     .map(
       ({ id, roles, unit, province }) =>
         `[desk.test_people.${id}]\nroles = ${quoted(roles)}\nunit = "${unit}"\nprovince = "${province}"\n`,
     )
     .join('\n');
+  return `[access]\n\n${people}`;
 }

@@ -56,6 +56,7 @@ class Stage {
         this.trouble,
         this.view,
         h("div", { class: "row" }, this.shoot, button(CAPTURE.file, () => chooser.click()), chooser, this.select),
+        h("div", { class: "row spread" }, button(DESK.back, () => history.back(), { class: "quiet" }), button(CAPTURE.noFace, () => desk.go("slip"), { class: "quiet" })),
       ),
       h(
         "div",
@@ -64,7 +65,6 @@ class Stage {
         this.message,
         this.send,
         this.size,
-        h("div", { class: "row" }, button(DESK.back, () => history.back(), { class: "quiet" }), button(CAPTURE.noFace, () => desk.go("slip"), { class: "quiet" })),
         tell && h("p", { class: "note info" }, tell),
       ),
     );
@@ -90,6 +90,7 @@ class Stage {
       if (this.#left.signal.aborted) return this.camera.stop();
       this.view.hidden = false;
       this.shoot.disabled = false;
+      if (this.#frames.length < FRAMES_WANTED) replace(this.advice, INSTRUCTIONS.WAITING);
       this.view.classList.toggle("mirrored", this.camera.current.facesPerson);
       await this.#listCameras();
     } catch (error) {
@@ -123,7 +124,7 @@ class Stage {
         h("div", {}, button(CAPTURE.retry, () => this.#open())),
       ),
     );
-    if (this.#frames.length === 0) replace(this.advice, CAPTURE.file);
+    if (this.#frames.length < FRAMES_WANTED) replace(this.advice, CAPTURE.file);
   }
 
   /** Looks at what the camera sees, at most twice a second and one picture at a time, until the step is left. */
@@ -277,12 +278,12 @@ class Stage {
 
 /** The oval that the face belongs in, over the picture. */
 function oval() {
-  const ellipse = (props) => svg("ellipse", { cx: 200, cy: 148, rx: 82, ry: 112, ...props });
+  const ellipse = (props) => svg("ellipse", { cx: 200, cy: 146, rx: 70, ry: 94, ...props });
   return svg(
     "svg",
-    { class: "oval", viewBox: "0 0 400 300", preserveAspectRatio: "xMidYMid slice", "aria-hidden": "true", focusable: "false" },
-    svg("mask", { id: "hole" }, svg("rect", { width: 400, height: 300, fill: "#fff" }), ellipse({ fill: "#000" })),
-    svg("rect", { class: "shade", width: 400, height: 300, mask: "url(#hole)" }),
+    { class: "oval", viewBox: "0 0 400 300", preserveAspectRatio: "xMidYMid meet", "aria-hidden": "true", focusable: "false" },
+    svg("mask", { id: "hole" }, svg("rect", { x: -400, y: -300, width: 1200, height: 900, fill: "#fff" }), ellipse({ fill: "#000" })),
+    svg("rect", { class: "shade", x: -400, y: -300, width: 1200, height: 900, mask: "url(#hole)" }),
     ellipse({ class: "rim" }),
   );
 }

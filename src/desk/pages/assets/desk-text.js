@@ -162,7 +162,6 @@ export const CAPTURE = {
   frame: say("Ảnh {n}", "Picture {n}"),
   empty: say("chưa có", "not yet"),
   again: say("Chụp lại", "Take again"),
-  againLabel: say("Chụp lại ảnh {n}", "Take picture {n} again"),
   good: say("Đạt", "Good"),
   looking: say("Đang xem…", "Looking…"),
   taken: say("Đã chụp {n}/3", "{n} of 3 taken"),

@@ -266,12 +266,14 @@ class Stage {
     const name = fill(CAPTURE.frame, { n });
     if (!frame) return h("li", { class: "empty" }, h("span", {}, name), h("span", { class: "hint" }, CAPTURE.empty));
     const state = frame.refused ? CAPTURE.replace : frame.found ? (frame.found.good ? CAPTURE.good : frame.found.pair) : CAPTURE.looking;
+    const againButton = button(CAPTURE.again, () => this.#again(frame));
+    append(againButton, h("span", { class: "visually-hidden" }, " ", name));
     const tone = frame.refused ? "stop" : frame.found?.good ? "good" : "wait";
     return h(
       "li",
       {},
       h("img", { src: frame.url, alt: plain(name) }),
-      h("div", { class: "stack tight grow" }, h("span", { class: `badge ${tone}` }, state), button(CAPTURE.again, () => this.#again(frame), { "aria-label": plain(fill(CAPTURE.againLabel, { n })) })),
+      h("div", { class: "stack tight grow" }, h("span", { class: `badge ${tone}` }, state), againButton),
     );
   }
 }

@@ -64,7 +64,7 @@ export const RECORD = {
   number: say("Số định danh trong hồ sơ", "Citizen's number in the record"),
   name: say("Họ và tên trong hồ sơ", "Full name in the record"),
   birthDate: say("Ngày sinh trong hồ sơ", "Date of birth in the record"),
-  birthDateHint: say("07/03/1958, 03/1958 hoặc 1958", "as the record has it"),
+  birthDateHint: say("07/03/1958, 03/1958 hoặc 1958", "or 1958-03-07"),
   sex: say("Giới tính", "Sex"),
   asItStands: say(
     "Ghi như hồ sơ đang có, kể cả khi thiếu. Chỉ để so với chip, không lưu.",

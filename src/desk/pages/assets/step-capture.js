@@ -133,7 +133,8 @@ class Stage {
     while (!signal.aborted) {
       const began = performance.now();
       try {
-        if (this.camera.ready && this.#frames.length < FRAMES_WANTED && !document.hidden) await this.#lookOnce(signal);
+        const shown = !document.hidden && !document.body.classList.contains("locked");
+        if (shown && this.camera.ready && this.#frames.length < FRAMES_WANTED) await this.#lookOnce(signal);
       } catch (error) {
         if (signal.aborted) return;
         // A picture that cannot be drawn now can be in a moment.
@@ -143,10 +144,11 @@ class Stage {
   }
 
   async #lookOnce(signal) {
-    this.#desk.keepAlive();
     const picture = this.camera.grab();
     const found = await this.#assess(await lookCopy(picture), signal);
     if (signal.aborted) return;
+    // Somebody before the camera is work; an empty chair is not.
+    if (found.code !== "NO_FACE" && found.code !== "SERVER") this.#desk.keepAlive();
     this.#say(found);
     // The picture kept is the one that was found good, not the one after it.
     if (this.#shutter.offer({ good: found.good, taken: this.#frames.length, nowMs: performance.now() })) await this.#keep(picture, { found });

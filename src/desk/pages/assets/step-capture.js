@@ -71,9 +71,11 @@ class Stage {
     this.#draw();
   }
 
-  begin() {
+  async begin() {
     this.#open();
     this.#look();
+    await this.#fit();
+    this.#draw();
   }
 
   /** Leaves the step: the camera's light goes out. */
@@ -207,6 +209,7 @@ class Stage {
     const blob = await boundedJpeg(picture, frameBytesMax({ chipBytes: this.#desk.chipBytes(), frames: Math.max(FRAMES_WANTED, this.#frames.length + 1) }));
     const frame = { blob, url: URL.createObjectURL(blob), found, refused: null };
     this.#frames.push(frame);
+    await this.#fit();
     this.#complain(null);
     this.#draw();
     const n = this.#frames.length;
@@ -218,6 +221,20 @@ class Stage {
       this.#desk.announce(fill(CAPTURE.taken, { n }));
     }
     return frame;
+  }
+
+  /** Makes captures smaller that were taken when less was to be sent beside them: fewer captures, or another card. */
+  async #fit() {
+    const chipBytes = this.#desk.chipBytes();
+    const frames = this.#frames;
+    if (sentBytes({ chipBytes, frames: frames.map(({ blob }) => blob.size) }) <= SENT_BYTES_MAX) return;
+    const bytesMax = frameBytesMax({ chipBytes, frames: frames.length });
+    for (const frame of frames) {
+      if (frame.blob.size <= bytesMax) continue;
+      frame.blob = await boundedJpeg(await opened(frame.blob), bytesMax);
+      URL.revokeObjectURL(frame.url);
+      frame.url = URL.createObjectURL(frame.blob);
+    }
   }
 
   #again(frame) {

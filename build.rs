@@ -23,6 +23,9 @@ const LOCAL_PROTO: &str = "chinhchu/local/v1/snapshots.proto";
 /// What the transparency log commits to: stored, and sent by nobody.
 const LEDGER_PROTO: &str = "chinhchu/ledger/v1/entry.proto";
 
+/// The pages for desks and officers, which are built into the program.
+const PAGES: &str = "src/desk/pages";
+
 /// Messages that carry photos, ids or personal fields: a derived `Debug` would
 /// print them into the first log that formats a request. `service::pb`,
 /// `service::local` and `ledger::entry` give them one that says nothing.
@@ -106,6 +109,7 @@ const PERSONAL: [&str; 75] = [
 
 fn main() -> Result<(), Box<dyn Error>> {
     println!("cargo:rerun-if-changed=proto");
+    println!("cargo:rerun-if-changed={PAGES}");
     println!("cargo:rustc-env=CHINHCHU_BUILT_FROM={}", built_from());
     let descriptors = protox::compile(PROTOS, ["proto"])?;
     // The encoded descriptor set is what the reflection service serves.
@@ -118,7 +122,29 @@ fn main() -> Result<(), Box<dyn Error>> {
     for descriptors in [descriptors, protox::compile([LOCAL_PROTO], ["proto"])?, ledger] {
         tonic_prost_build::configure().skip_debug(PERSONAL).compile_fds(descriptors)?;
     }
+    let out = PathBuf::from(env::var("OUT_DIR")?).join("desk_pages.rs");
+    fs::write(&out, pages(&PathBuf::from(env::var("CARGO_MANIFEST_DIR")?).join(PAGES))?)?;
     Ok(())
+}
+
+/// The files of the pages for desks, as the source of a list of paths and contents.
+fn pages(folder: &Path) -> Result<String, Box<dyn Error>> {
+    let mut list = String::from("&[\n");
+    let mut folders = vec![folder.to_owned()];
+    let mut files = Vec::new();
+    while let Some(next) = folders.pop() {
+        for entry in fs::read_dir(&next)? {
+            let path = entry?.path();
+            if path.is_dir() { folders.push(path) } else { files.push(path) }
+        }
+    }
+    files.sort();
+    for file in files {
+        let name = file.strip_prefix(folder)?.to_str().ok_or("a file's name is no text")?.to_owned();
+        list += &format!("({name:?}, include_bytes!({:?})),\n", file.to_str().ok_or("a path is no text")?);
+    }
+    list += "]\n";
+    Ok(list)
 }
 
 /// The commit for `--version`: what `CHINHCHU_COMMIT` says, which is for builds of an archive,

@@ -74,6 +74,7 @@ pub mod chip;
 pub mod cli;
 pub mod context;
 mod dates;
+pub mod desk;
 pub mod evaluation;
 pub mod face;
 mod float32;

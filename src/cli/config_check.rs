@@ -176,6 +176,7 @@ fn check(global: &GlobalArgs, args: CheckArgs) -> Outcome {
     if let Some(tokens) = settings.access.as_ref().and_then(|access| access.tokens.clone()) {
         OpenedTokens::open(tokens).map_err(|error| settings.origin.explain(Failure::new(error)))?;
     }
+    settings.open_desk(settings.server.listen)?;
     if let Some(sealing) = settings.sealing() {
         sealing.check_files(&settings.origin)?;
     }

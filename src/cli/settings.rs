@@ -16,6 +16,7 @@ use super::{Failure, GlobalArgs, options, progress};
 use crate::access::token::TokenSettings;
 use crate::access::{AccessRules, AccessSettings, Operators};
 use crate::chip::Unreadable;
+use crate::desk::DeskSettings;
 use crate::face::fingerprint::FingerprintKey;
 use crate::face::quality::Profile;
 use crate::face::{PackError, PoolOptions};
@@ -23,8 +24,8 @@ use crate::gallery::{EmbeddedOptions, GalleryId, LedgerSetup, RetentionRules};
 use crate::imaging::Limits;
 use crate::matching::CurveChoice;
 use crate::sealing::{DerivedKey, KeyStoreOptions};
-use crate::service;
 use crate::service::tls::TlsOptions;
+use crate::service::{self, Desk};
 use crate::workflow::beneficiary::Policies;
 use crate::workflow::danger::Rule;
 use crate::workflow::requests::RequestClocks;
@@ -85,6 +86,8 @@ pub(super) struct Settings {
     pub ledger: Option<LedgerSettings>,
     /// What is sealed at rest, and under which key; `None` for nothing.
     sealing: Option<SealingSettings>,
+    /// The pages; `None` for none.
+    pub desk: Option<DeskSettings>,
     /// Rules about dangerous set-ups that the operator insists on breaking.
     pub insist: Vec<&'static Rule>,
     /// Where in the configuration the values stand.
@@ -165,6 +168,7 @@ impl Settings {
             retention,
             ledger,
             sealing,
+            desk,
             danger,
             policies,
         } = file;
@@ -215,6 +219,7 @@ impl Settings {
             access: access.as_ref().map(|access| Access::new(access, ids.numbers.unwrap_or_default())).transpose()?,
             ledger: ledger.map(LedgerSettings::new).transpose()?,
             sealing: sealing.map(SealingSettings::new).transpose()?,
+            desk: desk.check().map_err(Failure::new)?,
             insist: insisted(&danger.insist)?,
             data: gallery.data,
             gallery_id: gallery.id.as_deref().map(gallery_id).transpose()?,
@@ -260,6 +265,7 @@ impl Settings {
             ("[retention]", self.retention != new.retention),
             ("[ledger]", self.ledger != new.ledger),
             ("[sealing]", self.sealing != new.sealing),
+            ("[desk]", self.desk != new.desk),
             ("gallery.data", self.data != new.data),
             ("gallery.id", self.gallery_id != new.gallery_id),
             ("gallery.templates_max", self.templates_max != new.templates_max),
@@ -302,6 +308,27 @@ impl Settings {
             )),
             false => Ok(()),
         }
+    }
+
+    /// The pages of a server that listens there; `None` for none. Reads files.
+    pub(super) fn open_desk(&self, listen: SocketAddr) -> Result<Option<Desk>, Failure> {
+        let Some(desk) = &self.desk else { return Ok(None) };
+        for (key, policy) in desk.policies.named() {
+            if self.policies.find(policy).is_none() {
+                let key = format!("desk.policies.{key}");
+                return Err(self
+                    .origin
+                    .blame(&key, format_args!("there is no policy `{policy}`; name one of [policies]")));
+            }
+        }
+        if !desk.test_people.is_empty() && self.access.is_none() {
+            let why =
+                "they have roles, and without [access] whoever connects may call everything: add an empty [access]";
+            return Err(self.origin.blame("desk.test_people", why));
+        }
+        let tokens = self.access.as_ref().and_then(|access| access.tokens.as_ref());
+        let opened = Desk::open(desk.clone(), tokens, self.tls.is_some(), listen.ip().is_loopback());
+        opened.map(Some).map_err(|error| self.origin.explain(Failure::new(error)))
     }
 
     /// Whether people are known by tokens.
@@ -626,6 +653,7 @@ mod tests {
             ("[retention]\nstanding_days = 36501", "retention.standing_days"),
             ("[rights]\ncomplete_days = 366", "rights.complete_days"),
             ("[rights]\nerase_days = 1", "rights.acknowledge_days"),
+            ("[desk]\nidle_minutes = 0", "desk.idle_minutes"),
             ("[policies.clinic]\nfpir = 2.0", "policies.clinic.fpir"),
             ("[policies.clinic.on]\nchip_altered = \"accept\"", "policies.clinic.on.chip_altered"),
         ] {

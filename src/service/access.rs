@@ -117,6 +117,33 @@ impl AccessControl {
         *self.0.rules.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(rules);
     }
 
+    /// Whose token this is, after asking the issuer for a key that is not known.
+    pub(super) async fn person(&self, token: &str) -> Result<PersonClaims, NotAuthorised> {
+        let tokens = self.tokens()?;
+        match tokens.check(token) {
+            Err(TokenError::KeyUnknown) => tokens.check_again(token).await,
+            checked => checked,
+        }
+        .map_err(NotAuthorised::of_token)
+    }
+
+    /// Who a caller is, where no call is made yet, and whether they may call each of these methods.
+    pub(super) async fn who<const N: usize>(
+        &self,
+        certificate: Option<&CertificateNames>,
+        token: Option<&str>,
+        methods: [Method; N],
+    ) -> Result<(Caller, [bool; N]), NotAuthorised> {
+        let person = match token {
+            None => None,
+            Some(token) => Some(self.person(token).await?),
+        };
+        let rules = self.rules();
+        let caller = rules.caller(certificate, person.as_ref()).map_err(refused)?;
+        let may = methods.map(|method| rules.permission(&caller, method.name(), method.callers()).is_ok());
+        Ok((caller, may))
+    }
+
     /// The machine of the configuration that a certificate is of; `None` where it is of none.
     pub(super) fn machine(&self, certificate: Option<&CertificateNames>) -> Option<Arc<str>> {
         match self.rules().caller(certificate, None).ok()?.principal {
@@ -208,7 +235,7 @@ fn token(headers: &HeaderMap) -> Result<Option<&str>, NotAuthorised> {
 }
 
 /// What a principal's calls are counted by. A person's own, whatever machine they come from.
-fn principal_key(principal: &Principal) -> String {
+pub(super) fn principal_key(principal: &Principal) -> String {
     match principal {
         Principal::Machine { name } => format!("machine {name}"),
         Principal::Person { id, .. } => format!("person {id}"),

@@ -8,6 +8,7 @@
 //! ```text
 //! connection -> incoming (at most connections_max), its TLS handshake
 //!   -> trace      continues the trace of the call
+//!   -> desk       pages and sign-in; a call from a page gets its person's token
 //!   -> json       a call in JSON becomes one of gRPC, by its head; its answer is JSON again
 //!   -> authorise  UNIMPLEMENTED for a method that is not in the table; the caller
 //!   -> admit      a place, or RESOURCE_EXHAUSTED; UNAVAILABLE while draining
@@ -23,6 +24,7 @@
 //! | what | default | beyond it |
 //! |---|---|---|
 //! | one message | 64 MiB: a reference and five captures of 8 MiB fit | `RESOURCE_EXHAUSTED`, `MESSAGE_TOO_LARGE` |
+//! | one form or record for the pages | 64 KiB in 10 s | 413, 408 |
 //! | one body in JSON | 4/3 of a message and 256 KiB | the same |
 //! | calls in flight | 64 | `RESOURCE_EXHAUSTED`, `BUSY`, with a retry hint |
 //! | calls with photos worked on at once | one per worker and a quarter more | they take turns |
@@ -112,6 +114,8 @@ mod client_stream;
 mod client_tls;
 mod connections;
 mod convert;
+mod desk;
+mod fetch;
 mod handlers;
 mod incoming;
 mod json;
@@ -121,6 +125,7 @@ mod ledger;
 pub mod local;
 mod method;
 mod options;
+mod origin;
 mod redact;
 mod refusal;
 mod refusal_budget;
@@ -140,6 +145,7 @@ pub use client::{AnswerCall, BulkFailure, BulkOutcome, ClearedInfo, Client, Righ
 pub use client_error::ClientError;
 pub use client_tls::ClientOptions;
 pub use convert::BadAnswer;
+pub use desk::{Desk, DeskError, TestTokens};
 pub use json::{message_of_json, openapi};
 pub use options::{ServeError, ServeOptions, check_exposure};
 pub use server::{Bound, bind, serve};

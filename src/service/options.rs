@@ -4,7 +4,7 @@ use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::time::Duration;
 
 use super::tls::Tls;
-use super::{AccessControl, LogKey};
+use super::{AccessControl, Desk, LogKey};
 
 /// The address and the limits of the server.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -64,6 +64,8 @@ pub struct ServeOptions {
     pub access: Option<AccessControl>,
     /// TLS; `None` for plain text.
     pub tls: Option<Tls>,
+    /// Pages for desks and officers; `None` for none.
+    pub desk: Option<Desk>,
 }
 
 /// Whether a server may listen there: whoever reaches it from another machine must not be able to
@@ -135,6 +137,7 @@ impl Default for ServeOptions {
             log_key: None,
             access: None,
             tls: None,
+            desk: None,
         }
     }
 }

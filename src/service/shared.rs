@@ -9,6 +9,7 @@ use tokio_util::sync::CancellationToken;
 use super::ServeOptions;
 use super::access::AccessControl;
 use super::admission::Admission;
+use super::desk::Desk;
 use super::ledger::NotedCalls;
 use super::refusal_budget::RefusalBudget;
 use super::refusal_counts::RefusalCounts;
@@ -21,6 +22,8 @@ const BULK_SHARE: usize = 4;
 pub(super) struct Shared {
     /// Who may call; `None` lets everybody call everything.
     pub access: Option<AccessControl>,
+    /// The pages, where there are any.
+    pub desk: Option<Desk>,
     /// One permit per call in flight.
     pub places: Arc<Semaphore>,
     /// The calls that take turns.
@@ -52,6 +55,7 @@ impl Shared {
     pub(super) fn new(options: &ServeOptions, keeps_ledger: bool) -> Arc<Self> {
         Arc::new(Self {
             access: options.access.clone(),
+            desk: options.desk.clone(),
             places: Arc::new(Semaphore::new(options.requests_in_flight_max)),
             admission: Admission::new(options.turns_max, options.turn_wait_max),
             deadline_max: options.deadline_max,

@@ -19,6 +19,7 @@ mod office;
 mod operators;
 #[path = "../service/over_json.rs"]
 mod over_json;
+mod pages;
 mod pki;
 mod program;
 mod provider;

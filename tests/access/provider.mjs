@@ -4,7 +4,9 @@
 //   node provider.mjs FOLDER      the folder that scripts/setup put oidc-provider into
 //
 // On standard input, one line: {"clients": {"ID": {"roles": ["officer"], "unit": "u", "province": "p"}}},
-// and, if wanted, "port", "issuer" (to pose as another, or behind TLS) and "kids" (how ids of keys begin).
+// and, if wanted, "port", "issuer" (to pose as another, or behind TLS) and "kids" (how ids of keys begin);
+// "desk": {"redirect": "http://…/desk/callback", "people": {"ID": {claims}}, "seconds": 3600} for the client `desk` (secret
+// `test`), whose people sign in with a browser by naming themselves.
 // Prints {"issuer": "http://127.0.0.1:PORT"} and ends when its standard input does.
 //
 //   POST /test/rotate             other keys; those before are withdrawn
@@ -41,20 +43,38 @@ function key(alg, kid) {
   return { jwk: { ...privateKey.export({ format: 'jwk' }), use: 'sig', alg, kid }, privateKey };
 }
 
+function machine(client_id) {
+  return { client_id, client_secret: 'test', grant_types: ['client_credentials'], redirect_uris: [], response_types: [] };
+}
+
+function desk({ redirect }) {
+  return {
+    client_id: 'desk',
+    client_secret: 'test',
+    grant_types: ['authorization_code', 'refresh_token'],
+    redirect_uris: [redirect],
+    response_types: ['code'],
+  };
+}
+
 function start() {
   const name = options.kids ?? randomUUID();
   keys = Object.fromEntries(Object.keys(kinds).map((alg) => [alg, key(alg, `${name}-${alg}`)]));
   provider = new Provider(issuer, {
     jwks: { keys: Object.values(keys).map(({ jwk }) => jwk) },
     enabledJWA: { idTokenSigningAlgValues: ['RS256', 'ES256', 'EdDSA'] },
-    clients: Object.keys(options.clients).map((client_id) => ({
-      client_id,
-      client_secret: 'test',
-      grant_types: ['client_credentials'],
-      redirect_uris: [],
-      response_types: [],
-    })),
-    extraTokenClaims: (_, token) => options.clients[token.clientId],
+    clients: [...Object.keys(options.clients).map(machine), ...(options.desk ? [desk(options.desk)] : [])],
+    extraTokenClaims: (_, token) => options.desk?.people[token.accountId] ?? options.clients[token.clientId],
+    findAccount: (_, id) => (options.desk?.people[id] ? { accountId: id, claims: () => ({ sub: id }) } : undefined),
+    interactions: { url: (_, { uid }) => `/test/sign-in/${uid}` },
+    issueRefreshToken: () => true,
+    loadExistingGrant: async ({ oidc }) => {
+      const grant = new oidc.provider.Grant({ clientId: oidc.client.clientId, accountId: oidc.session.accountId });
+      grant.addOIDCScope('openid');
+      await grant.save();
+      return grant;
+    },
+    cookies: { keys: ['of a test'] },
     features: {
       clientCredentials: { enabled: true },
       devInteractions: { enabled: false },
@@ -63,7 +83,7 @@ function start() {
         // urn:AUDIENCE:ALG
         getResourceServerInfo: (_, resource) => {
           const [, audience, alg] = resource.split(':');
-          return { scope: '', audience, accessTokenTTL: 3600, accessTokenFormat: 'jwt', jwt: { sign: { alg } } };
+          return { scope: '', audience, accessTokenTTL: options.desk?.seconds ?? 3600, accessTokenFormat: 'jwt', jwt: { sign: { alg } } };
         },
       },
     },
@@ -95,8 +115,25 @@ const own = {
   '/test/asked': async () => JSON.stringify(asked),
 };
 
+// What a person sees who signs in with a browser: a form, and back.
+async function signIn(request, response) {
+  if (request.method === 'GET') {
+    response.setHeader('content-type', 'text/html; charset=utf-8');
+    response.end('<form method="post"><label>Account <input name="account"></label><button>Sign in</button></form>');
+    return;
+  }
+  const parts = [];
+  for await (const part of request) parts.push(part);
+  const accountId = new URLSearchParams(Buffer.concat(parts).toString()).get('account');
+  await provider.interactionFinished(request, response, { login: { accountId } });
+}
+
 const server = createServer(async (request, response) => {
   try {
+    if (request.url.startsWith('/test/sign-in/')) {
+      await signIn(request, response);
+      return;
+    }
     const answer = own[request.url];
     if (answer) {
       response.end((await answer(request)) ?? '');

@@ -3,7 +3,7 @@
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::TcpStream;
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
+use std::process::{Child, ChildStdout, Command, Stdio};
 use std::time::Duration;
 
 use serde_json::{Value, json};
@@ -11,6 +11,8 @@ use serde_json::{Value, json};
 /// A provider that runs until it is dropped.
 pub struct Provider {
     child: Child,
+    /// Held open: it ends where it cannot say what it wants to.
+    _said: BufReader<ChildStdout>,
     /// `http://127.0.0.1:PORT`
     pub address: String,
 }
@@ -58,9 +60,10 @@ impl Provider {
         wanted.as_object_mut().unwrap().extend(options.as_object().unwrap().clone());
         writeln!(child.stdin.as_mut().unwrap(), "{wanted}").expect("it reads its options");
         let mut line = String::new();
-        BufReader::new(child.stdout.take().unwrap()).read_line(&mut line).expect("it says where it is");
+        let mut told = BufReader::new(child.stdout.take().unwrap());
+        told.read_line(&mut line).expect("it says where it is");
         let said: Value = serde_json::from_str(&line).unwrap_or_else(|_| panic!("the provider said {line:?}"));
-        Some(Self { child, address: said["issuer"].as_str().unwrap().to_owned() })
+        Some(Self { child, _said: told, address: said["issuer"].as_str().unwrap().to_owned() })
     }
 
     pub fn port(&self) -> u16 {

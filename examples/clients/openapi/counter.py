@@ -1,8 +1,8 @@
 """A payout counter that knows nothing but the server's OpenAPI document: JSON and forms over HTTP/1.1.
 
 It reads /openapi.json, checks that it is a valid document of OpenAPI 3.1, and makes its calls from it: their
-paths, and the schema of every request and answer, which it checks. The day is that of the other clients:
-enrol, compare, be told why a picture is of no use, decide on claims with synthetic cards, answer a referral.
+paths, and the schema of every request and answer, which it checks. The day is that of examples/counter.rs:
+enrol, compare, be told why a picture is of no use, decide on claims with synthetic cards; and answer a referral.
 `scripts/test-clients` runs it against a real server; README.md beside the folder says how to run it by hand.
 
 Exit code: 0 where everything went as these photos should, 1 where not.
@@ -135,7 +135,7 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--server", required=True, metavar="HOST:PORT")
     parser.add_argument("--photos", required=True, type=pathlib.Path)
-    parser.add_argument("--cards", required=True, type=pathlib.Path, help="folders card, second_card")
+    parser.add_argument("--cards", required=True, type=pathlib.Path, help="folders card, second_card, altered_card")
     parser.add_argument("--language", default="vi")
     options = parser.parse_args()
     photo = {path.stem: path.read_bytes() for path in options.photos.glob("*.jpg")}
@@ -193,6 +193,9 @@ def main():
     print("Decide")
     captures = [photo["obama2"], photo["obama3"]]
     transaction = str(uuid.uuid4())
+    # Where the reader can ask the chip: it answers these eight bytes, and they count once, for this transaction.
+    issued = api.call("Beneficiary_NewChallenge", {"transactionId": transaction})
+    shown("a challenge for the chip", len(base64.b64decode(issued["challenge"])) == 8)
     answer = claim(api, "openapi-1", options.cards / "card", "999088000017", captures, transaction)
     shown(f"the person's own card: {answer['outcome']}", answer["outcome"] == "OUTCOME_APPROVE")
     refused = refusal(claim, api, "openapi-1", options.cards / "card", "999088000017", captures, transaction, 3)
@@ -217,6 +220,8 @@ def main():
         },
     )
     shown(f"to the citizen: {resolved['citizenVi']}", resolved["outcome"] == "OUTCOME_DENY")
+    altered = claim(api, "openapi-1", options.cards / "altered_card", "999088000017", [photo["biden"]], str(uuid.uuid4()))
+    shown(f"a card whose photo was exchanged: {altered['outcome']}", altered["outcome"] == "OUTCOME_DENY")
     for name, message in (
         ("Cases_GetDecision", {"transactionId": transaction, "attempt": 1}),
         ("Cases_ListDecisions", {}),

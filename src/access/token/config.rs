@@ -204,7 +204,7 @@ impl TokensSection {
                 "keys would be too old before they are read again; raise it, or lower refresh_minutes",
             );
         }
-        let discovery = match discovery::address(issuer) {
+        let discovery = match discovery::discovery_address(issuer) {
             Ok(address) => address,
             Err(why) => {
                 return bad(

@@ -24,13 +24,27 @@ pub enum DiscoveryError {
     /// `jwks_uri` must not be asked.
     #[error("its jwks_uri cannot be used: {0}")]
     Address(&'static str),
+    /// An address for signing in is missing, or must not be asked.
+    #[error("its {0} cannot be used: {1}")]
+    SignIn(&'static str, &'static str),
+}
+
+/// Where people sign in, by an issuer's discovery document.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SignInAddresses {
+    /// Where a browser is sent.
+    pub authorization: Uri,
+    /// Where a code is exchanged for a token.
+    pub token: Uri,
+    /// Where a browser is sent to sign out, where the issuer has such.
+    pub end_session: Option<Uri>,
 }
 
 /// The address of an issuer's discovery document.
 ///
 /// # Errors
 /// Where the issuer is no address that may be asked, and why.
-pub fn address(issuer: &str) -> Result<Uri, &'static str> {
+pub fn discovery_address(issuer: &str) -> Result<Uri, &'static str> {
     let uri = checked(issuer, true)?;
     if uri.query().is_some() {
         return Err("an issuer has no query");
@@ -55,6 +69,34 @@ pub fn keys_address(document: &[u8], issuer: &str) -> Result<Uri, DiscoveryError
     // Who is asked over TLS must not send us where there is none.
     let is_plain = issuer.starts_with("http://");
     checked(&document.jwks_uri, is_plain).map_err(DiscoveryError::Address)
+}
+
+/// Where people sign in, by the issuer's discovery document.
+///
+/// # Errors
+/// [`DiscoveryError`] where the document is not to be believed.
+pub fn sign_in_addresses(document: &[u8], issuer: &str) -> Result<SignInAddresses, DiscoveryError> {
+    #[derive(Deserialize)]
+    struct Document {
+        issuer: String,
+        authorization_endpoint: Option<String>,
+        token_endpoint: Option<String>,
+        end_session_endpoint: Option<String>,
+    }
+    let document: Document = serde_json::from_slice(document).map_err(|_| DiscoveryError::NotADocument)?;
+    if document.issuer != issuer {
+        return Err(DiscoveryError::OtherIssuer);
+    }
+    let is_plain = issuer.starts_with("http://");
+    let of = |key, address: Option<String>| match address {
+        None => Err(DiscoveryError::SignIn(key, "it is missing")),
+        Some(address) => checked(&address, is_plain).map_err(|why| DiscoveryError::SignIn(key, why)),
+    };
+    Ok(SignInAddresses {
+        authorization: of("authorization_endpoint", document.authorization_endpoint)?,
+        token: of("token_endpoint", document.token_endpoint)?,
+        end_session: document.end_session_endpoint.map(|at| of("end_session_endpoint", Some(at))).transpose()?,
+    })
 }
 
 /// An absolute `https` address; `http` only on loopback, and where `may_be_plain`.
@@ -89,7 +131,7 @@ mod tests {
             ("http://127.0.0.1:8080", format!("http://127.0.0.1:8080{path}")),
             ("http://[::1]:8080/x", format!("http://[::1]:8080/x{path}")),
         ] {
-            assert_eq!(address(issuer).map(|uri| uri.to_string()), Ok(expected));
+            assert_eq!(discovery_address(issuer).map(|uri| uri.to_string()), Ok(expected));
         }
         for wrong in [
             "http://login.example.vn",
@@ -103,8 +145,26 @@ mod tests {
             "/realms",
             "",
         ] {
-            assert!(address(wrong).is_err(), "{wrong}");
+            assert!(discovery_address(wrong).is_err(), "{wrong}");
         }
+    }
+
+    #[test]
+    fn people_sign_in_where_the_issuers_own_document_says_and_only_over_tls() {
+        let document = |issuer: &str, token: &str| {
+            format!(
+                r#"{{"issuer":"{issuer}","jwks_uri":"https://a.vn/k","authorization_endpoint":"https://a.vn/auth",
+                "token_endpoint":"{token}"}}"#
+            )
+        };
+        let of = |document: &str| sign_in_addresses(document.as_bytes(), "https://a.vn/r");
+        let found = of(&document("https://a.vn/r", "https://a.vn/token")).unwrap();
+        assert_eq!((found.token.to_string().as_str(), found.end_session), ("https://a.vn/token", None));
+        assert_eq!(of(&document("https://b.vn/r", "https://a.vn/token")), Err(DiscoveryError::OtherIssuer));
+        let refused = of(&document("https://a.vn/r", "http://a.vn/token"));
+        assert!(matches!(refused, Err(DiscoveryError::SignIn("token_endpoint", _))), "{refused:?}");
+        let missing = of(r#"{"issuer":"https://a.vn/r"}"#);
+        assert!(matches!(missing, Err(DiscoveryError::SignIn("authorization_endpoint", _))), "{missing:?}");
     }
 
     #[test]

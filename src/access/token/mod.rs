@@ -35,7 +35,9 @@ mod tests;
 pub use self::algorithm::Algorithm;
 pub use self::authorization::bearer;
 pub use self::config::{BadTokensKey, KeysFrom, TokenSettings, TokensSection};
-pub use self::discovery::{DISCOVERY_BYTES_MAX, DiscoveryError, keys_address};
+pub use self::discovery::{
+    DISCOVERY_BYTES_MAX, DiscoveryError, SignInAddresses, discovery_address, keys_address, sign_in_addresses,
+};
 pub use self::error::{TokenError, TokenFault};
 pub use self::keys::{KEY_SET_BYTES_MAX, KEYS_MAX, KeySet, KeySetError, SkippedKey};
 pub use self::parts::BYTES_MAX;

@@ -74,6 +74,29 @@ erase_days = 20                # the same of an erasure
 # key_store_copy = "/mnt/second-disk/subjects.keys"  # a copy of them, on another disk
 # seal = "while_serving"       # a gallery that lies in the clear is sealed beside the work; default: refused
 
+# [desk]                       # pages for desks and officers at /desk/; docs/desk.md
+# pages = true                 # false: there are none
+# address = "https://desk.bhxh.example"  # the address that browsers know this server by
+# idle_minutes = 15            # 1 to 120: without a call, somebody is signed out
+# session_hours = 10           # 1 to 24: in any case
+# agent = "http://127.0.0.1:8765"  # the card reader's program on the desk's own machine
+# [desk.policies]              # what special cases are decided by; default: the default policy
+# no_card = "by_officer"
+# child = "by_officer"
+# cannot_look = "by_officer"
+# covered = "by_officer"
+# collector = "by_officer"
+# home_visit = "by_officer"
+# [desk.sign_in]               # at the issuer of [access.tokens]
+# client_id = "chinhchu-desk"
+# client_secret = "desk-client.secret"  # of a confidential client, 0600
+# scope = "openid"
+# resource = "chinhchu"        # what the token is to be for, where the issuer wants to be told
+# [desk.systems.payments]      # a machine of [access.machines] that hands records over
+# return_to = ["https://payments.bhxh.example/desk/"]
+# webhook = "https://payments.bhxh.example/hooks/desk"
+# webhook_key = "payments-webhook.key"  # signs results, 0600
+
 [capture]                      # Verify and Identify; decisions have policies of their own
 quality = "advisory"           # off, advisory (measured and told), required (or refused)
 liveness = "advisory"          # likewise, for probes, and for several frames being one picture

@@ -14,6 +14,7 @@ pub(super) use origin::Origin;
 use super::Failure;
 use crate::access::AccessSettings;
 use crate::chip::Unreadable;
+use crate::desk::DeskSection;
 use crate::face::quality::Range;
 use crate::matching::CurveChoice;
 use crate::sealing::KeySource;
@@ -46,6 +47,7 @@ pub(super) struct ConfigFile {
     pub retention: RetentionSection,
     pub ledger: Option<LedgerSection>,
     pub sealing: Option<SealingSection>,
+    pub desk: DeskSection,
     pub danger: DangerSection,
     pub policies: BTreeMap<String, PolicyFile>,
 }
@@ -258,7 +260,9 @@ impl ConfigFile {
             [&mut ledger.signing_key, &mut ledger.digest_key].into_iter().chain(&mut ledger.replaces)
         });
         let of_sealing = file.sealing.iter_mut().flat_map(SealingSection::paths);
-        for value in paths.into_iter().flatten().chain(of_tls).chain(of_tokens).chain(of_ledger).chain(of_sealing) {
+        let of_desk = file.desk.paths();
+        let more = of_tls.chain(of_tokens).chain(of_ledger).chain(of_sealing).chain(of_desk);
+        for value in paths.into_iter().flatten().chain(more) {
             *value = folder.join(&value);
         }
         Ok((file, Origin::new(path, &text)))
@@ -329,6 +333,19 @@ mod tests {
         assert_eq!(sealing.key, KeySource::Credential("chinhchu-master".to_owned()));
         assert_eq!(sealing.paths().count(), 3, "every file can be named");
         assert_eq!(sealing.seal, Some(SealClear::WhileServing));
+    }
+
+    #[test]
+    fn what_the_example_shows_of_the_pages_parses_once_it_is_no_comment() {
+        let lines = EXAMPLE.lines().skip_while(|line| !line.starts_with("# [desk]"));
+        let lines = lines.take_while(|line| !line.is_empty()).map(|line| line.trim_start_matches("# "));
+        let mut desk = ConfigFile::parse(&lines.collect::<Vec<_>>().join("\n")).expect("the example").desk;
+        assert_eq!(desk.paths().count(), 2, "every file can be named");
+        assert_eq!(desk.policies.named().count(), 6, "every case is there");
+        let settings = desk.check().expect("values that can be").expect("pages");
+        assert!(settings.sign_in.is_some() && settings.agent.is_some() && !settings.systems.is_empty());
+        let defaults = DeskSection::default().check().unwrap().unwrap();
+        assert_eq!(settings.sessions, defaults.sessions, "it shows the defaults");
     }
 
     #[test]

@@ -1,12 +1,8 @@
 //! The head of a Connect request: which method, in which encoding, until when. It is checked before
 //! anything of the body is read.
 
-use std::net::IpAddr;
-
 use tonic::body::Body;
-use tonic::codegen::http::header::{
-    ACCEPT_ENCODING, ALLOW, CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE, HOST, ORIGIN, TE,
-};
+use tonic::codegen::http::header::{ACCEPT_ENCODING, ALLOW, CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE, TE};
 use tonic::codegen::http::{
     HeaderMap, HeaderName, HeaderValue, Method as Verb, Request, Response, StatusCode, Version,
 };
@@ -17,12 +13,12 @@ use super::methods::{Unary, unary};
 use super::openapi;
 use crate::service::language::Language;
 use crate::service::method::Method;
+use crate::service::origin::is_from_here;
 use crate::service::refusal::Refusal;
 
 const PROTOCOL_VERSION: HeaderName = HeaderName::from_static("connect-protocol-version");
 const TIMEOUT_MS: HeaderName = HeaderName::from_static("connect-timeout-ms");
 const GRPC_TIMEOUT: HeaderName = HeaderName::from_static("grpc-timeout");
-const SEC_FETCH_SITE: HeaderName = HeaderName::from_static("sec-fetch-site");
 const ACCEPT_POST: HeaderName = HeaderName::from_static("accept-post");
 /// What may be sent.
 const CONTENT_TYPES: &str = "application/json, application/proto, multipart/form-data";
@@ -164,33 +160,6 @@ fn grpc_timeout(value: &[u8]) -> Option<HeaderValue> {
         false => format!("{}S", ms.div_ceil(1000)),
     };
     HeaderValue::try_from(text).ok()
-}
-
-/// Whether a request comes from no page, or from a page of this server. A browser says where a page is
-/// from; other programs say nothing.
-///
-/// In plain text the server is on loopback alone, so that a page of its own names a loopback address:
-/// another name that leads here is a trick (DNS rebinding).
-fn is_from_here(request: &Request<Body>) -> bool {
-    let headers = request.headers();
-    if headers.get(SEC_FETCH_SITE).is_some_and(|site| site != "same-origin" && site != "none") {
-        return false;
-    }
-    let Some(origin) = headers.get(ORIGIN) else { return true };
-    let host = headers.get(HOST).and_then(|host| host.to_str().ok());
-    let here = request.uri().authority().map(|authority| authority.as_str()).or(host);
-    let Some((scheme, authority)) = origin.to_str().ok().and_then(|origin| origin.split_once("://")) else {
-        return false;
-    };
-    let is_same = here.is_some_and(|here| here.eq_ignore_ascii_case(authority));
-    is_same && (scheme == "https" || is_loopback(authority))
-}
-
-fn is_loopback(authority: &str) -> bool {
-    let Ok(authority) = authority.parse::<http::uri::Authority>() else { return false };
-    let host = authority.host();
-    let address = host.trim_start_matches('[').trim_end_matches(']').parse::<IpAddr>();
-    host.eq_ignore_ascii_case("localhost") || address.is_ok_and(|address| address.is_loopback())
 }
 
 /// The response to what cannot be called so.

@@ -5,6 +5,7 @@
 //! | layer | what it does |
 //! |---|---|
 //! | [`trace`] | continues the caller's trace, or begins one, and names it in the answer's headers |
+//! | [`desk`] | answers requests for pages; gives a call from a page its person's token |
 //! | [`json`] | takes a call in JSON for one of gRPC, by its head; answers it in JSON |
 //! | [`authorise`] | finds the method in the table, says who calls, refuses what is not there and whoever may not |
 //! | [`admit`] | refuses what cannot be answered in time, by the headers alone; holds the call's place |
@@ -24,6 +25,7 @@ mod access_tests;
 mod admit;
 mod authorise;
 mod deadline;
+mod desk;
 mod json;
 mod log;
 #[cfg(test)]
@@ -45,6 +47,7 @@ use tower::Layer;
 use self::admit::Admit;
 use self::authorise::Authorise;
 use self::deadline::EndAtDeadline;
+use self::desk::ServePages;
 use self::json::SpeakJson;
 use self::log::LogCall;
 pub(super) use self::log::TRANSACTION;
@@ -67,21 +70,21 @@ type Answered = Result<Response<Body>, Infallible>;
 pub(super) struct RequestLayers(pub Arc<Shared>);
 
 impl<S> Layer<S> for RequestLayers {
-    type Service = ContinueTrace<SpeakJson<Authorise<Admit<LogCall<EndAtDeadline<Transcode<S>>>>>>>;
+    type Service = ContinueTrace<ServePages<SpeakJson<Authorise<Admit<LogCall<EndAtDeadline<Transcode<S>>>>>>>>;
 
     fn layer(&self, routes: S) -> Self::Service {
         let shared = || Arc::clone(&self.0);
         let bounded = EndAtDeadline::new(Transcode::new(routes, shared()), shared());
         let logged = LogCall::new(bounded, shared());
         let authorised = Authorise::new(Admit::new(logged, shared()), shared());
-        ContinueTrace::new(SpeakJson::new(authorised, shared()))
+        ContinueTrace::new(ServePages::new(SpeakJson::new(authorised, shared()), shared()))
     }
 }
 
-/// A request with its trace: what [`trace`] hands to [`json`], and that to [`authorise`].
+/// A request with its trace: what [`trace`] hands to [`desk`], that to [`json`], and that to [`authorise`].
 pub(super) struct TracedRequest {
-    trace: Trace,
-    request: Request<Body>,
+    pub trace: Trace,
+    pub request: Request<Body>,
 }
 
 /// A call that may be made: what [`authorise`] hands to the layers below it.

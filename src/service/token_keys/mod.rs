@@ -7,7 +7,6 @@
 //! without it. All of it is the work of one task; a check waits for that task only where its key
 //! is unknown.
 
-mod fetch;
 mod kept;
 mod source;
 

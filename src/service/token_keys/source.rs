@@ -9,7 +9,7 @@ use std::time::{Duration, SystemTime};
 
 use hyper::Uri;
 
-use super::fetch::{FetchError, Fetcher};
+use super::super::fetch::{FetchError, Fetcher};
 use crate::access::token::{
     DISCOVERY_BYTES_MAX, DiscoveryError, KEY_SET_BYTES_MAX, KeySet, KeySetError, KeysFrom, SkippedKey, TokenSettings,
     keys_address,

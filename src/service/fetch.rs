@@ -1,16 +1,17 @@
-//! One bounded GET over HTTP/1.1, for the issuer's documents. Follows no redirect: an answer from
-//! another place than the one that was asked is not the issuer's.
+//! One bounded request over HTTP/1.1: for the issuer's documents and tokens, and for results that are sent to
+//! benefit systems. Follows no redirect: an answer from another place than the one that was asked is
+//! somebody else's.
 
 use std::io;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-use http_body_util::{BodyExt, Empty, Limited};
+use http_body_util::{BodyExt, Full, Limited};
 use hyper::body::{Body, Bytes};
 use hyper::client::conn::http1;
 use hyper::header::{ACCEPT, CONNECTION, HOST, USER_AGENT};
-use hyper::{Request, StatusCode, Uri};
+use hyper::{Method, Request, StatusCode, Uri};
 use hyper_util::rt::TokioIo;
 use sha2::{Digest, Sha256};
 use tokio::io::{AsyncRead, AsyncWrite};
@@ -83,11 +84,40 @@ impl Fetcher {
 
     /// The body at this address, of at most `bytes_max`.
     pub(super) async fn get(&self, uri: &Uri, bytes_max: usize) -> Result<Vec<u8>, FetchError> {
-        let answered = timeout(ANSWER_MAX, self.get_unhurried(uri, bytes_max)).await;
+        let question = Question { method: Method::GET, headers: &[], body: Bytes::new() };
+        match self.ask(uri, question, bytes_max).await? {
+            (StatusCode::OK, body) => Ok(body),
+            (status, _) => Err(FetchError::Status(status)),
+        }
+    }
+
+    /// Sends this there: the status, and the body of at most `bytes_max`.
+    pub(super) async fn post(
+        &self,
+        uri: &Uri,
+        headers: &[(&str, &str)],
+        body: impl Into<Bytes>,
+        bytes_max: usize,
+    ) -> Result<(StatusCode, Vec<u8>), FetchError> {
+        self.ask(uri, Question { method: Method::POST, headers, body: body.into() }, bytes_max).await
+    }
+
+    async fn ask(
+        &self,
+        uri: &Uri,
+        question: Question<'_>,
+        bytes_max: usize,
+    ) -> Result<(StatusCode, Vec<u8>), FetchError> {
+        let answered = timeout(ANSWER_MAX, self.ask_unhurried(uri, question, bytes_max)).await;
         answered.unwrap_or(Err(FetchError::Slow(ANSWER_MAX)))
     }
 
-    async fn get_unhurried(&self, uri: &Uri, bytes_max: usize) -> Result<Vec<u8>, FetchError> {
+    async fn ask_unhurried(
+        &self,
+        uri: &Uri,
+        question: Question<'_>,
+        bytes_max: usize,
+    ) -> Result<(StatusCode, Vec<u8>), FetchError> {
         let host = uri.host().ok_or(FetchError::Address)?.trim_matches(['[', ']']);
         let is_tls = uri.scheme_str() == Some("https");
         let port = uri.port_u16().unwrap_or(if is_tls { 443 } else { 80 });
@@ -103,8 +133,8 @@ impl Fetcher {
         match timeout(CONNECT_MAX, connect).await {
             Err(_) => Err(FetchError::Slow(CONNECT_MAX)),
             Ok(Err(error)) => Err(error),
-            Ok(Ok(Stream::Plain(stream))) => ask(stream, uri, bytes_max).await,
-            Ok(Ok(Stream::Tls(stream))) => ask(stream, uri, bytes_max).await,
+            Ok(Ok(Stream::Plain(stream))) => ask(stream, uri, question, bytes_max).await,
+            Ok(Ok(Stream::Tls(stream))) => ask(stream, uri, question, bytes_max).await,
         }
     }
 }
@@ -114,7 +144,19 @@ enum Stream {
     Tls(Box<tokio_rustls::client::TlsStream<TcpStream>>),
 }
 
-async fn ask<S>(stream: S, uri: &Uri, bytes_max: usize) -> Result<Vec<u8>, FetchError>
+/// What is sent.
+struct Question<'a> {
+    method: Method,
+    headers: &'a [(&'a str, &'a str)],
+    body: Bytes,
+}
+
+async fn ask<S>(
+    stream: S,
+    uri: &Uri,
+    question: Question<'_>,
+    bytes_max: usize,
+) -> Result<(StatusCode, Vec<u8>), FetchError>
 where
     S: AsyncRead + AsyncWrite + Send + Unpin + 'static,
 {
@@ -123,21 +165,23 @@ where
     let mut driver = JoinSet::new();
     driver.spawn(connection);
     let authority = uri.authority().ok_or(FetchError::Address)?;
-    let request = Request::get(uri.path_and_query().map_or("/", |path| path.as_str()))
+    let mut request = Request::builder()
+        .method(question.method)
+        .uri(uri.path_and_query().map_or("/", |path| path.as_str()))
         .header(HOST, authority.as_str())
         .header(ACCEPT, "application/json")
         .header(USER_AGENT, concat!("chinhchu/", env!("CARGO_PKG_VERSION")))
-        .header(CONNECTION, "close")
-        .body(Empty::<Bytes>::new())
-        .map_err(|_| FetchError::Address)?;
-    let answer = sender.send_request(request).await?;
-    if answer.status() != StatusCode::OK {
-        return Err(FetchError::Status(answer.status()));
+        .header(CONNECTION, "close");
+    for (name, value) in question.headers {
+        request = request.header(*name, *value);
     }
+    let request = request.body(Full::new(question.body)).map_err(|_| FetchError::Address)?;
+    let answer = sender.send_request(request).await?;
+    let status = answer.status();
     let body = answer.into_body();
     if body.size_hint().lower() > bytes_max as u64 {
         return Err(FetchError::Body(bytes_max));
     }
     let body = Limited::new(body, bytes_max).collect().await.map_err(|_| FetchError::Body(bytes_max))?;
-    Ok(body.to_bytes().to_vec())
+    Ok((status, body.to_bytes().to_vec()))
 }

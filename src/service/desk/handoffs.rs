@@ -1,0 +1,259 @@
+//! Records that benefit systems hand over: opening one, showing it to the page, and telling what came of it.
+
+use std::sync::Arc;
+use std::time::{Instant, SystemTime};
+
+use http_body_util::BodyExt;
+use serde_json::{Value, json};
+use tonic::body::Body;
+use tonic::codegen::http::header::{ACCEPT_LANGUAGE, AUTHORIZATION, CONTENT_TYPE, COOKIE};
+use tonic::codegen::http::{HeaderValue, Method as Verb, Request, Response, StatusCode, Version};
+use tower::ServiceExt;
+
+use super::me::timestamp;
+use super::routes::{Calls, certificate, whole};
+use super::{CSRF, Desk};
+use crate::access::token::bearer;
+use crate::context::Principal;
+use crate::desk::{HandoffFault, HandoffResult, OpenHandoff, SystemSettings};
+use crate::service::access::principal_key;
+use crate::service::incoming::Peer;
+use crate::service::layers::TracedRequest;
+use crate::service::method::Method;
+use crate::service::origin;
+use crate::service::shared::Shared;
+use crate::service::trace::Trace;
+
+/// Name of the benefit system on a server without access control, where none is known.
+const OPEN_SYSTEM: &str = "open";
+/// The method that says what came of it.
+const GET_DECISION: &str = "/chinhchu.v1.Cases/GetDecision";
+
+/// A benefit system that asks.
+struct System {
+    /// What hand-overs know it by.
+    key: String,
+    /// Its name in `[desk.systems]`.
+    name: String,
+}
+
+impl Desk {
+    /// `POST /desk/sessions`, by a benefit system.
+    pub(super) async fn open_handoff(&self, shared: &Shared, request: &Request<()>, sent: Body) -> Response<Body> {
+        let system = match self.system(shared, request).await {
+            Ok(system) => system,
+            Err(status) => return self.problem(status, "this caller may not open records for a desk"),
+        };
+        let address = self.0.settings.address.clone().or_else(|| {
+            let scheme = if self.0.cookies.is_tls { "https" } else { "http" };
+            origin::authority(request).map(|authority| format!("{scheme}://{authority}"))
+        });
+        let sent = match whole(sent).await {
+            Ok(sent) => sent,
+            Err(status) => return self.problem(status, "at most 64 KiB of JSON, within 10 s"),
+        };
+        // Not where it is wrong: the reader's errors may repeat what was sent.
+        let Ok(opened) = serde_json::from_slice::<OpenHandoff>(&sent) else {
+            return self.problem(StatusCode::BAD_REQUEST, "it is no record: docs/desk.md has its fields");
+        };
+        let settings = self.0.settings.systems.get(&system.name);
+        let may_return = |url: &String| settings.is_some_and(|settings: &SystemSettings| settings.may_return_to(url));
+        if opened.return_url.as_ref().is_some_and(|url| !may_return(url)) {
+            return self.problem(
+                StatusCode::BAD_REQUEST,
+                "returnUrl is not below an address that [desk.systems] names for this caller as return_to",
+            );
+        }
+        match self.0.handoffs.open(system.key, opened, Instant::now()) {
+            Ok(Ok(handoff)) => {
+                let until = SystemTime::now() + handoff.until.saturating_duration_since(Instant::now());
+                let url = format!("{}/desk/?session={}", address.unwrap_or_default(), handoff.id);
+                let answer = json!({
+                    "id": handoff.id,
+                    "url": url,
+                    "transactionId": handoff.opened.transaction_id,
+                    "expiresAt": timestamp(until),
+                });
+                self.0.answers.json(StatusCode::CREATED, &answer)
+            }
+            Ok(Err(fault)) => self.fault(fault),
+            Err(_) => self.0.answers.empty(StatusCode::INTERNAL_SERVER_ERROR),
+        }
+    }
+
+    /// `GET /desk/sessions/ID`, by the benefit system that opened it.
+    pub(super) async fn handoff_state(
+        &self,
+        shared: &Shared,
+        calls: impl Calls,
+        trace: Trace,
+        request: &Request<()>,
+        id: &str,
+    ) -> Response<Body> {
+        let system = match self.system(shared, request).await {
+            Ok(system) => system,
+            Err(status) => return self.problem(status, "this caller may not open records for a desk"),
+        };
+        let handoff = match self.0.handoffs.of_owner(id, &system.key, Instant::now()) {
+            Ok(handoff) => handoff,
+            Err(fault) => return self.fault(fault),
+        };
+        let decision = decision(calls, trace, request, &handoff.opened.transaction_id, None).await;
+        let state = match (&decision, &handoff.clerk) {
+            (Some(_), _) => "decided",
+            (None, Some(_)) => "begun",
+            (None, None) => "waiting",
+        };
+        let mut answer = json!({ "id": handoff.id, "transactionId": handoff.opened.transaction_id, "state": state });
+        if let Some(decision) = decision {
+            answer["attempt"] = decision["attempt"].clone();
+            answer["outcome"] = decision["outcome"].clone();
+            answer["decidedAt"] = decision["decidedAt"].clone();
+            answer["retake"] = decision["retake"].as_bool().unwrap_or(false).into();
+            answer["resolved"] = decision["resolved"].clone();
+        }
+        self.0.answers.json(StatusCode::OK, &answer)
+    }
+
+    /// `GET /desk/handoff/ID`, by the page.
+    pub(super) async fn handoff(&self, shared: &Shared, request: &Request<()>, id: &str) -> Response<Body> {
+        let known = match self.known(shared, request).await {
+            Ok(known) if known.may_decide => known,
+            Ok(_) => return self.0.answers.empty(StatusCode::FORBIDDEN),
+            Err(_) => return self.0.answers.empty(StatusCode::UNAUTHORIZED),
+        };
+        match self.0.handoffs.take(id, &known.key(), Instant::now()) {
+            Ok(handoff) => {
+                let until = SystemTime::now() + handoff.until.saturating_duration_since(Instant::now());
+                let OpenHandoff { transaction_id, subject_id, scheme, policy, record, return_url } = handoff.opened;
+                let answer = json!({
+                    "id": handoff.id,
+                    "transactionId": transaction_id,
+                    "attempt": 1,
+                    "subjectId": subject_id,
+                    "scheme": scheme,
+                    "policy": policy,
+                    "record": record,
+                    "returnUrl": return_url,
+                    "expiresAt": timestamp(until),
+                });
+                self.0.answers.json(StatusCode::OK, &answer)
+            }
+            Err(fault) => self.fault(fault),
+        }
+    }
+
+    /// `POST /desk/handoff/ID/done`, by the page: what was decided goes to the system, and the browser may go back there.
+    pub(super) async fn handoff_done(
+        &self,
+        shared: &Arc<Shared>,
+        calls: impl Calls,
+        trace: Trace,
+        request: &Request<()>,
+        id: &str,
+    ) -> Response<Body> {
+        let known = match self.known_by_page(shared, request).await {
+            Ok(known) if known.may_decide => known,
+            Ok(_) => return self.0.answers.empty(StatusCode::FORBIDDEN),
+            Err(status) => return self.0.answers.empty(status),
+        };
+        let handoff = match self.0.handoffs.take(id, &known.key(), Instant::now()) {
+            Ok(handoff) => handoff,
+            Err(fault) => return self.fault(fault),
+        };
+        let token = match (&known.session, self.session_id(request.headers())) {
+            (Some(session), Some(id)) => self.fresh_token(id, session).await.ok(),
+            _ => None,
+        };
+        let bearer = token.and_then(|token| HeaderValue::try_from(format!("Bearer {}", token.as_str())).ok());
+        let decision = decision(calls, trace, request, &handoff.opened.transaction_id, bearer).await;
+        if let Some(decision) = decision {
+            let text = |key: &str| decision[key].as_str().unwrap_or_default().to_owned();
+            let result = HandoffResult {
+                attempt: decision["attempt"].as_u64().and_then(|attempt| u32::try_from(attempt).ok()).unwrap_or(1),
+                outcome: text("outcome"),
+                decided_at: text("decidedAt"),
+            };
+            let system = handoff.owner.strip_prefix("machine ").unwrap_or(OPEN_SYSTEM);
+            let is_new = self.0.handoffs.note(id, result.clone(), Instant::now());
+            if let Some(webhook) = self.0.webhooks.get(system).filter(|_| is_new) {
+                webhook.send(id, &handoff.opened.transaction_id, &result, shared.closing.clone());
+            }
+        }
+        let back = handoff.opened.return_url.map(|url| {
+            let join = if url.contains('?') { '&' } else { '?' };
+            format!("{url}{join}session={id}")
+        });
+        self.0.answers.json(StatusCode::OK, &json!({ "returnUrl": back }))
+    }
+
+    /// The benefit system that asks, by its certificate or token.
+    async fn system(&self, shared: &Shared, request: &Request<()>) -> Result<System, StatusCode> {
+        let Some(access) = &shared.access else {
+            return Ok(System { key: "anonymous".to_owned(), name: OPEN_SYSTEM.to_owned() });
+        };
+        let sent = request.headers().get_all(AUTHORIZATION).iter().map(|value| value.as_bytes());
+        let token = bearer(sent).map_err(|_| StatusCode::UNAUTHORIZED)?;
+        let who = access.who(certificate(request), token, [Method::VerifyBeneficiary]).await;
+        let (caller, [may]) = who.map_err(|_| StatusCode::UNAUTHORIZED)?;
+        if !may {
+            return Err(StatusCode::FORBIDDEN);
+        }
+        let name = match &caller.principal {
+            Principal::Machine { name } => name.to_string(),
+            _ => String::new(),
+        };
+        Ok(System { key: principal_key(&caller.principal), name })
+    }
+
+    fn fault(&self, fault: HandoffFault) -> Response<Body> {
+        let status = match fault {
+            HandoffFault::Text(_) | HandoffFault::Missing(_) => StatusCode::BAD_REQUEST,
+            HandoffFault::TooMany => StatusCode::SERVICE_UNAVAILABLE,
+            HandoffFault::Unknown => StatusCode::NOT_FOUND,
+            HandoffFault::Taken => StatusCode::CONFLICT,
+        };
+        self.problem(status, &fault.to_string())
+    }
+
+    fn problem(&self, status: StatusCode, message: &str) -> Response<Body> {
+        self.0.answers.json(status, &json!({ "message": message }))
+    }
+}
+
+/// The last decision of a transaction, as whoever asks may see it, by the call that anybody would make; `None` where
+/// there is none for them.
+async fn decision(
+    calls: impl Calls,
+    trace: Trace,
+    request: &Request<()>,
+    transaction: &str,
+    bearer: Option<HeaderValue>,
+) -> Option<Value> {
+    let mut call = Request::new(Body::new(json!({ "transactionId": transaction }).to_string()));
+    *call.method_mut() = Verb::POST;
+    *call.uri_mut() = GET_DECISION.parse().ok()?;
+    *call.version_mut() = Version::HTTP_2;
+    let headers = call.headers_mut();
+    for name in [AUTHORIZATION, ACCEPT_LANGUAGE] {
+        if let Some(value) = request.headers().get(&name) {
+            headers.insert(name, value.clone());
+        }
+    }
+    if let Some(bearer) = bearer {
+        headers.insert(AUTHORIZATION, bearer);
+    }
+    headers.remove(COOKIE);
+    headers.remove(CSRF);
+    headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    if let Some(peer) = request.extensions().get::<Peer>() {
+        call.extensions_mut().insert(peer.clone());
+    }
+    let Ok(response) = calls.oneshot(TracedRequest { trace, request: call }).await;
+    if response.status() != StatusCode::OK {
+        return None;
+    }
+    let answer = response.into_body().collect().await.ok()?.to_bytes();
+    let answer: Value = serde_json::from_slice(&answer).ok()?;
+    Some(answer["decision"].clone())
+}

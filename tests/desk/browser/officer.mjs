@@ -1,0 +1,307 @@
+// The officer's page: lists, a case, answers, pairs; and what may go wrong on the way.
+
+import assert from 'node:assert/strict';
+
+import { fits, noBarriers, screenshot } from './browser.mjs';
+import { PEOPLE } from './server.mjs';
+
+const OFFICER = '/desk/officer';
+const answerForm = (page) => page.locator('form', { has: page.locator('input[name=outcome]') });
+
+// Opens a case from the list.
+async function open(page, transaction) {
+  await page.getByRole('link', { name: transaction, exact: true }).click();
+  await page.getByRole('heading', { level: 1, name: transaction }).waitFor();
+}
+
+async function fillAnswer(page, outcome, reason) {
+  const form = answerForm(page);
+  await form.locator(`input[value=${outcome}]`).check();
+  await form.locator('textarea').fill(reason);
+  return form;
+}
+
+async function answer(page, outcome, reason) {
+  const form = await fillAnswer(page, outcome, reason);
+  await form.locator('button[type=submit]').click();
+  await page.locator('dialog button.primary').click();
+}
+
+async function answersOf(caller, transactionId) {
+  const { body } = await caller.call('Cases/GetDecision', { transactionId });
+  return body.decision.officerAnswers ?? [];
+}
+
+export function officerScenarios(scenario) {
+  scenario('officer: a referral is found, read in words, and approved with a reason', async (world) => {
+    const clerk = await world.caller('clerk');
+    const [first, second] = [world.transaction('refer'), world.transaction('refer')];
+    await world.decide(clerk, first, { subject: 'record-r1', card: null });
+    await world.decide(clerk, second, { subject: 'record-r1', card: null, photos: ['obama2.jpg'] });
+
+    const { window, page } = await world.signedIn('officer', OFFICER);
+    const names = page.locator('.case-link');
+    await names.first().waitFor();
+    const shown = await names.allTextContents();
+    assert.ok(shown.indexOf(first) >= 0 && shown.indexOf(first) < shown.indexOf(second), 'the oldest first');
+    await fits(page, 'the list');
+    await noBarriers(page, 'the list');
+    await screenshot(page, 'officer-list');
+
+    await open(page, first);
+    await page.getByText('Không có dữ liệu chip').first().waitFor();
+    await page.getByText('No chip data').first().waitFor();
+    await page.getByText('Máy chủ không lưu ảnh của trường hợp này').waitFor();
+    assert.equal(await page.locator('details.figures').getAttribute('open'), null, 'figures are closed at first');
+    await fits(page, 'a case');
+    await noBarriers(page, 'a case');
+    await screenshot(page, 'officer-case');
+
+    const form = await fillAnswer(page, 'OUTCOME_APPROVE', 'đã xem giấy tờ gốc và người đến');
+    await form.locator('button[type=submit]').click();
+    await noBarriers(page, 'the question before it is sent');
+    await screenshot(page, 'officer-question');
+    await page.locator('dialog button.primary').click();
+    await page.locator('.note.good', { hasText: 'Đã chấp thuận.' }).waitFor();
+    await screenshot(page, 'officer-answered');
+    assert.equal(await answerForm(page).count(), 0, 'no second answer');
+
+    await page.reload();
+    await page.getByText('Trường hợp này đã được xử lý xong.').waitFor();
+    await page.goBack();
+    await page.locator('.cases').waitFor();
+    await page.getByRole('link', { name: second, exact: true }).waitFor();
+    assert.equal(await page.getByRole('link', { name: first, exact: true }).count(), 0, 'it waits no longer');
+    const [said] = await answersOf(clerk, first);
+    assert.deepEqual([said.officerId, said.outcome, said.reason], [PEOPLE.officer.id, 'OUTCOME_APPROVE', 'đã xem giấy tờ gốc và người đến']);
+    await clerk.close();
+    await window.close();
+  });
+
+  scenario("officer: the server's refusal of a reason is shown, and what was typed stays", async (world) => {
+    const clerk = await world.caller('clerk');
+    const transaction = world.transaction('number');
+    await world.decide(clerk, transaction, { subject: 'record-r2', card: null });
+    const { window, page } = await world.signedIn('officer', `${OFFICER}`);
+    await open(page, transaction);
+    const form = answerForm(page);
+    await form.locator('button[type=submit]').click();
+    await page.getByText('Hãy chọn chấp thuận hoặc từ chối.').waitFor();
+    await page.getByText('Hãy ghi lý do.').waitFor();
+    await noBarriers(page, 'a form with errors');
+    await answer(page, 'OUTCOME_DENY', 'so 001088123456 khac');
+    await page.locator('.note.stop').getByText('không ghi số thẻ hay số bảo hiểm', { exact: false }).waitFor();
+    assert.equal(await form.locator('textarea').inputValue(), 'so 001088123456 khac');
+    assert.deepEqual(await answersOf(clerk, transaction), []);
+    await answer(page, 'OUTCOME_DENY', 'giấy tờ không khớp');
+    await page.locator('.note.good', { hasText: 'Đã từ chối.' }).waitFor();
+    await clerk.close();
+    await window.close();
+  });
+
+  scenario('officer: against an altered card it takes two', async (world) => {
+    const clerk = await world.caller('clerk');
+    const transaction = world.transaction('altered');
+    const decided = await world.decide(clerk, transaction, { subject: 'record-a', card: 'altered', photos: ['biden.jpg'] });
+    assert.equal(decided.outcome, 'OUTCOME_DENY');
+
+    const one = await world.signedIn('officer', OFFICER);
+    await one.page.getByRole('link', { name: 'Đã từ chối' }).click();
+    await open(one.page, transaction);
+    await one.page.getByText('Để chấp thuận trường hợp này cần hai cán bộ.').waitFor();
+    await screenshot(one.page, 'officer-denied');
+    await answer(one.page, 'OUTCOME_APPROVE', 'đã xác minh với nơi cấp thẻ');
+    await one.page.getByText('Cần thêm cán bộ khác chấp thuận (1/2)').first().waitFor();
+    assert.equal(await answerForm(one.page).count(), 0, 'nobody approves twice');
+    await screenshot(one.page, 'officer-one-of-two');
+    await one.window.close();
+
+    const two = await world.signedIn('second', OFFICER);
+    await open(two.page, transaction);
+    await two.page.getByText(PEOPLE.officer.id).first().waitFor();
+    await answer(two.page, 'OUTCOME_APPROVE', 'đã xem giấy tờ gốc');
+    await two.page.locator('.note.good', { hasText: 'Đã chấp thuận.' }).waitFor();
+    assert.equal((await answersOf(clerk, transaction)).length, 2);
+    await two.window.close();
+    await clerk.close();
+  });
+
+  scenario('officer: a shared face is cleared for a reason, and that is ended again', async (world) => {
+    const clerk = await world.caller('clerk');
+    const enrolled = await world.decide(clerk, world.transaction('first'), { subject: 'record-1', card: 'card' });
+    assert.equal(enrolled.outcome, 'OUTCOME_APPROVE', JSON.stringify(enrolled.reasons));
+    const transaction = world.transaction('twin');
+    await world.decide(clerk, transaction, { subject: 'record-2', card: 'second_card' });
+    const { window, page } = await world.signedIn('officer', OFFICER);
+    await open(page, transaction);
+    await page.getByRole('heading', { name: 'Khuôn mặt này có ở hồ sơ khác' }).waitFor();
+    await page.locator('.other a', { hasText: 'record-1' }).waitFor();
+    await page.locator('details.clear summary').click();
+    await page.locator('details.clear textarea').fill('hai anh em sinh đôi, đã xem giấy khai sinh');
+    await screenshot(page, 'officer-duplicate');
+    await page.locator('details.clear button[type=submit]').click();
+    await page.locator('dialog button.primary').click();
+    await page.locator('.note.good', { hasText: 'Cặp đã được xác nhận' }).waitFor();
+    // The face is reported no more.
+    const after = await world.decide(clerk, world.transaction('twin'), { subject: 'record-2', card: 'second_card' });
+    assert.ok(!(after.reasons ?? []).some(({ code }) => code === 'DUPLICATE_FACE'));
+
+    await page.getByRole('link', { name: 'Cặp cùng khuôn mặt' }).click();
+    await page.getByLabel('Chấm dứt xác nhận trước đây').check();
+    await page.getByLabel('Mã hồ sơ thứ nhất').fill('record-1');
+    await page.getByLabel('Mã hồ sơ thứ hai').fill('record-2');
+    await page.getByLabel('Lý do').fill('xác nhận nhầm');
+    await fits(page, 'pairs');
+    await noBarriers(page, 'pairs');
+    await screenshot(page, 'officer-pairs');
+    await page.locator('form.stack button[type=submit]').click();
+    await page.locator('dialog button.primary').click();
+    await page.locator('.note.good', { hasText: 'Đã chấm dứt' }).waitFor();
+    // A pair that was never cleared is refused in words.
+    await page.getByLabel('Mã hồ sơ thứ hai').fill('record-none');
+    await page.locator('form.stack button[type=submit]').click();
+    await page.locator('dialog button.primary').click();
+    await page.locator('.note.stop', { hasText: 'chưa từng được xác nhận' }).waitFor();
+    await clerk.close();
+    await window.close();
+  });
+
+  scenario('officer: whoever presented a case does not answer it', async (world) => {
+    const both = await world.caller('both');
+    const transaction = world.transaction('own');
+    await world.decide(both, transaction, { subject: 'record-o', card: null });
+    const { window, page } = await world.signedIn('both', OFFICER);
+    await open(page, transaction);
+    await page.getByText('Chính ông/bà đã tiếp nhận trường hợp này').waitFor();
+    assert.equal(await answerForm(page).count(), 0);
+    // The server says so too.
+    const refused = await both.call('Beneficiary/ResolveReferral', { transactionId: transaction, outcome: 'OUTCOME_APPROVE', reason: 'x' });
+    assert.equal(refused.body.details[0].debug.reason, 'OFFICER_INVOLVED');
+    await both.close();
+    await window.close();
+  });
+
+  scenario('officer: a case of another unit is not shown', async (world) => {
+    const clerk = await world.caller('clerk');
+    const transaction = world.transaction('unit');
+    await world.decide(clerk, transaction, { subject: 'record-u', card: null });
+    const { window, page } = await world.signedIn('elsewhere', OFFICER);
+    await page.getByText('Không có trường hợp nào đang chờ.').waitFor();
+    await page.getByLabel('Mã giao dịch').fill(transaction);
+    await page.getByRole('button', { name: 'Mở' }).click();
+    await page.getByText('thuộc đơn vị hoặc tỉnh khác', { exact: false }).waitFor();
+    await page.getByLabel('Mã giao dịch').fill('no-such');
+    await page.getByRole('button', { name: 'Mở' }).click();
+    await page.getByText('Không có giao dịch này', { exact: false }).waitFor();
+    await screenshot(page, 'officer-not-found');
+    await clerk.close();
+    await window.close();
+  });
+
+  scenario('officer: of two tabs the second learns that the case was answered', async (world) => {
+    const clerk = await world.caller('clerk');
+    const transaction = world.transaction('tabs');
+    await world.decide(clerk, transaction, { subject: 'record-t', card: null });
+    const { window, page } = await world.signedIn('officer', OFFICER);
+    const other = await window.context.newPage();
+    await other.goto(`${world.url}${OFFICER}#case/${transaction}`);
+    await answerForm(other).waitFor();
+    await open(page, transaction);
+    await answer(page, 'OUTCOME_APPROVE', 'đã xem giấy tờ');
+    await page.locator('.note.good').waitFor();
+    await answer(other, 'OUTCOME_DENY', 'không khớp');
+    await other.locator('.note.stop', { hasText: 'đã được xử lý theo cách khác' }).waitFor();
+    assert.equal(await answerForm(other).count(), 0);
+    assert.equal((await answersOf(clerk, transaction)).length, 1);
+    await clerk.close();
+    await window.close();
+  });
+
+  scenario('officer: an answer whose reply is lost, or that is sent twice, is recorded once', async (world) => {
+    const clerk = await world.caller('clerk');
+    const transaction = world.transaction('lost');
+    await world.decide(clerk, transaction, { subject: 'record-l', card: null });
+    const { window, page } = await world.signedIn('officer', OFFICER);
+    await open(page, transaction);
+    let sent = 0;
+    await page.route('**/chinhchu.v1.Beneficiary/ResolveReferral', async (route) => {
+      sent += 1;
+      if (sent > 1) return route.continue();
+      // It arrives, and the line breaks before the reply does.
+      await route.fetch();
+      return route.abort('connectionreset');
+    });
+    const form = await fillAnswer(page, 'OUTCOME_APPROVE', 'đã xem giấy tờ');
+    await form.locator('button[type=submit]').dblclick();
+    assert.equal(await page.locator('dialog[open]').count(), 1, 'a double click asks once');
+    await page.locator('dialog button.primary').click();
+    await page.locator('.note.good', { hasText: 'Đã chấp thuận.' }).waitFor();
+    assert.equal(sent, 2);
+    assert.equal((await answersOf(clerk, transaction)).length, 1);
+    await clerk.close();
+    await window.close();
+  });
+
+  scenario('officer: a session that is over is taken up again without losing what was typed', async (world) => {
+    const clerk = await world.caller('clerk');
+    const transaction = world.transaction('expired');
+    await world.decide(clerk, transaction, { subject: 'record-e', card: null });
+    const { window, page } = await world.signedIn('officer', OFFICER);
+    await open(page, transaction);
+    const form = await fillAnswer(page, 'OUTCOME_DENY', 'giấy tờ không khớp');
+    await window.context.clearCookies();
+    await form.locator('button[type=submit]').click();
+    await page.locator('dialog button.primary').click();
+    const cover = page.locator('dialog', { hasText: 'Phiên làm việc đã hết' });
+    await cover.waitFor();
+    await screenshot(page, 'session-over');
+    const [tab] = await Promise.all([window.context.waitForEvent('page'), cover.getByRole('link').click()]);
+    await tab.selectOption('select[name=person]', PEOPLE.officer.id);
+    await tab.click('button[type=submit]');
+    await page.locator('.note.good', { hasText: 'Đã từ chối.' }).waitFor();
+    assert.equal((await answersOf(clerk, transaction))[0].reason, 'giấy tờ không khớp');
+    await clerk.close();
+    await window.close();
+  });
+
+  scenario('officer: everything can be done with the keyboard alone', async (world) => {
+    const clerk = await world.caller('clerk');
+    const transaction = world.transaction('keys');
+    await world.decide(clerk, transaction, { subject: 'record-k', card: null });
+    const { window, page } = await world.signedIn('officer', OFFICER);
+    await page.locator('.case-link').first().waitFor();
+    // Tab until `where` has the focus, which must be seen.
+    const tabTo = async (where) => {
+      for (let press = 0; press < 80; press += 1) {
+        await page.keyboard.press('Tab');
+        if (await page.evaluate((css) => document.activeElement?.matches(css) === true, where)) return;
+      }
+      assert.fail(`Tab does not reach ${where}`);
+    };
+    await page.keyboard.press('Control+Home');
+    await tabTo('#find');
+    await page.keyboard.type(transaction);
+    await page.keyboard.press('Enter');
+    await answerForm(page).waitFor();
+    await tabTo('input[name=outcome]');
+    await page.keyboard.press('ArrowDown');
+    assert.equal(await page.locator('input[value=OUTCOME_DENY]').isChecked(), true);
+    await tabTo('form textarea');
+    await page.keyboard.type('giấy tờ không khớp');
+    await tabTo('form button.primary');
+    await page.keyboard.press('Enter');
+    const dialog = page.locator('dialog[open]');
+    await dialog.waitFor();
+    // Escape goes back, and the focus with it.
+    await page.keyboard.press('Escape');
+    await dialog.waitFor({ state: 'detached' });
+    assert.equal(await page.evaluate(() => document.activeElement?.matches('form button.primary')), true);
+    await page.keyboard.press('Enter');
+    await dialog.waitFor();
+    await tabTo('dialog button.primary');
+    await page.keyboard.press('Enter');
+    await page.locator('.note.good', { hasText: 'Đã từ chối.' }).waitFor();
+    await clerk.close();
+    await window.close();
+  });
+}

@@ -11,7 +11,7 @@ import { recordStep } from "./step-record.js";
 import { slipStep } from "./step-slip.js";
 import * as steps from "./steps.js";
 import { claim } from "./tabs.js";
-import { fill, say } from "./text.js";
+import { fill, SHELL } from "./text.js";
 import { composeRequest, transmit } from "./transmit.js";
 
 const STORE = "chinhchu.desk";
@@ -79,7 +79,7 @@ class Desk {
 
   #openElsewhere(link, kept) {
     const heading = h("h2", { tabindex: "-1" }, DESK.handoffOtherTab);
-    replace(this.main, h("div", { class: "panel stack" }, heading, h("div", {}, button(say("Thử lại", "Try again"), () => this.#arrive(link, kept), { class: "primary" }))));
+    replace(this.main, h("div", { class: "panel stack" }, heading, h("div", {}, button(SHELL.again, () => this.#arrive(link, kept), { class: "primary" }))));
     focusOn(heading);
   }
 
@@ -364,6 +364,7 @@ class Desk {
     return h(
       "div",
       { class: "progress-bar no-print" },
+      h("h1", { class: "visually-hidden" }, SHELL.desk),
       h("ol", { class: "steps", "aria-label": `${DESK.steps.vi} · ${DESK.steps.en}` }, items),
       this.state.attempt > 1 && h("span", { class: "badge wait" }, fill(DESK.attempt, { n: this.state.attempt })),
       button(DESK.newCase, () => this.newCase(), { class: "quiet" }),

@@ -2,10 +2,12 @@
 
 import { Api } from "./api.js";
 import { append, both, button, dialog, focusOn, h, replace } from "./dom.js";
-import { fill, language, LANGUAGES, plain, restoreLanguage, say, setLanguage, SHELL } from "./text.js";
+import { fill, language, LANGUAGES, plain, restoreLanguage, setLanguage, SHELL } from "./text.js";
 
 const PAGES = { desk: { href: "/desk/", label: SHELL.desk }, officer: { href: "/desk/officer", label: SHELL.officer } };
 const SIGNED_IN = "chinhchu.signed-in";
+const ACTIVE = "chinhchu.active";
+const POLL_MS = 10_000;
 const WARN_MS = 60_000;
 const LOOK_EVERY_MS = 5_000;
 
@@ -126,46 +128,58 @@ function signedIn(frame) {
   panel(frame, SHELL.signedIn, h("p", {}, SHELL.signedInBody));
 }
 
-/** The session's time: kept alive while somebody works, warned of before it ends, asked for anew without losing what is typed. */
+/**
+ * The session's time: kept alive while somebody works, warned of before it ends, asked for anew without losing what is typed.
+ * Whoever leaves the desk leaves a covered page, and only a new sign-in uncovers it.
+ */
 class Session {
   #api;
   #page;
   #touched = Date.now();
   #heard = Date.now();
+  #asked = 0;
   #warning = false;
+  #warnedOfEnd = false;
   #waiting = null;
+  #others = new BroadcastChannel(ACTIVE);
 
   constructor(api, page) {
     this.#api = api;
     this.#page = page;
     api.onAnswered = () => (this.#heard = Date.now());
     for (const event of ["pointerdown", "keydown"]) addEventListener(event, () => this.touch(), { passive: true, capture: true });
+    // Work in one tab is work in all of this session.
+    this.#others.onmessage = () => (this.#touched = Date.now());
     if (api.me.signIn === "oidc" || api.me.signIn === "test") setInterval(() => this.#look(), LOOK_EVERY_MS);
   }
 
   /** Somebody works here. */
   touch() {
-    this.#touched = Date.now();
+    const now = Date.now();
+    if (now - this.#touched > LOOK_EVERY_MS) this.#others.postMessage("active");
+    this.#touched = now;
   }
 
   async #look() {
     if (this.#waiting || this.#warning) return;
     const now = Date.now();
     const idleMs = (this.#api.me.idleSeconds ?? 0) * 1000;
-    const ends = Date.parse(this.#api.me.expiresAt ?? "");
-    if (ends && now >= ends) return void this.signInAgain();
-    if (idleMs && now - this.#touched >= idleMs) return void this.signInAgain();
-    const endsSoon = ends && ends - now < WARN_MS;
-    const idleSoon = idleMs > 2 * WARN_MS && now - this.#touched > idleMs - WARN_MS;
-    if (idleSoon || (endsSoon && !this.warnedOfEnd)) return this.#warn(endsSoon);
+    const idle = now - this.#touched;
+    if (idleMs && idle >= idleMs) return void this.#leave();
+    const left = Date.parse(this.#api.me.expiresAt ?? "") - now;
+    // The end may have moved since: ask while somebody works.
+    if (left < WARN_MS && idle < WARN_MS && now - this.#asked > WARN_MS / 2) return void (await this.#ask());
+    if (left <= 0) return void this.signInAgain();
+    const idleSoon = idleMs > 2 * WARN_MS && idle > idleMs - WARN_MS;
+    if (idleSoon || (left < WARN_MS && !this.#warnedOfEnd)) return void (await this.#warn(left < WARN_MS));
     // Typing and looking are work too, and the server does not see them.
     if (idleMs && now - this.#heard > idleMs / 3 && this.#touched > this.#heard) await this.#ask();
   }
 
-  async #warn(endsSoon) {
+  async #warn(ends) {
     this.#warning = true;
-    this.warnedOfEnd = endsSoon;
-    const stop = setTimeout(() => document.querySelector("dialog.expiring")?.dispatchEvent(new Event("cancel", { cancelable: true })), WARN_MS);
+    this.#warnedOfEnd ||= ends;
+    const stop = setTimeout(closeWarning, WARN_MS);
     const chosen = await dialog({
       title: SHELL.expiringTitle,
       body: h("p", {}, SHELL.expiringBody),
@@ -182,26 +196,37 @@ class Session {
 
   async #ask() {
     const { person, machine } = this.#api.me;
+    this.#asked = Date.now();
     try {
       const me = await this.#api.loadMe();
       if (me.person !== person || me.machine !== machine) startAnew();
     } catch (error) {
-      if (error.code === "unauthenticated") await this.signInAgain(error.body);
+      if (error.code === "unauthenticated") await this.signInAgain(error);
     }
   }
 
+  /** Nobody has worked here for as long as a session may idle: it ends for the server as well. */
+  async #leave() {
+    const covered = this.signInAgain(null, { anew: true });
+    await this.#api.logout().catch(() => {});
+    await covered;
+  }
+
   /** Covers the page until somebody is signed in again; another person begins with an empty page. */
-  signInAgain(body) {
-    this.#waiting ??= this.#cover(body).finally(() => (this.#waiting = null));
+  signInAgain(error = null, { anew = false } = {}) {
+    this.#waiting ??= this.#cover(error?.body, anew).finally(() => (this.#waiting = null));
     return this.#waiting;
   }
 
-  async #cover(body) {
-    const { person, machine } = this.#api.me;
+  async #cover(body, anew) {
+    const { person, machine, csrfToken } = this.#api.me;
     if (body?.loginUrl) this.#api.loginBase = body.loginUrl;
+    closeWarning();
+    const before = document.activeElement;
     document.body.classList.add("locked");
     const state = h("p", { role: "status" });
-    const link = h("a", { class: "button primary", href: this.#api.loginUrl(`${PAGES[this.#page].href}?signed-in=1`), target: "_blank", rel: "noopener" }, SHELL.signIn);
+    const next = `${PAGES[this.#page].href}?signed-in=1`;
+    const link = h("a", { class: "button primary", href: this.#api.loginUrl(next), target: "_blank", rel: "noopener" }, SHELL.signIn);
     const cover = h(
       "dialog",
       { "aria-labelledby": "expired-title" },
@@ -211,8 +236,6 @@ class Session {
     // Escape twice closes a dialog whatever its listeners say.
     cover.addEventListener("close", () => cover.isConnected && cover.showModal());
     document.body.append(cover);
-    const before = document.activeElement;
-    for (const open of document.querySelectorAll("dialog[open]")) if (open !== cover && open.classList.contains("expiring")) open.dispatchEvent(new Event("cancel", { cancelable: true }));
     cover.showModal();
     const channel = new BroadcastChannel(SIGNED_IN);
     try {
@@ -220,13 +243,12 @@ class Session {
         await new Promise((resolve) => {
           channel.onmessage = resolve;
           addEventListener("focus", resolve, { once: true });
-          link.addEventListener("click", () => setTimeout(resolve, 3000), { once: true });
-          setTimeout(resolve, 15_000);
+          setTimeout(resolve, POLL_MS);
         });
         try {
           const me = await this.#api.loadMe();
           if (me.person !== person || me.machine !== machine) return startAnew();
-          break;
+          if (!anew || me.csrfToken !== csrfToken) break;
         } catch (error) {
           replace(state, error.code === "unauthenticated" ? null : error.pair);
         }
@@ -235,12 +257,16 @@ class Session {
       channel.close();
     }
     this.touch();
-    this.warnedOfEnd = false;
+    this.#warnedOfEnd = false;
     cover.remove();
     document.body.classList.remove("locked");
     if (before instanceof HTMLElement && before.isConnected) before.focus();
-    announce(say("Đã đăng nhập lại.", "Signed in again."));
+    announce(SHELL.signedIn);
   }
+}
+
+function closeWarning() {
+  document.querySelector("dialog.expiring")?.dispatchEvent(new Event("cancel", { cancelable: true }));
 }
 
 /** Somebody else has signed in: nothing of the one before stays. Never returns. */

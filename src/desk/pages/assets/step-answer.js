@@ -19,12 +19,12 @@ function sendingView() {
   const heading = h("h2", {}, ANSWER.sendingTitle);
   const bar = h("progress", { max: "100", value: 0, "aria-label": "Đang gửi · Sending" });
   const line = h("p", { class: "lead", "aria-live": "off" });
-  const state = h("p", { role: "status" });
+  const state = h("div", { role: "status" });
   return {
     element: h("section", { class: "panel stack sending" }, heading, bar, line, state),
     heading,
     progress({ sent, total, retry }) {
-      if (retry) return void replace(state, h("span", { class: "note wait block" }, retry.lost ? ANSWER.resending : ANSWER.waiting));
+      if (retry) return void replace(state, h("p", { class: "note wait" }, retry.lost ? ANSWER.resending : ANSWER.waiting));
       bar.value = (sent / total) * 100;
       if (sent < total) return void replace(line, fill(ANSWER.sent, { sent: kilobytes(sent), total: kilobytes(total) }));
       replace(line, ANSWER.comparing);
@@ -84,7 +84,7 @@ function decisionView(desk) {
   const came = outcome(decision);
   const tone = outcomeTone(came);
   const retake = mayRetake(desk.state);
-  const heading = h("h2", {}, outcomeWords(came));
+  const heading = h("h2", {}, retake ? ANSWER.retakeTitle : outcomeWords(came));
   const told = h("div", { class: "stack tight", role: "status" });
   const citizen = citizenWords(decision, came);
   const clerk = { vi: decision.messageVi, en: decision.messageEn };
@@ -129,7 +129,7 @@ function nextNote(desk, came, retake, usedUp) {
   if (desk.state.decision.resolved || came === "OUTCOME_APPROVE") return null;
   const { special, covered } = desk.chosenPolicy();
   const notes = [];
-  if (usedUp) notes.push(ANSWER.usedUp);
+  if (usedUp || (!retake && came === "OUTCOME_REFER" && desk.state.attempt > 1 && !desk.state.left)) notes.push(ANSWER.usedUp);
   else if (!retake) notes.push(came === "OUTCOME_DENY" ? ANSWER.denied : ANSWER.referred);
   if (special && !covered) notes.push(DESK.officerWillLook);
   return notes.map((pair) => h("p", { class: "note wait" }, pair));
@@ -163,6 +163,7 @@ function actions(desk, retake) {
     retake && button(fill(ANSWER.retake, { n: state.attempt + 1 }), () => desk.retake(), { class: "primary bigger" }),
     button(ANSWER.print, () => print(), { class: retake || desk.handoff ? undefined : "primary bigger" }),
     retake && button(ANSWER.leaveToOfficer, () => desk.leaveToOfficer()),
+    isFinal(state) && button(DESK.newCase, () => desk.newCase()),
     waits && button(ANSWER.refresh, () => desk.refresh(), { class: "quiet" }),
   );
 }

@@ -56,6 +56,7 @@ class Stage {
         this.trouble,
         this.view,
         h("div", { class: "row" }, this.shoot, button(CAPTURE.file, () => chooser.click()), chooser, this.select),
+        h("div", { class: "row spread" }, button(DESK.back, () => history.back(), { class: "quiet" }), button(CAPTURE.noFace, () => desk.go("slip"), { class: "quiet" })),
       ),
       h(
         "div",
@@ -64,16 +65,17 @@ class Stage {
         this.message,
         this.send,
         this.size,
-        h("div", { class: "row" }, button(DESK.back, () => history.back(), { class: "quiet" }), button(CAPTURE.noFace, () => desk.go("slip"), { class: "quiet" })),
         tell && h("p", { class: "note info" }, tell),
       ),
     );
     this.#draw();
   }
 
-  begin() {
+  async begin() {
     this.#open();
     this.#look();
+    await this.#fit();
+    this.#draw();
   }
 
   /** Leaves the step: the camera's light goes out. */
@@ -90,6 +92,7 @@ class Stage {
       if (this.#left.signal.aborted) return this.camera.stop();
       this.view.hidden = false;
       this.shoot.disabled = false;
+      if (this.#frames.length < FRAMES_WANTED) replace(this.advice, INSTRUCTIONS.WAITING);
       this.view.classList.toggle("mirrored", this.camera.current.facesPerson);
       await this.#listCameras();
     } catch (error) {
@@ -123,7 +126,7 @@ class Stage {
         h("div", {}, button(CAPTURE.retry, () => this.#open())),
       ),
     );
-    if (this.#frames.length === 0) replace(this.advice, CAPTURE.file);
+    if (this.#frames.length < FRAMES_WANTED) replace(this.advice, CAPTURE.file);
   }
 
   /** Looks at what the camera sees, at most twice a second and one picture at a time, until the step is left. */
@@ -132,7 +135,8 @@ class Stage {
     while (!signal.aborted) {
       const began = performance.now();
       try {
-        if (this.camera.ready && this.#frames.length < FRAMES_WANTED && !document.hidden) await this.#lookOnce(signal);
+        const shown = !document.hidden && !document.body.classList.contains("locked");
+        if (shown && this.camera.ready && this.#frames.length < FRAMES_WANTED) await this.#lookOnce(signal);
       } catch (error) {
         if (signal.aborted) return;
         // A picture that cannot be drawn now can be in a moment.
@@ -142,10 +146,11 @@ class Stage {
   }
 
   async #lookOnce(signal) {
-    this.#desk.keepAlive();
     const picture = this.camera.grab();
     const found = await this.#assess(await lookCopy(picture), signal);
     if (signal.aborted) return;
+    // Somebody before the camera is work; an empty chair is not.
+    if (found.code !== "NO_FACE" && found.code !== "SERVER") this.#desk.keepAlive();
     this.#say(found);
     // The picture kept is the one that was found good, not the one after it.
     if (this.#shutter.offer({ good: found.good, taken: this.#frames.length, nowMs: performance.now() })) await this.#keep(picture, { found });
@@ -204,6 +209,7 @@ class Stage {
     const blob = await boundedJpeg(picture, frameBytesMax({ chipBytes: this.#desk.chipBytes(), frames: Math.max(FRAMES_WANTED, this.#frames.length + 1) }));
     const frame = { blob, url: URL.createObjectURL(blob), found, refused: null };
     this.#frames.push(frame);
+    await this.#fit();
     this.#complain(null);
     this.#draw();
     const n = this.#frames.length;
@@ -215,6 +221,20 @@ class Stage {
       this.#desk.announce(fill(CAPTURE.taken, { n }));
     }
     return frame;
+  }
+
+  /** Makes captures smaller that were taken when less was to be sent beside them: fewer captures, or another card. */
+  async #fit() {
+    const chipBytes = this.#desk.chipBytes();
+    const frames = this.#frames;
+    if (sentBytes({ chipBytes, frames: frames.map(({ blob }) => blob.size) }) <= SENT_BYTES_MAX) return;
+    const bytesMax = frameBytesMax({ chipBytes, frames: frames.length });
+    for (const frame of frames) {
+      if (frame.blob.size <= bytesMax) continue;
+      frame.blob = await boundedJpeg(await opened(frame.blob), bytesMax);
+      URL.revokeObjectURL(frame.url);
+      frame.url = URL.createObjectURL(frame.blob);
+    }
   }
 
   #again(frame) {
@@ -265,24 +285,26 @@ class Stage {
     const name = fill(CAPTURE.frame, { n });
     if (!frame) return h("li", { class: "empty" }, h("span", {}, name), h("span", { class: "hint" }, CAPTURE.empty));
     const state = frame.refused ? CAPTURE.replace : frame.found ? (frame.found.good ? CAPTURE.good : frame.found.pair) : CAPTURE.looking;
+    const againButton = button(CAPTURE.again, () => this.#again(frame));
+    append(againButton, h("span", { class: "visually-hidden" }, " ", name));
     const tone = frame.refused ? "stop" : frame.found?.good ? "good" : "wait";
     return h(
       "li",
       {},
       h("img", { src: frame.url, alt: plain(name) }),
-      h("div", { class: "stack tight grow" }, h("span", { class: `badge ${tone}` }, state), button(CAPTURE.again, () => this.#again(frame), { "aria-label": plain(fill(CAPTURE.againLabel, { n })) })),
+      h("div", { class: "stack tight grow" }, h("span", { class: `badge ${tone}` }, state), againButton),
     );
   }
 }
 
 /** The oval that the face belongs in, over the picture. */
 function oval() {
-  const ellipse = (props) => svg("ellipse", { cx: 200, cy: 148, rx: 82, ry: 112, ...props });
+  const ellipse = (props) => svg("ellipse", { cx: 200, cy: 146, rx: 70, ry: 94, ...props });
   return svg(
     "svg",
-    { class: "oval", viewBox: "0 0 400 300", preserveAspectRatio: "xMidYMid slice", "aria-hidden": "true", focusable: "false" },
-    svg("mask", { id: "hole" }, svg("rect", { width: 400, height: 300, fill: "#fff" }), ellipse({ fill: "#000" })),
-    svg("rect", { class: "shade", width: 400, height: 300, mask: "url(#hole)" }),
+    { class: "oval", viewBox: "0 0 400 300", preserveAspectRatio: "xMidYMid meet", "aria-hidden": "true", focusable: "false" },
+    svg("mask", { id: "hole" }, svg("rect", { x: -400, y: -300, width: 1200, height: 900, fill: "#fff" }), ellipse({ fill: "#000" })),
+    svg("rect", { class: "shade", x: -400, y: -300, width: 1200, height: 900, mask: "url(#hole)" }),
     ellipse({ class: "rim" }),
   );
 }

@@ -39,7 +39,7 @@ export function cardStep(desk) {
   }
 
   function draw(read) {
-    replace(result, read && summary(read), ways(desk, draw));
+    replace(result, read && summary(read), ways(desk, () => (problem.hidden = true)));
     if (read && data.card) {
       append(result.firstChild, h("div", {}, button(CARD.clear, clear, { class: "quiet" })));
       desk.announce(fill(CARD.read, { n: read.files.length, size: kilobytes(read.bytes) }));
@@ -52,7 +52,7 @@ export function cardStep(desk) {
     focusOn(heading);
   }
 
-  const sources = h("div", { class: "columns" }, dropZone(takeFiles), agentPanel(desk, stopReading.signal, (answer) => take({ ...filesFromAnswer(answer), ignored: [], problems: [] })));
+  const sources = h("div", { class: "columns sources" }, dropZone(takeFiles), agentPanel(desk, stopReading.signal, (answer) => take({ ...filesFromAnswer(answer), ignored: [], problems: [] })));
   const element = h(
     "section",
     { class: "panel stack" },
@@ -164,7 +164,7 @@ function summary(read) {
 }
 
 /** No card, or a chip that cannot be read: both go on. */
-function ways(desk, draw) {
+function ways(desk, onChosen) {
   const { data } = desk;
   if (data.card) return null;
   const told = h("div", { class: "stack tight", role: "status" });
@@ -180,6 +180,7 @@ function ways(desk, draw) {
         data.cardWay = data.cardWay === way ? "read" : way;
         for (const toggle of toggles) toggle.setAttribute("aria-pressed", String(toggle.dataset.way === data.cardWay));
         tell();
+        onChosen();
       },
       { data: { way }, "aria-pressed": String(data.cardWay === way), class: "toggle" },
     ),

@@ -4,7 +4,7 @@ import { DESK, RECORD } from "./desk-text.js";
 import { append, choices, field, focusOn, h } from "./dom.js";
 import { HOME_VISIT, PERSONS } from "./special.js";
 import { subjectIdProblem } from "./steps.js";
-import { plain, SCHEMES, SEXES } from "./text.js";
+import { SCHEMES, SEXES } from "./text.js";
 
 const textInput = (value, props = {}) => h("input", { type: "text", value, autocomplete: "off", spellcheck: "false", autocapitalize: "off", ...props });
 
@@ -76,7 +76,8 @@ export function recordStep(desk) {
   };
 }
 
-const options = (pairs) => Object.entries(pairs).map(([value, pair]) => h("option", { value }, plain({ vi: pair.vi, en: pair.en })));
+// An option holds no elements, so it shows both languages whatever the switch says.
+const options = (pairs) => Object.entries(pairs).map(([value, pair]) => h("option", { value }, `${pair.vi} · ${pair.en}`));
 
 /** Who is there, and where; what the clerk is to do follows the choice. */
 function specialCases(desk) {

@@ -71,7 +71,7 @@ export function when(rfc3339, { seconds = false } = {}) {
 }
 
 export const SCHEMES = {
-  SCHEME_SOCIAL: say("Bảo hiểm xã hội (lương hưu, trợ cấp)", "Social insurance (pensions)"),
+  SCHEME_SOCIAL: say("Bảo hiểm xã hội", "Social insurance"),
   SCHEME_HEALTH: say("Bảo hiểm y tế", "Health insurance"),
   SCHEME_UNEMPLOYMENT: say("Bảo hiểm thất nghiệp", "Unemployment insurance"),
 };

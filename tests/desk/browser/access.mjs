@@ -65,9 +65,6 @@ export function accessScenarios(scenario) {
     const window = await world.window();
     const page = await window.context.newPage();
     await page.goto(`${world.url}/desk/officer`);
-    await noBarriers(page, 'the page that asks to sign in');
-    await screenshot(page, 'sign-in-asked');
-    await page.getByRole('link', { name: 'Đăng nhập' }).click();
     await noBarriers(page, 'the page of test people');
     await screenshot(page, 'sign-in-test');
     await page.selectOption('select[name=person]', 'test-officer');

@@ -20,6 +20,7 @@ const TIME_MS = 60_000;
 function scenario(name, run) {
   if (!pattern.test(name)) return;
   test(name, { timeout: TIME_MS }, async () => {
+    await world.camera.show('good');
     try {
       await run(world);
     } catch (error) {

@@ -22,6 +22,7 @@ export const PEOPLE = {
   officer: { id: 'test-officer', roles: ['officer'], unit: 'Q1', province: '79' },
   second: { id: 'test-second-officer', roles: ['officer'], unit: 'Q1', province: '79' },
   elsewhere: { id: 'test-officer-elsewhere', roles: ['officer'], unit: 'Q9', province: '01' },
+  registrar: { id: 'test-registrar', roles: ['counter', 'registrar'], unit: 'Q1', province: '79' },
   both: { id: 'test-clerk-and-officer', roles: ['counter', 'officer'], unit: 'Q1', province: '79' },
 };
 

@@ -100,11 +100,12 @@ impl Desk {
             }
             (Some(_), Some(_), None) => return bad("desk.sign_in", "it takes desk.address"),
         };
-        let webhook = |(name, system): (&String, &crate::desk::SystemSettings)| match &system.webhook {
-            None => None,
-            Some((address, key)) => Some(Webhook::open(address, key).map(|hook| (name.clone(), Arc::new(hook)))),
-        };
-        let webhooks = settings.systems.iter().filter_map(webhook).collect::<Result<_, _>>()?;
+        let mut webhooks = HashMap::new();
+        for (name, system) in &settings.systems {
+            if let Some((address, key)) = &system.webhook {
+                webhooks.insert(name.clone(), Arc::new(Webhook::open(address, key)?));
+            }
+        }
         let people = settings.test_people.clone();
         Ok(Self(Arc::new(Inner {
             cookies: Cookies { is_tls },

@@ -99,7 +99,7 @@ export function outcomeWords(outcome) {
 
 export const OUTCOMES = {
   OUTCOME_APPROVE: say("Đã xác nhận", "Confirmed"),
-  OUTCOME_REFER: say("Chuyển người có thẩm quyền xem xét", "An officer will look"),
+  OUTCOME_REFER: say("Cán bộ xem xét", "An officer will look"),
   OUTCOME_DENY: say("Chưa giải quyết", "Not settled"),
 };
 

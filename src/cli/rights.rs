@@ -10,8 +10,8 @@ use super::requests::RequestShown;
 use super::settings::Settings;
 use super::{Exit, Failure, Outcome, date, options, outcome, print};
 use crate::gallery::{
-    Erasure, HoldName, Note, Obstacle, Receipt, RecordedBasis, RequestId, Requester, StandingAction, StandingEntry,
-    SubjectId,
+    Erasure, HoldName, Note, Obstacle, Receipt, RecordedBasis, RequestId, Requester, Standing, StandingAction,
+    StandingEntry, SubjectId,
 };
 use crate::service::SubjectInfo;
 use crate::workflow::rights::{RecordAccess, SubjectReport};
@@ -73,6 +73,10 @@ pub(super) struct LiftArgs {
     /// Whose record
     #[arg(value_name = "SUBJECT_ID", value_parser = options::id)]
     subject: SubjectId,
+    /// Number of the restriction, or of the erasure that waits, as `subject report` and `show` have it;
+    /// needed where several are in force
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
+    number: Option<u32>,
     #[command(flatten)]
     by: ByArgs,
 }
@@ -186,7 +190,8 @@ pub(super) async fn restrict(settings: &Settings, args: RestrictArgs) -> Outcome
 }
 
 pub(super) async fn lift(settings: &Settings, args: LiftArgs) -> Outcome {
-    changed("subject/lift", settings, args.subject, args.by, StandingAction::Lift).await
+    let action = args.number.map_or(StandingAction::Lift, StandingAction::LiftOne);
+    changed("subject/lift", settings, args.subject, args.by, action).await
 }
 
 pub(super) async fn hold(settings: &Settings, args: HoldArgs) -> Outcome {
@@ -241,7 +246,13 @@ fn obstacle(of: Obstacle) -> &'static str {
 /// What was said of a record's standing; field names are a contract.
 #[derive(Serialize)]
 pub(super) struct StandingShown<'a> {
+    /// Its place among what was said, from 1.
+    number: u32,
     action: &'static str,
+    /// It is a restriction, an erasure that waits or a hold, and has not ended.
+    in_force: bool,
+    /// What it ended, where that was one of several.
+    ended: Option<u32>,
     requester: Option<Requester>,
     hold: Option<&'a str>,
     by: &'a SubjectId,
@@ -250,22 +261,33 @@ pub(super) struct StandingShown<'a> {
 }
 
 impl<'a> StandingShown<'a> {
-    pub(super) fn of(entry: &'a StandingEntry) -> Self {
+    /// Everything that was said of a record, oldest first.
+    pub(super) fn all(of: &'a Standing) -> impl Iterator<Item = Self> {
+        of.numbered().into_iter().map(|(number, in_force, entry)| Self::of(number, in_force, entry))
+    }
+
+    fn of(number: u32, in_force: bool, entry: &'a StandingEntry) -> Self {
         let (requester, hold) = match &entry.action {
             StandingAction::Restrict(requester) | StandingAction::AskErasure { requester, .. } => {
                 (Some(*requester), None)
             }
             StandingAction::Hold(name) | StandingAction::Release(name) => (None, Some(name.as_str())),
-            StandingAction::Lift => (None, None),
+            StandingAction::Lift | StandingAction::LiftOne(_) => (None, None),
+        };
+        let ended = match entry.action {
+            StandingAction::LiftOne(number) => Some(number),
+            _ => None,
         };
         let (by, reason, at) = (&entry.by, entry.reason.as_str(), date::shown(entry.at));
-        Self { action: entry.action.name(), requester, hold, by, reason, at }
+        Self { number, action: entry.action.name(), in_force, ended, requester, hold, by, reason, at }
     }
 
     pub(super) fn line(&self) -> String {
         let hold = self.hold.map(|name| format!(" {name}")).unwrap_or_default();
+        let ended = self.ended.map(|number| format!(" number {number}")).unwrap_or_default();
         let (by, reason) = (outcome::one_line(self.by.as_str()), outcome::one_line(self.reason));
-        format!("{}{hold} by {by}  {}  {reason}", self.action, self.at)
+        let in_force = if self.in_force { "  in force" } else { "" };
+        format!("{}. {}{hold}{ended} by {by}  {}{in_force}  {reason}", self.number, self.action, self.at)
     }
 }
 
@@ -368,7 +390,7 @@ fn shown(report: &SubjectReport<SubjectInfo>) -> ReportShown<'_> {
         legal_bases: of.into_iter().flat_map(|of| of.legal_bases.iter().map(BasisShown::of)).collect(),
         restricted: of.is_some_and(|of| of.standing.is_restricted()),
         erasure_waits: of.is_some_and(|of| of.standing.erasure().is_some()),
-        standing: of.into_iter().flat_map(|of| of.standing.entries.iter().map(StandingShown::of)).collect(),
+        standing: of.into_iter().flat_map(|of| StandingShown::all(&of.standing)).collect(),
         decisions: DecisionsShown {
             approved: report.approved,
             referred: report.referred,

@@ -32,7 +32,10 @@ Subjects are listed in byte order of their ids; those of a sealed gallery in an 
 face: schemes, province, unit, when each scheme was last verified, who enrolled and who
 vouched, and of each template its source, time and quality. No model pack is needed.
 
-A restricted record is in no 1:N search, and a decision about it goes to an officer. A legal
+A restricted record is in no 1:N search, and a decision about it goes to an officer.
+Restrictions of several requesters, or for several reasons, stand beside each other: `lift`
+ends one, by its --number where there are several, and the record takes part again when all
+have ended. A legal
 hold keeps a record from being removed, replaced or erased. `erase` takes away everything that
 is kept; where a referral waits, a hold is on the record or --finding-open is given, the record
 is restricted instead, and `erase` again does it later. docs/rights.md tells more.
@@ -62,7 +65,7 @@ enum SubjectAction {
     /// Restrict a record
     #[command(after_help = EXAMPLES)]
     Restrict(rights::RestrictArgs),
-    /// End a restriction, and withdraw an erasure that waits
+    /// End a restriction, or withdraw an erasure that waits
     #[command(after_help = EXAMPLES)]
     Lift(rights::LiftArgs),
     /// Put a legal hold on a record
@@ -346,7 +349,7 @@ fn shown(of: &SubjectInfo) -> SubjectShown<'_> {
             .collect(),
         enrolled_by: of.enrolled_by.iter().collect(),
         restricted: of.standing.is_restricted(),
-        standing: of.standing.entries.iter().map(rights::StandingShown::of).collect(),
+        standing: rights::StandingShown::all(&of.standing).collect(),
         legal_bases: of.legal_bases.iter().map(rights::BasisShown::of).collect(),
     }
 }

@@ -116,9 +116,27 @@ pub enum GalleryError {
          decides, or an auditor lifts the restriction"
     )]
     RecordRestricted,
-    /// A restriction to lift where there is none.
-    #[error("the record is not restricted; there is nothing to lift")]
+    /// A restriction to lift where there is none, or none of that number.
+    #[error(
+        "the record has no such restriction in force; there is nothing to lift. `subject show` lists those that are"
+    )]
     NotRestricted,
+    /// A restriction to lift where several are in force, and none is named.
+    #[error(
+        "several restrictions are in force on the record, with the numbers {}; say which one ends: `subject lift ID \
+         --number N`, or `number` of the call. The record takes part again when all have ended",
+        numbers.iter().map(u32::to_string).collect::<Vec<_>>().join(", ")
+    )]
+    SeveralRestrictions {
+        /// Numbers of those that are in force, lowest first.
+        numbers: Vec<u32>,
+    },
+    /// A hold under the name of another.
+    #[error(
+        "a legal hold of this name is on the record already, for another reason, and a release would end both; give \
+         this one a name of its own"
+    )]
+    HoldNameTaken,
     /// A hold to release that is not there.
     #[error("no legal hold of this name is on the record; `subject show` lists those that are")]
     UnknownHold,

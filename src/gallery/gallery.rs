@@ -186,11 +186,14 @@ impl Gallery {
         Ok(self.commit(context, Command::Remove(subject.clone(), retry)).await?.receipt)
     }
 
-    /// Restricts or holds a record, or ends that. With a [`Retry`] as in [`Gallery::enrol`].
+    /// Restricts or holds a record, or ends that. With a [`Retry`] as in [`Gallery::enrol`]. A restriction of
+    /// another requester, or for another reason, stands beside those there are.
     ///
     /// # Errors
     /// [`GalleryError::UnknownSubject`]; [`GalleryError::NotRestricted`] where there is nothing to
-    /// lift; [`GalleryError::UnknownHold`] where there is none of that name;
+    /// lift; [`GalleryError::SeveralRestrictions`] where [`StandingAction::Lift`](super::StandingAction::Lift)
+    /// does not say which; [`GalleryError::UnknownHold`] where there is none of that name;
+    /// [`GalleryError::HoldNameTaken`] where there is one, for another reason;
     /// [`GalleryError::RequestIdReused`]; as [`RecordStore::commit`].
     pub async fn change_standing(
         &self,

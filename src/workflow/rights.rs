@@ -142,6 +142,7 @@ impl<'a> Rights<'a> {
     ///
     /// # Errors
     /// [`GalleryError::UnknownSubject`], [`GalleryError::NotRestricted`],
+    /// [`GalleryError::SeveralRestrictions`], [`GalleryError::HoldNameTaken`],
     /// [`GalleryError::UnknownHold`], [`GalleryError::RequestIdReused`];
     /// [`WorkflowError::OutOfReach`] for a record of another place;
     /// [`WorkflowError::DeadlineExceeded`] where the deadline has passed already.
@@ -288,6 +289,7 @@ fn digest(change: &ChangeStanding) -> [u8; 32] {
     match &change.action {
         StandingAction::Restrict(requester) => digest.field(&[*requester as u8]),
         StandingAction::Lift => {}
+        StandingAction::LiftOne(number) => digest.field(&number.to_le_bytes()),
         StandingAction::Hold(name) | StandingAction::Release(name) => digest.field(name.as_str().as_bytes()),
         StandingAction::AskErasure { requester, finding_open } => {
             digest.field(&[*requester as u8, u8::from(*finding_open)]);

@@ -300,6 +300,19 @@ fn rights(both: &Both) {
         each(&answer(&["subject", "list", "--standing", "restricted"], 0), "subjects", "subject_id"),
         ["record-3"]
     );
+    // What a court restricts beside the person does not end with that.
+    answer(&by(&["restrict", "record-3", "--requester", "authority"], "auditor-1"), 0);
+    both.refused(&by(&["lift", "record-3"], "auditor-1"), &["numbers 1, 2", "--number"]);
+    let told = both.text(&["subject", "report", "record-3"], 0);
+    assert!(told.contains("1. ") && told.contains("2. "), "both are listed: {told}");
+    assert_eq!(answer(&by(&["lift", "record-3", "--number", "1"], "auditor-1"), 0)["done"], true);
+    let standing = answer(&["subject", "show", "record-3"], 0)["standing"].clone();
+    let stands = |of: &Value| (of["number"].as_u64(), of["in_force"].as_bool(), of["ended"].as_u64());
+    let stands: Vec<_> = standing.as_array().unwrap().iter().map(stands).collect();
+    assert_eq!(
+        stands,
+        [(Some(1), Some(false), None), (Some(2), Some(true), None), (Some(3), Some(false), Some(1))]
+    );
     assert_eq!(answer(&by(&["lift", "record-3"], "auditor-1"), 0)["done"], true);
     assert_eq!(answer(&by(&["lift", "record-3"], "auditor-1"), 1)["done"], false);
     assert_eq!(both.text(&by(&["hold", "record-3", "VKS-12"], "auditor-1"), 0), "held\n");

@@ -470,6 +470,7 @@ async fn the_rights_of_a_person_survive_the_wire() {
     for action in [
         StandingAction::Restrict(Requester::Authority),
         StandingAction::Lift,
+        StandingAction::LiftOne(3),
         StandingAction::Hold(hold.clone()),
         StandingAction::Release(hold),
     ] {

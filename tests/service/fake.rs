@@ -292,6 +292,7 @@ pub fn subject(id: SubjectId) -> Subject {
             entries: [
                 StandingAction::Restrict(Requester::Person),
                 StandingAction::Lift,
+                StandingAction::LiftOne(1),
                 StandingAction::Hold(HoldName::new("VKS-12").unwrap()),
                 StandingAction::Release(HoldName::new("VKS-12").unwrap()),
                 StandingAction::AskErasure { requester: Requester::Authority, finding_open: true },

@@ -222,6 +222,7 @@ impl Command {
     /// [`GalleryError::NotReferred`], [`GalleryError::AlreadyResolved`],
     /// [`GalleryError::OfficerInvolved`], [`GalleryError::UnknownPair`],
     /// [`GalleryError::RecordKept`], [`GalleryError::RecordRestricted`], [`GalleryError::NotRestricted`],
+    /// [`GalleryError::SeveralRestrictions`], [`GalleryError::HoldNameTaken`],
     /// [`GalleryError::UnknownHold`], [`GalleryError::UnknownRequest`],
     /// [`GalleryError::RequestClosed`], [`GalleryError::LedgerNeeded`], [`GalleryError::NoLedger`], [`GalleryError::Entry`],
     /// [`GalleryError::LedgerSigner`], and [`GalleryError::Search`] in a full store.

@@ -85,9 +85,13 @@ pub(super) fn subject_to_wire(subject: Subject, head: &SnapshotHead) -> pb::Enro
 }
 
 fn standing_to_wire(entry: StandingEntry) -> pb::StandingEntry {
+    let ended = match entry.action {
+        StandingAction::LiftOne(number) => number,
+        _ => 0,
+    };
     let (action, requester, hold, finding_open) = match entry.action {
         StandingAction::Restrict(requester) => (pb::StandingAction::Restrict, Some(requester), None, false),
-        StandingAction::Lift => (pb::StandingAction::Lift, None, None, false),
+        StandingAction::Lift | StandingAction::LiftOne(_) => (pb::StandingAction::Lift, None, None, false),
         StandingAction::Hold(name) => (pb::StandingAction::Hold, None, Some(name), false),
         StandingAction::Release(name) => (pb::StandingAction::Release, None, Some(name), false),
         StandingAction::AskErasure { requester, finding_open } => {
@@ -108,6 +112,7 @@ fn standing_to_wire(entry: StandingEntry) -> pb::StandingEntry {
         by: entry.by.as_str().to_owned(),
         reason: entry.reason.as_str().to_owned(),
         at_ms: entry.at.0,
+        ended,
     }
 }
 
@@ -121,6 +126,7 @@ fn standing_from_wire(entry: pb::StandingEntry) -> Result<StandingEntry, Malform
     let hold = || HoldName::new(entry.hold.clone()).map_err(|_| "the name of a legal hold is none");
     let action = match pb::StandingAction::try_from(entry.action) {
         Ok(pb::StandingAction::Restrict) => StandingAction::Restrict(requester()?),
+        Ok(pb::StandingAction::Lift) if entry.ended > 0 => StandingAction::LiftOne(entry.ended),
         Ok(pb::StandingAction::Lift) => StandingAction::Lift,
         Ok(pb::StandingAction::Hold) => StandingAction::Hold(hold()?),
         Ok(pb::StandingAction::Release) => StandingAction::Release(hold()?),
@@ -285,6 +291,7 @@ mod tests {
                 entries: [
                     StandingAction::Restrict(Requester::Person),
                     StandingAction::Lift,
+                    StandingAction::LiftOne(1),
                     StandingAction::Hold(HoldName::new("VKS-12").unwrap()),
                     StandingAction::Release(HoldName::new("VKS-12").unwrap()),
                     StandingAction::AskErasure { requester: Requester::Authority, finding_open: true },

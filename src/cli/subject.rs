@@ -6,6 +6,7 @@ use serde::Serialize;
 use super::backend::GalleryArgs;
 use super::case_records::CaseRecords;
 use super::listing::{self, Entry, ListArgs};
+use super::report;
 use super::requests;
 use super::rights;
 use super::settings::Settings;
@@ -81,7 +82,7 @@ enum SubjectAction {
     Request(requests::RequestArgs),
     /// Tell what is kept of a person, why, and who looked at it
     #[command(after_help = EXAMPLES)]
-    Report(rights::ReportArgs),
+    Report(report::ReportArgs),
 }
 
 #[derive(Debug, Args)]
@@ -168,7 +169,7 @@ pub fn run(global: &GlobalArgs, args: SubjectArgs) -> Outcome {
         SubjectAction::Release(args) => runtime::block_on(rights::release(&settings, args)),
         SubjectAction::Erase(args) => runtime::block_on(rights::erase(&settings, args)),
         SubjectAction::Request(args) => runtime::block_on(requests::run(&settings, args)),
-        SubjectAction::Report(args) => runtime::block_on(rights::report(&settings, args)),
+        SubjectAction::Report(args) => runtime::block_on(report::run(&settings, args)),
     }
 }
 

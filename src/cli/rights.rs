@@ -128,6 +128,8 @@ struct ErasureAnswer {
     restricted: bool,
     waits_for: Vec<Obstacle>,
     commit: Option<u64>,
+    /// Number of its entry in the transparency log, from 0; `null` where none is kept.
+    entry: Option<u64>,
     replayed: bool,
 }
 
@@ -199,16 +201,21 @@ pub(super) async fn erase(settings: &Settings, args: EraseArgs) -> Outcome {
         restricted: done.is_some() && !erased,
         waits_for,
         commit: done.as_ref().map(|done| done.commit),
+        entry: done.as_ref().and_then(|done| done.entry),
         replayed: done.as_ref().is_some_and(|done| done.replayed),
     };
+    let receipt = answer.entry.map(|entry| {
+        format!("; entry {entry} of the transparency log: `chinhchu ledger prove --entry {entry}` gives the receipt")
+    });
+    let receipt = receipt.unwrap_or_default();
     match (json, &done) {
         (true, _) => print::json(&answer)?,
         (false, None) => print::answer("nothing is kept of this subject; nothing was erased")?,
-        (false, Some(_)) if erased => print::answer("erased")?,
+        (false, Some(_)) if erased => print::answer(&format!("erased{receipt}"))?,
         (false, Some(_)) => {
             let against: Vec<&str> = answer.waits_for.iter().map(|one| obstacle(*one)).collect();
             let text = format!(
-                "restricted, not erased: {}; once that has ended, ask again",
+                "restricted, not erased: {}; once that has ended, ask again{receipt}",
                 if against.is_empty() { "it had to wait".to_owned() } else { against.join(", ") }
             );
             print::answer(&text)?;

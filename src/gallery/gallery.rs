@@ -13,7 +13,7 @@ use super::rules::{self, Command};
 use super::store::RecordStore;
 use super::{
     ANSWER_BYTES_MAX, Candidate, CaptureBand, CapturesFound, ChangeStanding, ClearPair, ClearedPair, DecisionFilter,
-    DecisionKey, DecisionPage, Enrolment, Erase, Erasure, Filter, GalleryError, GalleryId, GallerySnapshot, LookUp,
+    DecisionKey, DecisionPage, Enrolment, Erase, Erasure, ErasureReceipt, Filter, GalleryError, GalleryId, GallerySnapshot, LookUp,
     NewChallenge, NewDecision, Receipt, RequestId, ResolveCommand, Restricted, Retry, Scope, Stats, StoredChallenge,
     StoredDecision, Subject, SubjectId, UnclearPair, Watermark,
 };
@@ -218,8 +218,8 @@ impl Gallery {
         context: &RequestContext,
         erase: Erase,
         retry: Option<Retry>,
-    ) -> Result<(Erasure, Receipt), GalleryError> {
-        let Committed { receipt, erasure, .. } = self.commit(context, Command::Erase(erase, retry)).await?;
+    ) -> Result<ErasureReceipt, GalleryError> {
+        let Committed { receipt, erasure, entry, .. } = self.commit(context, Command::Erase(erase, retry)).await?;
         let erasure = erasure.ok_or_else(|| GalleryError::Storage("the store did not say what was erased".into()))?;
         if erasure == Erasure::Erased {
             // In this order: what an index file held of the record is gone when its key is.
@@ -228,7 +228,7 @@ impl Gallery {
             }
             self.store.destroy_keys().await?;
         }
-        Ok((erasure, receipt))
+        Ok(ErasureReceipt { erasure, receipt, entry })
     }
 
     /// Stores a decision with its transaction id and whatever must be there together with it: an

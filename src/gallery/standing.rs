@@ -5,7 +5,7 @@
 //! that. A restricted record is stored and audited; no search of a benefit decision finds it, and no
 //! decision about it approves by itself.
 
-use super::{GalleryError, Note, SubjectId, Timestamp, note};
+use super::{GalleryError, Note, Receipt, SubjectId, Timestamp, note};
 use crate::ledger::entry::Code;
 use crate::numbers;
 
@@ -294,6 +294,17 @@ impl Erasure {
             Self::Waits(_) => "waits",
         }
     }
+}
+
+/// What an erasure is answered with.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ErasureReceipt {
+    /// Everything is gone, or what it waits for.
+    pub erasure: Erasure,
+    /// Proof that it was committed.
+    pub receipt: Receipt,
+    /// Number of its entry in the transparency log, from 0; `None` where none is kept.
+    pub entry: Option<u64>,
 }
 
 /// Whether a search finds restricted records.

@@ -5,7 +5,7 @@ use super::requests::RequestClocks;
 use super::{Engine, NumberIds, WorkflowError, content_digest::ContentDigest, reach};
 use crate::context::{Reach, RequestContext};
 use crate::gallery::{
-    Attributes, ChangeStanding, Erase, Erasure, Gallery, GalleryError, LedgerTables, Look, Outcome, ReadSet, Receipt,
+    Attributes, ChangeStanding, Erase, Erasure, ErasureReceipt, Gallery, GalleryError, LedgerTables, Look, Outcome, ReadSet, Receipt,
     RequestId, Retry, StandingAction, Subject, SubjectId, SubjectRequest, Timestamp, leaf_at,
 };
 use crate::ledger::entry::{Entry, KeyedDigest, Kind, PrincipalKind};
@@ -42,6 +42,8 @@ pub struct ErasureOutcome {
     pub commit: u64,
     /// An earlier request with the same request id had done it.
     pub replayed: bool,
+    /// Number of its entry in the transparency log, from 0; `None` where none is kept.
+    pub entry: Option<u64>,
 }
 
 /// Somebody who looked at a record, or changed it.
@@ -179,10 +181,10 @@ impl<'a> Rights<'a> {
         self.check_author(&erase.by)?;
         self.check_reach(context, &erase.subject).await?;
         let retry = request_id.map(|request_id| Retry { request_id, content: digest_of_erasure(&erase) });
-        let (erasure, receipt) = self.gallery.erase(context, erase, retry).await?;
+        let ErasureReceipt { erasure, receipt, entry } = self.gallery.erase(context, erase, retry).await?;
         let caller = context.principal().kind();
         tracing::info!(outcome = erasure.name(), replayed = receipt.replayed, caller, "an erasure was asked for");
-        Ok(ErasureOutcome { erasure, commit: receipt.commit, replayed: receipt.replayed })
+        Ok(ErasureOutcome { erasure, commit: receipt.commit, replayed: receipt.replayed, entry })
     }
 
     /// What is kept of a subject, why, and who looked at it. That it was read is entered.

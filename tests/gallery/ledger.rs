@@ -226,11 +226,22 @@ async fn how_a_record_stands_and_its_erasure_are_entered_with_what_they_came_to(
     stand(StandingAction::Restrict(Requester::Person)).await;
     stand(StandingAction::Lift).await;
     stand(StandingAction::Hold(hold.clone())).await;
-    gallery.erase(&caller(), erase.clone(), None).await.unwrap();
+    let waits = gallery.erase(&caller(), erase.clone(), None).await.unwrap();
     stand(StandingAction::Release(hold)).await;
-    gallery.erase(&caller(), erase, None).await.unwrap();
-    let entries: Vec<Entry> =
-        entered(&gallery).await.into_iter().skip_while(|one| one.kind != Kind::Restriction).collect();
+    let name = || Some(retry("erase", 1));
+    let erased = gallery.erase(&caller(), erase.clone(), name()).await.unwrap();
+    // By the number whoever asked finds the receipt, also where the answer was lost and is asked for again.
+    let numbers: Vec<u64> = entries(&gallery)
+        .await
+        .iter()
+        .filter(|leaf| Entry::decode(&leaf.opening.as_ref().unwrap().contents).unwrap().kind == Kind::Erasure)
+        .map(|leaf| leaf.index)
+        .collect();
+    assert_eq!(numbers, [waits.entry.unwrap(), erased.entry.unwrap()]);
+    let again = gallery.erase(&caller(), erase, name()).await.unwrap();
+    assert_eq!((again.entry, again.receipt.replayed), (erased.entry, true));
+    let is_of_standing = |one: &Entry| matches!(one.kind, Kind::Restriction | Kind::Hold | Kind::Erasure);
+    let entries: Vec<Entry> = entered(&gallery).await.into_iter().filter(is_of_standing).collect();
     let told = |entry: &Entry| {
         let outcome = entry.outcome.as_ref().map_or("", |outcome| outcome.as_str()).to_owned();
         assert_eq!(entry.subjects, [digest_key().subject("a")]);

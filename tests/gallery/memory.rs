@@ -189,6 +189,7 @@ impl Tables {
             cleared_heads,
             arrived,
             has_ledger: self.head.is_some(),
+            entry_next: self.head.as_ref().map(|_| self.commitments.len() as u64),
             ledger: self.ledger(wanted),
         }
     }

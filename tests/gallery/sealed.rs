@@ -373,7 +373,7 @@ fn who_was_erased_can_be_read_in_no_copy_with_any_key_that_is_left() {
 
     let gallery = open_with(dir.path(), options()).unwrap();
     block_on(async {
-        let (done, _) = gallery.erase(&by(), erase("subject-one"), Some(retry("erase", 1))).await.unwrap();
+        let done = gallery.erase(&by(), erase("subject-one"), Some(retry("erase", 1))).await.unwrap().erasure;
         assert_eq!(done, Erasure::Erased);
         // At once, not when the gallery is closed.
         let index = fs::read(dir.path().join("data/index"));
@@ -382,7 +382,8 @@ fn who_was_erased_can_be_read_in_no_copy_with_any_key_that_is_left() {
         let found = gallery.search(&template(0), gallery::Scope::Within(0.999), &Filter::default()).await.unwrap();
         assert!(found.is_empty());
         // Again is done already, and one who comes back is somebody new.
-        let (again, receipt) = gallery.erase(&by(), erase("subject-one"), Some(retry("erase", 1))).await.unwrap();
+        let again = gallery.erase(&by(), erase("subject-one"), Some(retry("erase", 1))).await.unwrap();
+        let (again, receipt) = (again.erasure, again.receipt);
         assert!(again == Erasure::Erased && receipt.replayed);
         gallery.enrol(&by(), person("subject-two-again", &[40]), None).await.unwrap();
     });
@@ -463,7 +464,7 @@ fn a_subject_has_one_key_however_often_it_comes_and_goes() {
     let (used, listed) = with(&enrol);
     assert_eq!((used, listed), (BTreeSet::from([key]), vec![]));
     let (used, listed) = with(&|gallery| {
-        let (done, _) = block_on(gallery.erase(&by(), erase("subject-one"), None)).unwrap();
+        let done = block_on(gallery.erase(&by(), erase("subject-one"), None)).unwrap().erasure;
         assert_eq!(done, Erasure::Erased);
     });
     assert_eq!((used, listed), (BTreeSet::new(), vec![]));
@@ -672,7 +673,7 @@ fn the_master_key_is_changed_while_the_gallery_is_in_use() {
         for number in 0..40 {
             gallery.enrol(&by(), person(&format!("new-{number}"), &[70 + number]), None).await.unwrap();
         }
-        let (done, _) = gallery.erase(&by(), erase("subject-three"), None).await.unwrap();
+        let done = gallery.erase(&by(), erase("subject-three"), None).await.unwrap().erasure;
         assert_eq!(done, Erasure::Erased);
     });
     drop(gallery);

@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use chinhchu::gallery::{
     self, Basis, ChallengeOwner, ChangeStanding, ClearPair, DecisionFilter, DecisionKey, EnrolMode, Enrolment, Erase,
-    Erasure, Filter, Gallery, GalleryError, HoldName, LegalBasis, NewCapture, NewChallenge, NewDecision, Note,
+    Erasure, ErasureReceipt, Filter, Gallery, GalleryError, HoldName, LegalBasis, NewCapture, NewChallenge, NewDecision, Note,
     Obstacle, Outcome, ReadSet, RequestId, Requester, Resolution, ResolveCommand, Restricted, Scope, Searched,
     SnapshotPart, StandingAction, SubjectHead, Timestamp, Watermark,
 };
@@ -84,7 +84,7 @@ fn erase(subject: &str) -> Erase {
 }
 
 async fn erased(gallery: &Gallery, erase: Erase) -> Erasure {
-    gallery.erase(&by(), erase, None).await.unwrap().0
+    gallery.erase(&by(), erase, None).await.unwrap().erasure
 }
 
 async fn head(gallery: &Gallery, subject: &str) -> Option<SubjectHead> {
@@ -406,13 +406,14 @@ async fn what_is_erased_is_gone_and_others_stay(gallery: Gallery) {
 async fn an_erasure_is_done_once_by_its_request_id(gallery: Gallery) {
     create(&gallery, "a", &[1]).await.unwrap();
     stand(&gallery, "a", hold("one")).await.unwrap();
-    let (waits, first) = gallery.erase(&by(), erase("a"), Some(retry("once", 1))).await.unwrap();
-    let (again, receipt) = gallery.erase(&by(), erase("a"), Some(retry("once", 1))).await.unwrap();
+    let told = |done: ErasureReceipt| (done.erasure, done.receipt);
+    let (waits, first) = told(gallery.erase(&by(), erase("a"), Some(retry("once", 1))).await.unwrap());
+    let (again, receipt) = told(gallery.erase(&by(), erase("a"), Some(retry("once", 1))).await.unwrap());
     assert!(waits == again && receipt.replayed && receipt.commit == first.commit);
     stand(&gallery, "a", release("one")).await.unwrap();
-    let (erased, _) = gallery.erase(&by(), erase("a"), Some(retry("then", 1))).await.unwrap();
+    let (erased, _) = told(gallery.erase(&by(), erase("a"), Some(retry("then", 1))).await.unwrap());
     create(&gallery, "a", &[2]).await.unwrap();
-    let (again, receipt) = gallery.erase(&by(), erase("a"), Some(retry("then", 1))).await.unwrap();
+    let (again, receipt) = told(gallery.erase(&by(), erase("a"), Some(retry("then", 1))).await.unwrap());
     assert!(erased == Erasure::Erased && again == Erasure::Erased && receipt.replayed);
     assert!(head(&gallery, "a").await.is_some(), "a late retry erases nobody who came since");
     let other = gallery.erase(&by(), erase("a"), Some(retry("then", 2))).await;

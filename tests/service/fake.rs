@@ -550,7 +550,7 @@ impl Backend for Fake {
     async fn erase(&self, context: &RequestContext, request: ErasureRequest) -> Result<ErasureOutcome, WorkflowError> {
         let _inside = self.0.enter("erase", context);
         *self.0.erasure.lock().unwrap() = Some(request);
-        Ok(ErasureOutcome { erasure: Erasure::Waits(Obstacle::ALL.into()), commit: 8, replayed: false })
+        Ok(ErasureOutcome { erasure: Erasure::Waits(Obstacle::ALL.into()), commit: 8, replayed: false, entry: Some(0) })
     }
 
     async fn report(&self, context: &RequestContext, subject: &SubjectId) -> Result<SubjectReport, WorkflowError> {

@@ -119,7 +119,11 @@ pub(super) fn plan_erasure(
     })?;
     let committed = match &mut planned {
         Planned::Write(plan) => &mut plan.committed,
-        Planned::Done(committed) => committed,
+        Planned::Done(committed) => {
+            let number = records.request.as_ref().map_or(0, |request| request.number);
+            committed.entry = number.checked_sub(1);
+            committed
+        }
     };
     // A record has a template at least, so the receipt of a retry says whether one was left.
     committed.erasure = Some(match committed.receipt.templates {

@@ -135,7 +135,7 @@ impl From<ErasureOutcome> for pb::EraseResponse {
             Erasure::Erased => (true, Vec::new()),
             Erasure::Waits(against) => (false, against.into_iter().map(|one| obstacle(one).into()).collect()),
         };
-        Self { commit: outcome.commit, replayed: outcome.replayed, erased, waits_for }
+        Self { commit: outcome.commit, replayed: outcome.replayed, erased, waits_for, entry: outcome.entry }
     }
 }
 
@@ -153,7 +153,7 @@ impl TryFrom<pb::EraseResponse> for ErasureOutcome {
             true => Erasure::Erased,
             false => Erasure::Waits(response.waits_for.into_iter().map(obstacle).collect::<Result<_, _>>()?),
         };
-        Ok(Self { erasure, commit: response.commit, replayed: response.replayed })
+        Ok(Self { erasure, commit: response.commit, replayed: response.replayed, entry: response.entry })
     }
 }
 

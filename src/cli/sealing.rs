@@ -5,7 +5,7 @@ use std::path::{Component, Path, PathBuf};
 
 use super::Failure;
 use super::config::{Origin, SealClear, SealingSection};
-use crate::sealing::{KeySource, KeyStoreOptions, MasterKey, sealed_under};
+use crate::sealing::{KeySource, KeyStoreOptions, MasterKey, check_copy_folder, sealed_under};
 use crate::workflow::danger::{MasterKeyPlace, Permissions};
 
 /// Links that are followed from a path at most, as the system does.
@@ -69,6 +69,9 @@ impl SealingSettings {
 
     /// As a check without a server does: reads files, as commands and credentials may be out of reach.
     pub(super) fn check_files(&self, origin: &Origin) -> Result<(), Failure> {
+        if let Some(Err(why)) = self.key_store_copy.as_deref().map(check_copy_folder) {
+            return Err(origin.blame("sealing.key_store_copy", why));
+        }
         let named = [("sealing.key", Some(&self.key)), ("sealing.previous_key", self.previous_key.as_ref())];
         let mut read = Vec::new();
         let mut is_all = true;

@@ -265,6 +265,18 @@ pub enum GalleryError {
     /// The key store is another gallery's.
     #[error("the key store {0} is not the one of this gallery; check sealing.key_store")]
     OtherKeyStore(PathBuf),
+    /// The key store is of another gallery than the one that is to be sealed.
+    #[error(
+        "the key store {} has the keys of the gallery {gallery}, and each gallery has a key store of its own: whoever loses \
+         or moves it for one would lose both; name another file as sealing.key_store for this one, and another copy",
+        path.display()
+    )]
+    KeyStoreTaken {
+        /// The key store.
+        path: PathBuf,
+        /// The gallery that its keys are of.
+        gallery: GalleryId,
+    },
     /// Keys that the gallery uses are not in the key store.
     #[error("the key store {0} is older than the gallery and lacks keys that it uses; put it back from its copy")]
     OlderKeyStore(PathBuf),
@@ -318,6 +330,7 @@ impl GalleryError {
             | Self::Entry(_)
             | Self::SealingNeeded(_)
             | Self::NotSealed(_)
+            | Self::KeyStoreTaken { .. }
             | Self::KeyStore(_)
             | Self::InUse(_)
             | Self::NotThere(_)

@@ -482,6 +482,7 @@ impl Reason {
             | GalleryError::SealingNeeded(_)
             | GalleryError::NotSealed(_)
             | GalleryError::OtherKeyStore(_)
+            | GalleryError::KeyStoreTaken { .. }
             | GalleryError::OlderKeyStore(_)
             | GalleryError::KeyStore(_) => Self::Storage,
             GalleryError::NoLedger => Self::NoLedger,

@@ -13,6 +13,7 @@ fn a_gallery_is_sealed_used_checked_and_its_master_key_is_changed() {
     let at = |name: &str| folder.path().join(name);
     run(["keys", "new-master", &text(&at("master/m1.key"))]).refused(&["cannot write"]);
     fs::create_dir(at("master")).unwrap();
+    fs::create_dir(at("copy")).unwrap();
     for key in ["master/m1.key", "master/m2.key"] {
         run(["keys", "new-master", &text(&at(key))]).ended(0);
     }

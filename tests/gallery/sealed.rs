@@ -174,6 +174,41 @@ fn a_thief_of_the_folder_finds_no_name_and_no_face() {
     });
 }
 
+/// Whoever loses, moves or gives up a key store for one gallery would lose the people of the other.
+#[test]
+fn a_key_store_is_of_one_gallery_and_a_second_one_is_refused() {
+    let dir = tempfile::tempdir().unwrap();
+    let first = open_sealed(dir.path()).unwrap();
+    let id = first.id();
+    drop(first);
+    let taken = |error: GalleryError| match error {
+        GalleryError::KeyStoreTaken { gallery, .. } => assert_eq!(gallery, id),
+        other => panic!("{other}"),
+    };
+    let second = dir.path().join("second");
+    taken(gallery::open(&second, RECIPE, DIMENSION, sealed(dir.path())).unwrap_err());
+    assert!(!gallery::is_at(&second));
+    let clear = dir.path().join("clear");
+    drop(gallery::open(&clear, RECIPE, DIMENSION, options()).unwrap());
+    taken(gallery::seal(&clear, &sealed(dir.path()), &mut |_| {}).unwrap_err());
+    drop(gallery::open(&clear, RECIPE, DIMENSION, options()).unwrap());
+    drop(open_sealed(dir.path()).unwrap());
+    // With one of its own it is sealed, and what was begun of that is gone on with.
+    let own = tempfile::tempdir().unwrap();
+    gallery::seal(&clear, &sealed(own.path()), &mut |_| {}).unwrap();
+    assert!(gallery::open(&clear, RECIPE, DIMENSION, sealed(own.path())).is_ok());
+}
+
+#[test]
+fn a_command_that_enrols_one_person_uses_no_block_of_keys() {
+    let dir = tempfile::tempdir().unwrap();
+    for number in 0..10 {
+        let gallery = open_sealed(dir.path()).unwrap();
+        block_on(gallery.enrol(&by(), person(&format!("subject-{number}"), &[number]), None)).unwrap();
+    }
+    assert_eq!(key_store(dir.path()).made(), 64);
+}
+
 #[test]
 fn a_wrong_key_or_none_is_an_error_at_the_start_and_changes_nothing() {
     let dir = tempfile::tempdir().unwrap();

@@ -22,7 +22,6 @@ use crate::face::{PackError, PoolOptions};
 use crate::gallery::{EmbeddedOptions, GalleryId, LedgerSetup, RetentionRules};
 use crate::imaging::Limits;
 use crate::matching::CurveChoice;
-use crate::sealing::{DerivedKey, KeyStoreOptions};
 use crate::service;
 use crate::service::tls::TlsOptions;
 use crate::workflow::beneficiary::Policies;
@@ -393,17 +392,6 @@ impl Settings {
         })
     }
 
-    /// A key derived from the master key for files outside the key store; `None` without `[sealing]`.
-    pub(super) fn derived_key(&self, purpose: &str) -> Result<Option<DerivedKey>, Failure> {
-        let keys = self.sealing.as_ref().map(|sealing| sealing.read_keys(&self.origin)).transpose()?;
-        Ok(keys.map(|(master, _)| master.derived(purpose)))
-    }
-
-    /// The keys under which the gallery in a folder is sealed, where any are configured.
-    pub(super) fn sealing_options(&self, folder: &Path) -> Result<Option<KeyStoreOptions>, Failure> {
-        self.sealing_of(folder)?.map(|sealing| sealing.key_store_options(&self.origin)).transpose()
-    }
-
     /// The same for a server, which has a log, and the time to build a graph.
     pub(super) fn served_gallery_options(&self, folder: &Path) -> Result<EmbeddedOptions, Failure> {
         let progress = Some(progress::opening_log());
@@ -417,12 +405,6 @@ impl Settings {
     /// What is sealed at rest, and under which key; `None` where nothing is.
     pub(super) fn sealing(&self) -> Option<&SealingSettings> {
         self.sealing.as_ref()
-    }
-
-    /// The same for the gallery in a folder, in which no key of it may lie.
-    pub(super) fn sealing_of(&self, folder: &Path) -> Result<Option<&SealingSettings>, Failure> {
-        self.sealing.iter().try_for_each(|sealing| sealing.check_apart(folder, &self.origin))?;
-        Ok(self.sealing())
     }
 
     /// The ONNX Runtime library, where one is named.

@@ -424,6 +424,7 @@ impl RecordStore for MemoryStore {
             templates: tables.templates.len() as u64,
             template_next: tables.template_next,
             taken_at: Timestamp::now(),
+            master_key: None,
         };
         let all: Vec<StoredTemplate> = tables.templates.keys().filter_map(|&id| tables.stored(id)).collect();
         let mut parts = Vec::new();

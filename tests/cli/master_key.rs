@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use serde_json::Value;
 
-use crate::support::{Ran, chinhchu, ran, run, text};
+use crate::support::{Ran, assert_documented, chinhchu, ran, run, text};
 
 fn mode(path: &Path) -> u32 {
     fs::metadata(path).unwrap().permissions().mode() & 0o777
@@ -255,6 +255,8 @@ fn the_status_of_a_key_store_that_is_not_made_yet_says_so_and_what_makes_it() {
     assert!(clear.stdout.contains("in the clear") && clear.stdout.contains("keys seal --data"), "{clear:?}");
     run(["--config", &config, "keys", "seal"]).ended(0);
     let sealed = status(&["--json"]).ended(0).json();
+    assert_documented("sealing.md", &json);
+    assert_documented("sealing.md", &sealed);
     assert_eq!((&sealed["found"], &sealed["gallery"]["state"]), (&true.into(), &"sealed".into()));
     assert_eq!(sealed["keys"].as_u64().unwrap() - sealed["left"].as_u64().unwrap(), 2, "those of its tables");
 

@@ -34,10 +34,8 @@ impl LedgerSettings {
         let LedgerSection { origin, signing_key, replaces, digest_key, retention_days } = section;
         let origin: KeyName =
             origin.parse().map_err(|why| Failure::new(format_args!("ledger.origin is no name of a log: {why}")))?;
-        let retention_days =
-            whole("ledger.retention_days", retention_days, 1, RETENTION_DAYS_MAX).map_err(|failure| {
-                Failure::new(format_args!("{failure}; leave it out to keep contents for ever"))
-            })?;
+        let retention_days = whole("ledger.retention_days", retention_days, 1, RETENTION_DAYS_MAX)
+            .map_err(|failure| Failure::new(format_args!("{failure}; leave it out to keep contents for ever")))?;
         let paths = [Some(&signing_key), replaces.as_ref(), Some(&digest_key)];
         let named: Vec<_> = paths.into_iter().flatten().collect();
         if (1..named.len()).any(|at| named[..at].contains(&named[at])) {

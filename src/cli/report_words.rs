@@ -45,9 +45,10 @@ pub(super) fn standing(number: u32, in_force: bool, entry: &StandingEntry) -> St
             let (vi, en) = requester(*by);
             (format!("{vi} yêu cầu xóa dữ liệu, chưa xóa được"), format!("erasure asked for by {en}, and had to wait"))
         }
-        StandingAction::Lift => {
-            ("chấm dứt hạn chế xử lý, rút yêu cầu xóa".to_owned(), "the restriction ended, or the wish of erasure".to_owned())
-        }
+        StandingAction::Lift => (
+            "chấm dứt hạn chế xử lý, rút yêu cầu xóa".to_owned(),
+            "the restriction ended, or the wish of erasure".to_owned(),
+        ),
         StandingAction::LiftOne(ended) => (format!("chấm dứt mục số {ended}"), format!("number {ended} ended")),
         StandingAction::Hold(name) => {
             let name = outcome::one_line(name.as_str());

@@ -7,9 +7,7 @@ use std::path::{Component, Path, PathBuf};
 use super::config::{Origin, SealClear, SealingSection};
 use super::settings::Settings;
 use super::{Failure, danger};
-use crate::sealing::{
-    DerivedKey, KeyId, KeySource, KeyStoreOptions, MasterKey, check_copy_folder, sealed_under,
-};
+use crate::sealing::{DerivedKey, KeyId, KeySource, KeyStoreOptions, MasterKey, check_copy_folder, sealed_under};
 use crate::workflow::danger::{MasterKeyPlace, Permissions};
 
 /// Links that are followed from a path at most, as the system does.

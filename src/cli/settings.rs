@@ -486,7 +486,8 @@ fn case_rules(file: &CasesSection) -> Result<CaseRules, Failure> {
 
 fn request_clocks(file: &RightsSection) -> Result<RequestClocks, Failure> {
     let default = RequestClocks::default();
-    let days = |name: &str, value, default: u32, most| Ok::<_, Failure>(whole(name, value, 1, most)?.unwrap_or(default));
+    let days =
+        |name: &str, value, default: u32, most| Ok::<_, Failure>(whole(name, value, 1, most)?.unwrap_or(default));
     let clocks = RequestClocks {
         acknowledge_days: days("rights.acknowledge_days", file.acknowledge_days, default.acknowledge_days, 60)?,
         complete_days: days("rights.complete_days", file.complete_days, default.complete_days, 365)?,
@@ -523,12 +524,7 @@ fn gallery_id(text: &str) -> Result<GalleryId, Failure> {
     GalleryId::from_text(text).ok_or_else(bad)
 }
 
-fn optional<T: PartialOrd + Display>(
-    name: &str,
-    value: Option<T>,
-    least: T,
-    most: T,
-) -> Result<Option<T>, Failure> {
+fn optional<T: PartialOrd + Display>(name: &str, value: Option<T>, least: T, most: T) -> Result<Option<T>, Failure> {
     value.map(|value| within(name, value, least, most)).transpose()
 }
 
@@ -602,7 +598,10 @@ mod tests {
             ("[gallery]\ntemplates_max = -9", "gallery.templates_max is -9; it lies between 1 and"),
             ("[retention]\nrequest_days = -1", "retention.request_days is -1; it lies between 1 and 36500"),
             ("[cases]\ncapture_days = 99999999999", "cases.capture_days is 99999999999; it lies between 0 and 3650"),
-            ("[ledger]\norigin = \"o.vn/l\"\nretention_days = -1", "ledger.retention_days is -1; it lies between 1 and"),
+            (
+                "[ledger]\norigin = \"o.vn/l\"\nretention_days = -1",
+                "ledger.retention_days is -1; it lies between 1 and",
+            ),
             ("[retention]\ndecision_days = 89", "retention.decision_days"),
             ("[cases]\nhistory_days = 365\n[retention]\ndecision_days = 364", "retention.decision_days"),
             ("[retention]\nrequest_days = 0", "retention.request_days"),

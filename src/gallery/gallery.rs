@@ -13,9 +13,9 @@ use super::rules::{self, Command};
 use super::store::RecordStore;
 use super::{
     ANSWER_BYTES_MAX, Candidate, CaptureBand, CapturesFound, ChangeStanding, ClearPair, ClearedPair, DecisionFilter,
-    DecisionKey, DecisionPage, Enrolment, Erase, Erasure, ErasureReceipt, Filter, GalleryError, GalleryId, GallerySnapshot, LookUp,
-    NewChallenge, NewDecision, Receipt, RequestId, ResolveCommand, Restricted, Retry, Scope, Stats, StoredChallenge,
-    StoredDecision, Subject, SubjectId, UnclearPair, Watermark,
+    DecisionKey, DecisionPage, Enrolment, Erase, Erasure, ErasureReceipt, Filter, GalleryError, GalleryId,
+    GallerySnapshot, LookUp, NewChallenge, NewDecision, Receipt, RequestId, ResolveCommand, Restricted, Retry, Scope,
+    Stats, StoredChallenge, StoredDecision, Subject, SubjectId, UnclearPair, Watermark,
 };
 use crate::context::RequestContext;
 use crate::face::{RecipeDigest, Template};

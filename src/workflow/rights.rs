@@ -5,8 +5,8 @@ use super::requests::RequestClocks;
 use super::{Engine, NumberIds, WorkflowError, content_digest::ContentDigest, reach};
 use crate::context::{Reach, RequestContext};
 use crate::gallery::{
-    Attributes, ChangeStanding, Erase, Erasure, ErasureReceipt, Gallery, GalleryError, LedgerTables, Look, Outcome, ReadSet, Receipt,
-    RequestId, Retry, StandingAction, Subject, SubjectId, SubjectRequest, Timestamp, leaf_at,
+    Attributes, ChangeStanding, Erase, Erasure, ErasureReceipt, Gallery, GalleryError, LedgerTables, Look, Outcome,
+    ReadSet, Receipt, RequestId, Retry, StandingAction, Subject, SubjectId, SubjectRequest, Timestamp, leaf_at,
 };
 use crate::ledger::entry::{Entry, KeyedDigest, Kind, PrincipalKind};
 

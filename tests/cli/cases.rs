@@ -54,7 +54,8 @@ fn duties(data: &Path, config: &str) {
     let answer = run(retain.iter().chain(&["--config", &with_days, "--dry-run"])).ended(0).json();
     assert_eq!((&answer["dry_run"], &answer["decisions"], &answer["kept"]), (&json!(true), &json!(0), &json!(0)));
     assert_documented("rights.md", &answer);
-    run(["gallery", "retain", "--server", "http://127.0.0.1:1"]).refused(&["a server does this by itself", "--data DIR"]);
+    run(["gallery", "retain", "--server", "http://127.0.0.1:1"])
+        .refused(&["a server does this by itself", "--data DIR"]);
     let show = || run(["gallery", "show", &folder, "--json", "--config", config]).ended(0).json()["retention"].clone();
     assert_eq!(show(), Value::Null, "a dry run is none");
     let did = run(retain.iter().chain(&["--config", &with_days])).ended(0).json();
@@ -323,10 +324,7 @@ fn rights(both: &Both) {
     let standing = answer(&["subject", "show", "record-3"], 0)["standing"].clone();
     let stands = |of: &Value| (of["number"].as_u64(), of["in_force"].as_bool(), of["ended"].as_u64());
     let stands: Vec<_> = standing.as_array().unwrap().iter().map(stands).collect();
-    assert_eq!(
-        stands,
-        [(Some(1), Some(false), None), (Some(2), Some(true), None), (Some(3), Some(false), Some(1))]
-    );
+    assert_eq!(stands, [(Some(1), Some(false), None), (Some(2), Some(true), None), (Some(3), Some(false), Some(1))]);
     assert_eq!(answer(&by(&["lift", "record-3"], "auditor-1"), 0)["done"], true);
     assert_eq!(answer(&by(&["lift", "record-3"], "auditor-1"), 1)["missing"], "NOT_RESTRICTED");
     // What is not there is said, and an officer is named by either word.

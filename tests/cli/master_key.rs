@@ -269,7 +269,8 @@ fn the_status_of_a_key_store_that_is_not_made_yet_says_so_and_what_makes_it() {
 fn a_check_of_the_configuration_says_where_the_copys_folder_is_not_there() {
     let folder = tempfile::tempdir().unwrap();
     made(&folder.path().join("master.key"));
-    let sealing = "key = { file = \"master.key\" }\nkey_store = \"keys/subjects\"\nkey_store_copy = \"disk-2/subjects\"";
+    let sealing =
+        "key = { file = \"master.key\" }\nkey_store = \"keys/subjects\"\nkey_store_copy = \"disk-2/subjects\"";
     let config = text(&configured(folder.path(), sealing));
     crate::config_check::gallery(&folder.path().join("people"));
     for command in [&["config", "check"][..], &["keys", "seal"]] {

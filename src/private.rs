@@ -65,6 +65,12 @@ pub(crate) fn read_secret(path: &Path, bytes_max: u64) -> io::Result<Vec<u8>> {
     }
 }
 
+/// The one line of a key's file, without what editors, mail and other systems put around it: a byte order
+/// mark, line breaks (CR LF, too) and white space on both sides.
+pub(crate) fn key_line(bytes: &[u8]) -> &[u8] {
+    bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(bytes).trim_ascii()
+}
+
 /// Makes an existing file private.
 pub(crate) fn tighten(file: &File) -> io::Result<()> {
     file.set_permissions(fs::Permissions::from_mode(OWNER_FILE))

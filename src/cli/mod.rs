@@ -58,6 +58,8 @@ pub mod keys;
 pub mod ledger;
 pub mod models;
 pub mod remove;
+mod report;
+mod report_words;
 mod requests;
 mod retain;
 mod rights;

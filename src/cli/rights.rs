@@ -1,20 +1,17 @@
-//! `chinhchu subject restrict|lift|hold|release|erase|report`: how records stand, erasure, and what is
-//! kept of a person.
+//! `chinhchu subject restrict|lift|hold|release|erase`: how records stand, and erasure.
 
 use clap::{Args, ValueEnum};
 use serde::Serialize;
 
 use super::backend::GalleryArgs;
-use super::case_records::{CaseRecords, RightsOf};
-use super::requests::RequestShown;
+use super::case_records::{CaseRecords, RightsOf, StandingChanged};
 use super::settings::Settings;
 use super::{Exit, Failure, Outcome, date, options, outcome, print};
 use crate::gallery::{
-    Erasure, HoldName, Note, Obstacle, Receipt, RecordedBasis, RequestId, Requester, StandingAction, StandingEntry,
+    Erasure, HoldName, Note, Obstacle, RecordedBasis, RequestId, Requester, Standing, StandingAction, StandingEntry,
     SubjectId,
 };
-use crate::service::SubjectInfo;
-use crate::workflow::rights::{RecordAccess, SubjectReport};
+use crate::workflow::reason::Reason;
 
 /// By whose request, as typed; the variants are [`Requester`]'s.
 // They have no doc comments: clap would make a paragraph of each.
@@ -39,7 +36,7 @@ impl From<RequesterArg> for Requester {
 #[derive(Debug, Args)]
 pub(super) struct ByArgs {
     /// Pseudonymous id of who does it; may be left out where the server knows who calls
-    #[arg(long, value_name = "ID", value_parser = options::id)]
+    #[arg(long, visible_alias = "officer", value_name = "ID", value_parser = options::id)]
     pub(super) by: Option<SubjectId>,
     /// Why, without names and numbers of people; kept with the record
     #[arg(long, value_name = "TEXT")]
@@ -73,6 +70,10 @@ pub(super) struct LiftArgs {
     /// Whose record
     #[arg(value_name = "SUBJECT_ID", value_parser = options::id)]
     subject: SubjectId,
+    /// Number of the restriction, or of the erasure that waits, as `subject report` and `show` have it;
+    /// needed where several are in force
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
+    number: Option<u32>,
     #[command(flatten)]
     by: ByArgs,
 }
@@ -106,19 +107,6 @@ pub(super) struct EraseArgs {
     by: ByArgs,
 }
 
-/// What was typed.
-#[derive(Debug, Args)]
-pub(super) struct ReportArgs {
-    /// Of whom
-    #[arg(value_name = "SUBJECT_ID", value_parser = options::id)]
-    subject: SubjectId,
-    #[command(flatten)]
-    gallery: GalleryArgs,
-    /// Print one JSON object
-    #[arg(long)]
-    json: bool,
-}
-
 fn hold_name(text: &str) -> Result<HoldName, String> {
     HoldName::new(text).map_err(|error| error.to_string())
 }
@@ -129,6 +117,8 @@ struct StandingAnswer {
     done: bool,
     /// What was done; `null` where nothing was.
     action: Option<&'static str>,
+    /// Where nothing was done, what is not there: `SUBJECT_UNKNOWN`, `NOT_RESTRICTED` or `HOLD_UNKNOWN`.
+    missing: Option<&'static str>,
     commit: Option<u64>,
     replayed: bool,
 }
@@ -141,6 +131,8 @@ struct ErasureAnswer {
     restricted: bool,
     waits_for: Vec<Obstacle>,
     commit: Option<u64>,
+    /// Number of its entry in the transparency log, from 0; `null` where none is kept.
+    entry: Option<u64>,
     replayed: bool,
 }
 
@@ -166,18 +158,35 @@ async fn changed(
 ) -> Outcome {
     let (records, of, json) = opened(command, settings, subject, by).await?;
     let name = action.name();
-    let done: Option<Receipt> = records.change_standing(&of, action).await?;
-    match (&done, json) {
-        (done, true) => print::json(&StandingAnswer {
+    let (done, missing) = match records.change_standing(&of, action.clone()).await? {
+        StandingChanged::Done(receipt) => (Some(receipt), None),
+        StandingChanged::Missing(reason) => (None, Some(reason)),
+    };
+    match (&missing, json) {
+        (_, true) => print::json(&StandingAnswer {
             done: done.is_some(),
             action: done.as_ref().map(|_| name),
+            missing: missing.map(Reason::code),
             commit: done.as_ref().map(|done| done.commit),
             replayed: done.as_ref().is_some_and(|done| done.replayed),
         })?,
-        (Some(_), false) => print::answer(name)?,
-        (None, false) => print::answer("no such subject, restriction or hold; nothing was done")?,
+        (None, false) => print::answer(name)?,
+        (Some(reason), false) => print::answer(&not_there(*reason, &action))?,
     }
     Ok(if done.is_some() { Exit::Success } else { Exit::Negative })
+}
+
+/// What is not there of what was asked for.
+fn not_there(reason: Reason, action: &StandingAction) -> String {
+    let what = match (reason, action) {
+        (Reason::NotRestricted, StandingAction::LiftOne(number)) => {
+            format!("no restriction and no waiting erasure number {number} is in force on this record")
+        }
+        (Reason::NotRestricted, _) => "the record is not restricted".to_owned(),
+        (Reason::HoldUnknown, _) => "no legal hold of this name is on the record".to_owned(),
+        _ => "nobody is enrolled under this id".to_owned(),
+    };
+    format!("{what}; nothing was done")
 }
 
 pub(super) async fn restrict(settings: &Settings, args: RestrictArgs) -> Outcome {
@@ -186,7 +195,8 @@ pub(super) async fn restrict(settings: &Settings, args: RestrictArgs) -> Outcome
 }
 
 pub(super) async fn lift(settings: &Settings, args: LiftArgs) -> Outcome {
-    changed("subject/lift", settings, args.subject, args.by, StandingAction::Lift).await
+    let action = args.number.map_or(StandingAction::Lift, StandingAction::LiftOne);
+    changed("subject/lift", settings, args.subject, args.by, action).await
 }
 
 pub(super) async fn hold(settings: &Settings, args: HoldArgs) -> Outcome {
@@ -211,16 +221,21 @@ pub(super) async fn erase(settings: &Settings, args: EraseArgs) -> Outcome {
         restricted: done.is_some() && !erased,
         waits_for,
         commit: done.as_ref().map(|done| done.commit),
+        entry: done.as_ref().and_then(|done| done.entry),
         replayed: done.as_ref().is_some_and(|done| done.replayed),
     };
+    let receipt = answer.entry.map(|entry| {
+        format!("; entry {entry} of the transparency log: `chinhchu ledger prove --entry {entry}` gives the receipt")
+    });
+    let receipt = receipt.unwrap_or_default();
     match (json, &done) {
         (true, _) => print::json(&answer)?,
         (false, None) => print::answer("nothing is kept of this subject; nothing was erased")?,
-        (false, Some(_)) if erased => print::answer("erased")?,
+        (false, Some(_)) if erased => print::answer(&format!("erased{receipt}"))?,
         (false, Some(_)) => {
             let against: Vec<&str> = answer.waits_for.iter().map(|one| obstacle(*one)).collect();
             let text = format!(
-                "restricted, not erased: {}; once that has ended, ask again",
+                "restricted, not erased: {}; once that has ended, ask again{receipt}",
                 if against.is_empty() { "it had to wait".to_owned() } else { against.join(", ") }
             );
             print::answer(&text)?;
@@ -241,7 +256,13 @@ fn obstacle(of: Obstacle) -> &'static str {
 /// What was said of a record's standing; field names are a contract.
 #[derive(Serialize)]
 pub(super) struct StandingShown<'a> {
+    /// Its place among what was said, from 1.
+    number: u32,
     action: &'static str,
+    /// It is a restriction, an erasure that waits or a hold, and has not ended.
+    in_force: bool,
+    /// What it ended, where that was one of several.
+    ended: Option<u32>,
     requester: Option<Requester>,
     hold: Option<&'a str>,
     by: &'a SubjectId,
@@ -250,22 +271,33 @@ pub(super) struct StandingShown<'a> {
 }
 
 impl<'a> StandingShown<'a> {
-    pub(super) fn of(entry: &'a StandingEntry) -> Self {
+    /// Everything that was said of a record, oldest first.
+    pub(super) fn all(of: &'a Standing) -> impl Iterator<Item = Self> {
+        of.numbered().into_iter().map(|(number, in_force, entry)| Self::of(number, in_force, entry))
+    }
+
+    fn of(number: u32, in_force: bool, entry: &'a StandingEntry) -> Self {
         let (requester, hold) = match &entry.action {
             StandingAction::Restrict(requester) | StandingAction::AskErasure { requester, .. } => {
                 (Some(*requester), None)
             }
             StandingAction::Hold(name) | StandingAction::Release(name) => (None, Some(name.as_str())),
-            StandingAction::Lift => (None, None),
+            StandingAction::Lift | StandingAction::LiftOne(_) => (None, None),
+        };
+        let ended = match entry.action {
+            StandingAction::LiftOne(number) => Some(number),
+            _ => None,
         };
         let (by, reason, at) = (&entry.by, entry.reason.as_str(), date::shown(entry.at));
-        Self { action: entry.action.name(), requester, hold, by, reason, at }
+        Self { number, action: entry.action.name(), in_force, ended, requester, hold, by, reason, at }
     }
 
     pub(super) fn line(&self) -> String {
         let hold = self.hold.map(|name| format!(" {name}")).unwrap_or_default();
+        let ended = self.ended.map(|number| format!(" number {number}")).unwrap_or_default();
         let (by, reason) = (outcome::one_line(self.by.as_str()), outcome::one_line(self.reason));
-        format!("{}{hold} by {by}  {}  {reason}", self.action, self.at)
+        let in_force = if self.in_force { "  in force" } else { "" };
+        format!("{}. {}{hold}{ended} by {by}  {}{in_force}  {reason}", self.number, self.action, self.at)
     }
 }
 
@@ -280,156 +312,4 @@ impl<'a> BasisShown<'a> {
     pub(super) fn of(of: &'a RecordedBasis) -> Self {
         Self { legal_basis: of.basis.as_str(), at: date::shown(of.at) }
     }
-}
-
-/// The `subject report` answer; field names are a contract.
-#[derive(Serialize)]
-struct ReportShown<'a> {
-    found: bool,
-    subject_id: &'a SubjectId,
-    enrolled: bool,
-    enrolled_at: Option<String>,
-    updated_at: Option<String>,
-    schemes: Vec<&'a str>,
-    province: Option<&'a str>,
-    unit: Option<&'a str>,
-    templates: usize,
-    template_sources: Vec<crate::gallery::Source>,
-    legal_bases: Vec<BasisShown<'a>>,
-    restricted: bool,
-    erasure_waits: bool,
-    standing: Vec<StandingShown<'a>>,
-    decisions: DecisionsShown,
-    pairs: u64,
-    /// Requests about the record, lowest number first.
-    requests: Vec<RequestShown<'a>>,
-    /// `null` where no transparency log is kept.
-    accesses: Option<Vec<AccessShown<'a>>>,
-    accesses_truncated: bool,
-}
-
-#[derive(Serialize)]
-struct DecisionsShown {
-    approved: u64,
-    referred: u64,
-    denied: u64,
-    waiting: u64,
-    first_at: Option<String>,
-    last_at: Option<String>,
-}
-
-#[derive(Serialize)]
-struct AccessShown<'a> {
-    at: String,
-    kind: &'a str,
-    principal: &'a str,
-    unit: Option<&'a str>,
-}
-
-pub(super) async fn report(settings: &Settings, args: ReportArgs) -> Outcome {
-    let records = CaseRecords::open("subject/report", settings, &args.gallery.place(settings)?).await?;
-    let Some(report) = records.report(&args.subject).await? else {
-        match args.json {
-            true => print::json(&outcome::NotFound::default())?,
-            false => print::answer("Không lưu giữ gì về mã này.\nNothing is kept of this id.")?,
-        }
-        return Ok(Exit::Negative);
-    };
-    let shown = shown(&report);
-    match args.json {
-        true => print::json(&shown)?,
-        false => print::answer(&text(&shown))?,
-    }
-    Ok(Exit::Success)
-}
-
-fn shown(report: &SubjectReport<SubjectInfo>) -> ReportShown<'_> {
-    let of = report.subject.as_ref();
-    let accesses = report.accesses.as_ref().map(|all| {
-        let all = all.newest.iter().map(|RecordAccess { at, kind, principal, unit }| AccessShown {
-            at: date::shown(*at),
-            kind,
-            principal,
-            unit: unit.as_deref(),
-        });
-        all.collect()
-    });
-    ReportShown {
-        found: true,
-        subject_id: &report.id,
-        enrolled: of.is_some(),
-        enrolled_at: of.map(|of| date::shown(of.enrolled_at)),
-        updated_at: of.map(|of| date::shown(of.updated_at)),
-        schemes: of.into_iter().flat_map(|of| of.attributes.schemes.iter().map(String::as_str)).collect(),
-        province: of.and_then(|of| of.attributes.province.as_deref()),
-        unit: of.and_then(|of| of.attributes.unit.as_deref()),
-        templates: of.map_or(0, |of| of.templates.len()),
-        template_sources: of.into_iter().flat_map(|of| of.templates.iter().map(|one| one.source)).collect(),
-        legal_bases: of.into_iter().flat_map(|of| of.legal_bases.iter().map(BasisShown::of)).collect(),
-        restricted: of.is_some_and(|of| of.standing.is_restricted()),
-        erasure_waits: of.is_some_and(|of| of.standing.erasure().is_some()),
-        standing: of.into_iter().flat_map(|of| of.standing.entries.iter().map(StandingShown::of)).collect(),
-        decisions: DecisionsShown {
-            approved: report.approved,
-            referred: report.referred,
-            denied: report.denied,
-            waiting: report.waiting,
-            first_at: report.decided.map(|(first, _)| date::shown(first)),
-            last_at: report.decided.map(|(_, last)| date::shown(last)),
-        },
-        pairs: report.pairs,
-        requests: report.requests.iter().map(RequestShown::of).collect(),
-        accesses,
-        accesses_truncated: report.accesses.as_ref().is_some_and(|all| all.truncated),
-    }
-}
-
-/// The report for the person: each line in Vietnamese, then in English.
-fn text(of: &ReportShown<'_>) -> String {
-    let mut text = String::new();
-    let mut both = |vi: &str, en: &str, what: &str| text += &format!("{vi} / {en}: {what}\n");
-    let or_none = |what: String| if what.is_empty() { "không có / none".to_owned() } else { what };
-    both("Mã hồ sơ", "record", &outcome::one_line(of.subject_id.as_str()));
-    match &of.enrolled_at {
-        Some(at) => both("Đăng ký lần đầu", "first enrolled", at),
-        None => both("Đăng ký", "enrolled", "không / no"),
-    }
-    both("Chế độ", "schemes", &or_none(of.schemes.join(", ")));
-    let place = of.province.into_iter().chain(of.unit).map(outcome::one_line).collect::<Vec<_>>().join(", ");
-    both("Tỉnh, đơn vị", "province, unit", &or_none(place));
-    both("Số mẫu khuôn mặt (không phải ảnh)", "face templates (no photos)", &of.templates.to_string());
-    let bases: Vec<String> =
-        of.legal_bases.iter().map(|one| format!("{} ({})", outcome::one_line(one.legal_basis), one.at)).collect();
-    both("Căn cứ pháp lý", "legal basis", &or_none(bases.join("; ")));
-    let DecisionsShown { approved, referred, denied, waiting, first_at, last_at } = &of.decisions;
-    both("Số lần chấp thuận", "decisions that approved", &approved.to_string());
-    both("Số lần chuyển xem xét", "decisions that referred", &referred.to_string());
-    both("Số lần từ chối", "decisions that denied", &denied.to_string());
-    both("Đang chờ xử lý", "waiting for an officer", &waiting.to_string());
-    if let (Some(first), Some(last)) = (first_at, last_at) {
-        both("Từ ngày, đến ngày", "first and last decision", &format!("{first}, {last}"));
-    }
-    both("Cặp hồ sơ giống khuôn mặt đã được xác nhận", "pairs that officers cleared", &of.pairs.to_string());
-    both("Hạn chế xử lý", "restricted", if of.restricted { "có / yes" } else { "không / no" });
-    if of.erasure_waits {
-        both("Yêu cầu xóa đang chờ", "an erasure waits", "có / yes");
-    }
-    for entry in &of.standing {
-        both("Diễn biến", "what was done", &entry.line());
-    }
-    for request in &of.requests {
-        both("Yêu cầu", "request", &request.line());
-    }
-    match &of.accesses {
-        None => both("Ai đã xem", "who looked", "không có nhật ký / no log is kept"),
-        Some(all) => {
-            let more = if of.accesses_truncated { " +" } else { "" };
-            both("Số lần xem hoặc thay đổi", "looked at or changed", &format!("{}{more}", all.len()));
-            for one in all {
-                let unit = one.unit.map(|unit| format!("  {}", outcome::one_line(unit))).unwrap_or_default();
-                text += &format!("  {}  {}  {}{unit}\n", one.at, one.kind, one.principal);
-            }
-        }
-    }
-    text.trim_end().to_owned()
 }

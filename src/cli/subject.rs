@@ -6,6 +6,7 @@ use serde::Serialize;
 use super::backend::GalleryArgs;
 use super::case_records::CaseRecords;
 use super::listing::{self, Entry, ListArgs};
+use super::report;
 use super::requests;
 use super::rights;
 use super::settings::Settings;
@@ -32,7 +33,10 @@ Subjects are listed in byte order of their ids; those of a sealed gallery in an 
 face: schemes, province, unit, when each scheme was last verified, who enrolled and who
 vouched, and of each template its source, time and quality. No model pack is needed.
 
-A restricted record is in no 1:N search, and a decision about it goes to an officer. A legal
+A restricted record is in no 1:N search, and a decision about it goes to an officer.
+Restrictions of several requesters, or for several reasons, stand beside each other: `lift`
+ends one, by its --number where there are several, and the record takes part again when all
+have ended. A legal
 hold keeps a record from being removed, replaced or erased. `erase` takes away everything that
 is kept; where a referral waits, a hold is on the record or --finding-open is given, the record
 is restricted instead, and `erase` again does it later. docs/rights.md tells more.
@@ -62,7 +66,7 @@ enum SubjectAction {
     /// Restrict a record
     #[command(after_help = EXAMPLES)]
     Restrict(rights::RestrictArgs),
-    /// End a restriction, and withdraw an erasure that waits
+    /// End a restriction, or withdraw an erasure that waits
     #[command(after_help = EXAMPLES)]
     Lift(rights::LiftArgs),
     /// Put a legal hold on a record
@@ -78,7 +82,7 @@ enum SubjectAction {
     Request(requests::RequestArgs),
     /// Tell what is kept of a person, why, and who looked at it
     #[command(after_help = EXAMPLES)]
-    Report(rights::ReportArgs),
+    Report(report::ReportArgs),
 }
 
 #[derive(Debug, Args)]
@@ -165,7 +169,7 @@ pub fn run(global: &GlobalArgs, args: SubjectArgs) -> Outcome {
         SubjectAction::Release(args) => runtime::block_on(rights::release(&settings, args)),
         SubjectAction::Erase(args) => runtime::block_on(rights::erase(&settings, args)),
         SubjectAction::Request(args) => runtime::block_on(requests::run(&settings, args)),
-        SubjectAction::Report(args) => runtime::block_on(rights::report(&settings, args)),
+        SubjectAction::Report(args) => runtime::block_on(report::run(&settings, args)),
     }
 }
 
@@ -346,7 +350,7 @@ fn shown(of: &SubjectInfo) -> SubjectShown<'_> {
             .collect(),
         enrolled_by: of.enrolled_by.iter().collect(),
         restricted: of.standing.is_restricted(),
-        standing: of.standing.entries.iter().map(rights::StandingShown::of).collect(),
+        standing: rights::StandingShown::all(&of.standing).collect(),
         legal_bases: of.legal_bases.iter().map(rights::BasisShown::of).collect(),
     }
 }

@@ -116,9 +116,27 @@ pub enum GalleryError {
          decides, or an auditor lifts the restriction"
     )]
     RecordRestricted,
-    /// A restriction to lift where there is none.
-    #[error("the record is not restricted; there is nothing to lift")]
+    /// A restriction to lift where there is none, or none of that number.
+    #[error(
+        "the record has no such restriction in force; there is nothing to lift. `subject show` lists those that are"
+    )]
     NotRestricted,
+    /// A restriction to lift where several are in force, and none is named.
+    #[error(
+        "several restrictions are in force on the record, with the numbers {}; say which one ends: `subject lift ID \
+         --number N`, or `number` of the call. The record takes part again when all have ended",
+        numbers.iter().map(u32::to_string).collect::<Vec<_>>().join(", ")
+    )]
+    SeveralRestrictions {
+        /// Numbers of those that are in force, lowest first.
+        numbers: Vec<u32>,
+    },
+    /// A hold under the name of another.
+    #[error(
+        "a legal hold of this name is on the record already, for another reason, and a release would end both; give \
+         this one a name of its own"
+    )]
+    HoldNameTaken,
     /// A hold to release that is not there.
     #[error("no legal hold of this name is on the record; `subject show` lists those that are")]
     UnknownHold,
@@ -247,6 +265,18 @@ pub enum GalleryError {
     /// The key store is another gallery's.
     #[error("the key store {0} is not the one of this gallery; check sealing.key_store")]
     OtherKeyStore(PathBuf),
+    /// The key store is of another gallery than the one that is to be sealed.
+    #[error(
+        "the key store {} has the keys of the gallery {gallery}, and each gallery has a key store of its own: whoever loses \
+         or moves it for one would lose both; name another file as sealing.key_store for this one, and another copy",
+        path.display()
+    )]
+    KeyStoreTaken {
+        /// The key store.
+        path: PathBuf,
+        /// The gallery that its keys are of.
+        gallery: GalleryId,
+    },
     /// Keys that the gallery uses are not in the key store.
     #[error("the key store {0} is older than the gallery and lacks keys that it uses; put it back from its copy")]
     OlderKeyStore(PathBuf),
@@ -300,6 +330,7 @@ impl GalleryError {
             | Self::Entry(_)
             | Self::SealingNeeded(_)
             | Self::NotSealed(_)
+            | Self::KeyStoreTaken { .. }
             | Self::KeyStore(_)
             | Self::InUse(_)
             | Self::NotThere(_)

@@ -13,9 +13,9 @@ use super::rules::{self, Command};
 use super::store::RecordStore;
 use super::{
     ANSWER_BYTES_MAX, Candidate, CaptureBand, CapturesFound, ChangeStanding, ClearPair, ClearedPair, DecisionFilter,
-    DecisionKey, DecisionPage, Enrolment, Erase, Erasure, Filter, GalleryError, GalleryId, GallerySnapshot, LookUp,
-    NewChallenge, NewDecision, Receipt, RequestId, ResolveCommand, Restricted, Retry, Scope, Stats, StoredChallenge,
-    StoredDecision, Subject, SubjectId, UnclearPair, Watermark,
+    DecisionKey, DecisionPage, Enrolment, Erase, Erasure, ErasureReceipt, Filter, GalleryError, GalleryId,
+    GallerySnapshot, LookUp, NewChallenge, NewDecision, Receipt, RequestId, ResolveCommand, Restricted, Retry, Scope,
+    Stats, StoredChallenge, StoredDecision, Subject, SubjectId, UnclearPair, Watermark,
 };
 use crate::context::RequestContext;
 use crate::face::{RecipeDigest, Template};
@@ -186,11 +186,14 @@ impl Gallery {
         Ok(self.commit(context, Command::Remove(subject.clone(), retry)).await?.receipt)
     }
 
-    /// Restricts or holds a record, or ends that. With a [`Retry`] as in [`Gallery::enrol`].
+    /// Restricts or holds a record, or ends that. With a [`Retry`] as in [`Gallery::enrol`]. A restriction of
+    /// another requester, or for another reason, stands beside those there are.
     ///
     /// # Errors
     /// [`GalleryError::UnknownSubject`]; [`GalleryError::NotRestricted`] where there is nothing to
-    /// lift; [`GalleryError::UnknownHold`] where there is none of that name;
+    /// lift; [`GalleryError::SeveralRestrictions`] where [`StandingAction::Lift`](super::StandingAction::Lift)
+    /// does not say which; [`GalleryError::UnknownHold`] where there is none of that name;
+    /// [`GalleryError::HoldNameTaken`] where there is one, for another reason;
     /// [`GalleryError::RequestIdReused`]; as [`RecordStore::commit`].
     pub async fn change_standing(
         &self,
@@ -215,8 +218,8 @@ impl Gallery {
         context: &RequestContext,
         erase: Erase,
         retry: Option<Retry>,
-    ) -> Result<(Erasure, Receipt), GalleryError> {
-        let Committed { receipt, erasure, .. } = self.commit(context, Command::Erase(erase, retry)).await?;
+    ) -> Result<ErasureReceipt, GalleryError> {
+        let Committed { receipt, erasure, entry, .. } = self.commit(context, Command::Erase(erase, retry)).await?;
         let erasure = erasure.ok_or_else(|| GalleryError::Storage("the store did not say what was erased".into()))?;
         if erasure == Erasure::Erased {
             // In this order: what an index file held of the record is gone when its key is.
@@ -225,7 +228,7 @@ impl Gallery {
             }
             self.store.destroy_keys().await?;
         }
-        Ok((erasure, receipt))
+        Ok(ErasureReceipt { erasure, receipt, entry })
     }
 
     /// Stores a decision with its transaction id and whatever must be there together with it: an

@@ -21,7 +21,7 @@ impl GalleryId {
         bytes.try_into().ok().map(Self)
     }
 
-    pub(crate) fn bytes(&self) -> &[u8] {
+    pub(crate) fn bytes(&self) -> &[u8; Self::BYTES] {
         &self.0
     }
 

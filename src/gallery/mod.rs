@@ -59,8 +59,8 @@ pub use scheme::Scheme;
 pub(crate) use scheme::{province_code, same_province, same_scheme};
 pub use snapshot::{GallerySnapshot, SnapshotHead, SnapshotPart};
 pub use standing::{
-    ChangeStanding, Erase, Erasure, HoldName, LegalBasis, Obstacle, RecordedBasis, Requester, Restricted, Standing,
-    StandingAction, StandingEntry,
+    ChangeStanding, Erase, Erasure, ErasureReceipt, HoldName, LegalBasis, Obstacle, RecordedBasis, Requester,
+    Restricted, Standing, StandingAction, StandingEntry,
 };
 pub use store::RecordStore;
 pub use subject_request::{

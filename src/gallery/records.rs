@@ -128,6 +128,8 @@ pub struct Records {
     pub arrived: Option<Vec<Arrived>>,
     /// Whether the gallery keeps a transparency log: always told.
     pub has_ledger: bool,
+    /// Number of the next entry of that log, from 0, where a command is planned.
+    pub entry_next: Option<u64>,
     /// Its log, where [`ReadSet::unsequenced`] or [`ReadSet::entered_before`] is asked for and it
     /// keeps one.
     pub ledger: Option<LedgerRecords>,
@@ -170,7 +172,8 @@ pub struct StoredRequest {
     pub commit: u64,
     /// Templates the subject had afterwards.
     pub templates: u32,
-    /// Number of the request of a person that it entered; 0 where it entered none.
+    /// Number of the request of a person that it entered; of an erasure, one more than the number of its
+    /// entry in the log; 0 where there is none.
     pub number: u64,
 }
 
@@ -205,6 +208,8 @@ pub struct Committed {
     pub challenge: Option<StoredChallenge>,
     /// What the command came to, where it was an erasure.
     pub erasure: Option<Erasure>,
+    /// Number of its entry in the log, from 0, where it was an erasure and a log is kept.
+    pub entry: Option<u64>,
     /// The request of a person as it is stored, where the command was about one.
     pub subject_request: Option<SubjectRequest>,
     /// How many decisions, requests or entries it took away, where it was one of retention.
@@ -214,7 +219,16 @@ pub struct Committed {
 impl Committed {
     /// Of a command about nothing that is told beside the receipt.
     pub(super) fn of(receipt: Receipt) -> Self {
-        Self { receipt, decision: None, pair: None, challenge: None, erasure: None, subject_request: None, taken: 0 }
+        Self {
+            receipt,
+            decision: None,
+            pair: None,
+            challenge: None,
+            erasure: None,
+            entry: None,
+            subject_request: None,
+            taken: 0,
+        }
     }
 }
 

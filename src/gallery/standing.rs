@@ -5,7 +5,7 @@
 //! that. A restricted record is stored and audited; no search of a benefit decision finds it, and no
 //! decision about it approves by itself.
 
-use super::{GalleryError, Note, SubjectId, Timestamp, note};
+use super::{GalleryError, Note, Receipt, SubjectId, Timestamp, note};
 use crate::ledger::entry::Code;
 use crate::numbers;
 
@@ -93,8 +93,11 @@ pub struct RecordedBasis {
 pub enum StandingAction {
     /// It is restricted.
     Restrict(Requester),
-    /// Its restriction ends, and an erasure that was asked for is no longer wanted.
+    /// The restriction that is in force ends, or an erasure that was asked for is no longer wanted. Every
+    /// one that is, where an earlier program wrote it.
     Lift,
+    /// Of several that are in force the one with this number ends.
+    LiftOne(u32),
     /// A legal hold begins.
     Hold(HoldName),
     /// The legal hold of this name ends.
@@ -113,7 +116,7 @@ impl StandingAction {
     pub fn name(&self) -> &'static str {
         match self {
             Self::Restrict(_) => "restricted",
-            Self::Lift => "lifted",
+            Self::Lift | Self::LiftOne(_) => "lifted",
             Self::Hold(_) => "held",
             Self::Release(_) => "released",
             Self::AskErasure { .. } => "erasure_asked",
@@ -134,6 +137,16 @@ pub struct StandingEntry {
     pub at: Timestamp,
 }
 
+impl StandingEntry {
+    /// By whose request the record's erasure was asked for, where it was here.
+    fn asks_erasure(&self) -> Option<Requester> {
+        match self.action {
+            StandingAction::AskErasure { requester, .. } => Some(requester),
+            _ => None,
+        }
+    }
+}
+
 /// How a record stands. The default is a record that nothing was said of.
 #[derive(Clone, Default, PartialEq, Eq)]
 pub struct Standing {
@@ -144,22 +157,51 @@ pub struct Standing {
 impl Standing {
     /// Whether it takes no part in searches and no decision about it approves by itself.
     pub fn is_restricted(&self) -> bool {
-        self.restriction().is_some() || self.erasure().is_some()
+        !self.restrictions().is_empty()
     }
 
-    /// The restriction that is in force.
+    /// What restricts the record, oldest first: restrictions, and erasures that wait, of each requester the
+    /// newest. Each has a number, its place among the entries from 1, and ends by that; the record takes
+    /// part again when all have ended.
+    pub fn restrictions(&self) -> Vec<(u32, &StandingEntry)> {
+        let mut in_force: Vec<(u32, &StandingEntry)> = Vec::new();
+        for (number, entry) in (1..).zip(&self.entries) {
+            match &entry.action {
+                StandingAction::Restrict(_) => in_force.push((number, entry)),
+                StandingAction::AskErasure { requester, .. } => {
+                    // Asked for again: what was said of it last counts.
+                    in_force.retain(|(_, before)| before.asks_erasure() != Some(*requester));
+                    in_force.push((number, entry));
+                }
+                StandingAction::Lift => in_force.clear(),
+                StandingAction::LiftOne(ended) => in_force.retain(|(number, _)| number != ended),
+                StandingAction::Hold(_) | StandingAction::Release(_) => {}
+            }
+        }
+        in_force
+    }
+
+    /// The newest restriction that is in force.
     pub fn restriction(&self) -> Option<&StandingEntry> {
-        self.since_lifted().find(|entry| matches!(entry.action, StandingAction::Restrict(_)))
+        let restrictions = self.restrictions();
+        let newest = restrictions.iter().rev().find(|(_, entry)| entry.asks_erasure().is_none());
+        newest.map(|(_, entry)| *entry)
     }
 
     /// The newest request of an erasure that waits.
     pub fn erasure(&self) -> Option<&StandingEntry> {
-        self.since_lifted().find(|entry| matches!(entry.action, StandingAction::AskErasure { .. }))
+        let restrictions = self.restrictions();
+        let newest = restrictions.iter().rev().find(|(_, entry)| entry.asks_erasure().is_some());
+        newest.map(|(_, entry)| *entry)
     }
 
-    /// The newest first, down to the last time that a restriction was lifted.
-    fn since_lifted(&self) -> impl Iterator<Item = &StandingEntry> {
-        self.entries.iter().rev().take_while(|entry| entry.action != StandingAction::Lift)
+    /// Everything that was said, oldest first, each with its number from 1, and whether it is a restriction,
+    /// an erasure that waits or a hold that is in force.
+    pub fn numbered(&self) -> Vec<(u32, bool, &StandingEntry)> {
+        let mut in_force: Vec<&StandingEntry> = self.restrictions().into_iter().map(|(_, entry)| entry).collect();
+        in_force.extend(self.holds().into_iter().map(|(_, entry)| entry));
+        let is_in_force = |entry: &StandingEntry| in_force.iter().any(|one| std::ptr::eq(*one, entry));
+        (1..).zip(&self.entries).map(|(number, entry)| (number, is_in_force(entry), entry)).collect()
     }
 
     /// The legal holds in force, oldest first.
@@ -254,6 +296,17 @@ impl Erasure {
     }
 }
 
+/// What an erasure is answered with.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ErasureReceipt {
+    /// Everything is gone, or what it waits for.
+    pub erasure: Erasure,
+    /// Proof that it was committed.
+    pub receipt: Receipt,
+    /// Number of its entry in the transparency log, from 0; `None` where none is kept.
+    pub entry: Option<u64>,
+}
+
 /// Whether a search finds restricted records.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Restricted {
@@ -282,7 +335,7 @@ mod tests {
 
     #[test]
     fn how_a_record_stands_follows_from_what_was_said() {
-        use StandingAction::{AskErasure, Hold, Lift, Release, Restrict};
+        use StandingAction::{AskErasure, Hold, Lift, LiftOne, Release, Restrict};
         let name = |text: &str| HoldName::new(text).unwrap();
         let asked = AskErasure { requester: Requester::Person, finding_open: false };
         let new = standing(&[]);
@@ -291,8 +344,20 @@ mod tests {
         assert!(restricted.is_restricted() && restricted.is_kept() && restricted.erasure().is_none());
         let lifted = standing(&[Restrict(Requester::Person), asked.clone(), Lift]);
         assert!(!lifted.is_restricted() && !lifted.is_kept());
-        let again = standing(&[Restrict(Requester::Person), Lift, asked]);
+        let again = standing(&[Restrict(Requester::Person), Lift, asked.clone()]);
         assert!(again.is_restricted() && again.restriction().is_none());
+        let several = [Restrict(Requester::Person), Hold(name("a")), Restrict(Requester::Authority), asked.clone()];
+        let numbers = |of: &Standing| of.restrictions().iter().map(|(number, _)| *number).collect::<Vec<_>>();
+        assert_eq!(numbers(&standing(&several)), [1, 3, 4]);
+        let told = standing(&several).numbered().iter().map(|(_, in_force, _)| *in_force).collect::<Vec<_>>();
+        assert_eq!(told, [true; 4]);
+        let one_less = standing(&[&several[..], &[LiftOne(3)]].concat());
+        assert_eq!(numbers(&one_less), [1, 4]);
+        let asked_again = AskErasure { requester: Requester::Person, finding_open: true };
+        let said = [&several[..], &[LiftOne(3), LiftOne(1), asked_again, LiftOne(9)]].concat();
+        assert_eq!(numbers(&standing(&said)), [7], "a number that is not there ends nothing");
+        let gone = standing(&[&said[..], &[LiftOne(7)]].concat());
+        assert!(!gone.is_restricted() && gone.erasure().is_none() && gone.is_kept());
         let held = standing(&[Hold(name("a")), Hold(name("b")), Release(name("a")), Lift]);
         assert_eq!(held.holds().iter().map(|(name, _)| name.as_str()).collect::<Vec<_>>(), ["b"]);
         assert!(!held.is_restricted() && held.is_kept(), "a hold keeps a record and restricts nobody");

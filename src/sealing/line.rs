@@ -13,11 +13,6 @@ const PART_BYTES_MAX: usize = 64;
 /// Base64 digits of that part.
 const DIGITS_MAX: usize = PART_BYTES_MAX.div_ceil(3) * 4;
 
-/// Takes the line break away, of which there may be one.
-pub(super) fn without_break(bytes: &[u8]) -> &[u8] {
-    bytes.strip_suffix(b"\n").unwrap_or(bytes)
-}
-
 /// A line of a prefix, the bytes in base64url without padding, and a line break.
 pub(super) fn written(prefix: &str, bytes: &[u8]) -> Zeroizing<String> {
     let mut digits = Zeroizing::new([0; DIGITS_MAX]);

@@ -103,12 +103,12 @@ impl MasterKey {
         write_new(path, &self.line())
     }
 
-    /// The key of a line, with its line break or without.
+    /// The key of a line; white space and line breaks around it, and a byte order mark, are passed over.
     ///
     /// # Errors
     /// [`NotAMasterKey`].
     pub fn parse(bytes: &[u8]) -> Result<Self, NotAMasterKey> {
-        let line = line::without_break(bytes);
+        let line = private::key_line(bytes);
         if line.starts_with(super::shares::PREFIX.as_bytes()) {
             return Err(NotAMasterKey::Share);
         }
@@ -207,7 +207,10 @@ mod tests {
             assert!(MasterKey::parse(&line.as_bytes()[..length]).is_err(), "cut at {length}");
         }
         for at in PREFIX.len()..line.len() {
-            for other in "Aa0-_=+ \u{7f}".bytes().filter(|&other| other != line.as_bytes()[at]) {
+            // White space behind the line is no part of it.
+            let is_around = |other: u8| other == b' ' && at == line.len() - 1;
+            let others = "Aa0-_=+ \u{7f}".bytes().filter(|&other| other != line.as_bytes()[at] && !is_around(other));
+            for other in others {
                 let mut mistyped = line.as_bytes().to_vec();
                 mistyped[at] = other;
                 assert_eq!(MasterKey::parse(&mistyped).unwrap_err(), NotAMasterKey::Check, "{other} at {at}");
@@ -222,12 +225,24 @@ mod tests {
             ("", NotAMasterKey::Form),
             ("-----BEGIN PRIVATE KEY-----\n", NotAMasterKey::Form),
             ("chinhchu-key-share-v1:0123456789abcdef:1:2:", NotAMasterKey::Share),
-            (&format!("{line}\n\n"), NotAMasterKey::Length),
-            (&format!("{line}\r\n"), NotAMasterKey::Length),
-            (&format!(" {line}"), NotAMasterKey::Form),
+            (&format!("\u{a0}{line}"), NotAMasterKey::Form),
+            (&format!("{line}\r\nx"), NotAMasterKey::Length),
             (&format!("{line}\n{line}\n"), NotAMasterKey::Length),
         ] {
             assert_eq!(MasterKey::parse(wrong.as_bytes()).unwrap_err(), error, "{wrong:?}");
+        }
+    }
+
+    /// Windows, editors and mail put a carriage return, an empty line or a byte order mark around a line.
+    #[test]
+    fn what_other_systems_put_around_a_line_does_not_damage_it() {
+        let line = key(9).line();
+        let line = line.trim_end();
+        for (before, after) in
+            [("", ""), ("", "\n"), ("", "\r\n"), ("", "\n\n"), ("\u{feff}", "\r\n"), (" \t", " \n"), ("\n", "")]
+        {
+            let around = format!("{before}{line}{after}");
+            assert_eq!(MasterKey::parse(around.as_bytes()).unwrap().id(), key(9).id(), "{before:?} {after:?}");
         }
     }
 

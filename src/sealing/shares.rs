@@ -19,7 +19,7 @@ use sha2::{Digest, Sha256};
 use zeroize::Zeroizing;
 
 use super::{KeyId, MasterKey, Secret, line, master};
-use crate::hex;
+use crate::{hex, private};
 
 pub(super) const PREFIX: &str = "chinhchu-key-share-v1:";
 /// Most shares of a key.
@@ -112,12 +112,12 @@ pub enum NotRestored {
 }
 
 impl Share {
-    /// The share of a line, with its line break or without.
+    /// The share of a line; white space and line breaks around it, and a byte order mark, are passed over.
     ///
     /// # Errors
     /// [`NotAShare`].
     pub fn parse(bytes: &[u8]) -> Result<Self, NotAShare> {
-        let line = line::without_break(bytes);
+        let line = private::key_line(bytes);
         if line.len() > line::BYTES_MAX {
             return Err(NotAShare::Form);
         }
@@ -355,11 +355,23 @@ mod tests {
             ("", NotAShare::Form),
             (&*key(3).line(), NotAShare::MasterKey),
             ("chinhchu-key-share-v1:", NotAShare::Check),
-            (&format!("{}\n", &*share.line()), NotAShare::Check),
+            (&format!("{}\nx", &*share.line()), NotAShare::Check),
         ] {
             assert_eq!(Share::parse(wrong.as_bytes()).unwrap_err(), error, "{wrong:?}");
         }
         assert_eq!(format!("{share:?}"), format!("Share(10 of {}, any 11)", key(3).id()));
+    }
+
+    /// Custodians keep shares on other systems, and print, scan and mail them.
+    #[test]
+    fn what_other_systems_put_around_a_share_does_not_damage_it() {
+        let share = split(&key(3), 3, 2).unwrap().remove(1);
+        let line = share.line();
+        let line = line.trim_end();
+        for (before, after) in [("", ""), ("", "\r\n"), ("", "\n\n\n"), ("\u{feff}", "\r\n"), ("  ", "\t")] {
+            let read = Share::parse(format!("{before}{line}{after}").as_bytes()).unwrap();
+            assert_eq!((read.number(), read.line()), (2, share.line()), "{before:?} {after:?}");
+        }
     }
 
     /// Shares that lie in safes for years are read for ever. These were made by another program (Python,

@@ -214,7 +214,7 @@ fn of_command(words: &[String], time_max: Duration) -> Result<MasterKey, Why> {
     let read = told.recv_timeout(time_max).map_err(|_| Why::TooSlow(time_max))?;
     let status = running.ended(deadline)?.ok_or(Why::TooSlow(time_max))?;
     match status.success() {
-        true => Ok(MasterKey::parse(read?.bytes())?),
+        true => read?.key(),
         false => Err(Why::Failed(how(status))),
     }
 }
@@ -263,8 +263,10 @@ struct Whole {
 }
 
 impl Whole {
-    fn bytes(&self) -> &[u8] {
-        &self.buffer[..self.length]
+    fn key(&self) -> Result<MasterKey, Why> {
+        let key = MasterKey::parse(&self.buffer[..self.length])?;
+        // Behind white space that fills the room there may be anything.
+        if self.length == line::BYTES_MAX { Err(NotAMasterKey::Length.into()) } else { Ok(key) }
     }
 }
 
@@ -285,7 +287,7 @@ fn whole(mut reader: impl Read) -> io::Result<Box<Whole>> {
 }
 
 fn parsed(reader: impl Read) -> Result<MasterKey, Why> {
-    Ok(MasterKey::parse(whole(reader)?.bytes())?)
+    whole(reader)?.key()
 }
 
 #[cfg(test)]
@@ -321,6 +323,11 @@ mod tests {
         fs::write(&path, "chinhchu-master-key-v1:BwcHBwcHBwcHBwcHBwcHBwcHBwcHBwcHBwc").unwrap();
         let cut = source.read().unwrap_err().to_string();
         assert!(cut.contains("cut") && !cut.contains("BwcH"), "{cut}");
+        let line = key().line();
+        fs::write(&path, format!("\u{feff}{}\r\n", line.trim_end())).unwrap();
+        assert_eq!(source.read().unwrap().id(), key().id(), "as another system writes a line");
+        fs::write(&path, format!("{}{}more", line.as_str(), " ".repeat(300))).unwrap();
+        assert!(source.read().unwrap_err().to_string().contains("more than the key"));
         fs::write(&path, "x".repeat(1 << 20)).unwrap();
         assert!(source.read().unwrap_err().to_string().contains("no master key"));
         assert!(KeySource::File(folder.path().to_owned()).read().unwrap_err().to_string().contains("folder"));

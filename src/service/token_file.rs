@@ -38,7 +38,7 @@ impl Interceptor for TokenFile {
 /// `Bearer …` (RFC 6750, 2.1). What is wrong, and what to do, where there is none.
 fn header(path: &Path) -> Result<MetadataValue<Ascii>, String> {
     let bytes = private::read_secret(path, BYTES_MAX).map_err(|error| format!("cannot be used: {error}"))?;
-    let token = bytes.trim_ascii();
+    let token = private::key_line(&bytes);
     let is_token = |byte: &u8| byte.is_ascii_alphanumeric() || b"-._~+/=".contains(byte);
     if token.is_empty() || !token.iter().all(is_token) {
         return Err("holds no bearer token; name a file with the token alone".to_owned());
@@ -63,7 +63,7 @@ mod tests {
         let path = folder.path().join("token");
         let mut file = TokenFile::new(Some(path.clone()));
         for token in ["aaa.bbb.ccc", "ddd.eee.fff"] {
-            fs::write(&path, format!("{token}\n")).unwrap();
+            fs::write(&path, format!("\u{feff}{token}\r\n")).unwrap();
             fs::set_permissions(&path, Permissions::from_mode(0o600)).unwrap();
             let request = file.call(Request::new(())).unwrap();
             let value = request.metadata().get("authorization").unwrap();

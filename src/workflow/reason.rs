@@ -205,8 +205,16 @@ code_table! {
         "Hồ sơ đang được hạn chế xử lý: hệ thống không bổ sung và không tự quyết định. Hãy chuyển cho người có thẩm quyền.";
     /// Nothing to lift.
     NotRestricted, "NOT_RESTRICTED", FailedPrecondition,
-        "The record is not restricted. Check that the right record is open.",
-        "Hồ sơ này không bị hạn chế xử lý. Hãy kiểm tra xem đã mở đúng hồ sơ chưa.";
+        "The record has no such restriction. Check that the right record is open, and the number.",
+        "Hồ sơ này không có lệnh hạn chế xử lý đó. Hãy kiểm tra xem đã mở đúng hồ sơ và nêu đúng số chưa.";
+    /// Several restrictions are in force, and none is named.
+    RestrictionsSeveral, "RESTRICTIONS_SEVERAL", FailedPrecondition,
+        "Several restrictions are in force on the record. Name the one that ends by its number; the record shows them.",
+        "Hồ sơ đang có nhiều lệnh hạn chế xử lý. Hãy nêu số của lệnh cần chấm dứt; hồ sơ có ghi các số này.";
+    /// A hold under the name of another.
+    HoldNameTaken, "HOLD_NAME_TAKEN", AlreadyExists,
+        "A legal hold of this name is on the record already, for another reason. Give this one a name of its own.",
+        "Hồ sơ đã có lệnh lưu giữ mang tên này vì lý do khác. Hãy đặt tên riêng cho lệnh này.";
     /// No hold of that name.
     HoldUnknown, "HOLD_UNKNOWN", NotFound,
         "No legal hold of this name is on the record. Check the name.",
@@ -447,6 +455,8 @@ impl Reason {
             GalleryError::RecordKept => Self::RecordKept,
             GalleryError::RecordRestricted => Self::RecordRestricted,
             GalleryError::NotRestricted => Self::NotRestricted,
+            GalleryError::SeveralRestrictions { .. } => Self::RestrictionsSeveral,
+            GalleryError::HoldNameTaken => Self::HoldNameTaken,
             GalleryError::UnknownHold => Self::HoldUnknown,
             GalleryError::UnknownRequest => Self::SubjectRequestUnknown,
             GalleryError::RequestClosed => Self::SubjectRequestClosed,
@@ -472,6 +482,7 @@ impl Reason {
             | GalleryError::SealingNeeded(_)
             | GalleryError::NotSealed(_)
             | GalleryError::OtherKeyStore(_)
+            | GalleryError::KeyStoreTaken { .. }
             | GalleryError::OlderKeyStore(_)
             | GalleryError::KeyStore(_) => Self::Storage,
             GalleryError::NoLedger => Self::NoLedger,

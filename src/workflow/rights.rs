@@ -5,8 +5,8 @@ use super::requests::RequestClocks;
 use super::{Engine, NumberIds, WorkflowError, content_digest::ContentDigest, reach};
 use crate::context::{Reach, RequestContext};
 use crate::gallery::{
-    Attributes, ChangeStanding, Erase, Erasure, Gallery, GalleryError, LedgerTables, Look, Outcome, ReadSet, Receipt,
-    RequestId, Retry, StandingAction, Subject, SubjectId, SubjectRequest, Timestamp, leaf_at,
+    Attributes, ChangeStanding, Erase, Erasure, ErasureReceipt, Gallery, GalleryError, LedgerTables, Look, Outcome,
+    ReadSet, Receipt, RequestId, Retry, StandingAction, Subject, SubjectId, SubjectRequest, Timestamp, leaf_at,
 };
 use crate::ledger::entry::{Entry, KeyedDigest, Kind, PrincipalKind};
 
@@ -42,6 +42,8 @@ pub struct ErasureOutcome {
     pub commit: u64,
     /// An earlier request with the same request id had done it.
     pub replayed: bool,
+    /// Number of its entry in the transparency log, from 0; `None` where none is kept.
+    pub entry: Option<u64>,
 }
 
 /// Somebody who looked at a record, or changed it.
@@ -78,7 +80,7 @@ pub struct SubjectReport<S = Subject> {
     pub decided: Option<(Timestamp, Timestamp)>,
     /// Requests about the record, lowest number first.
     pub requests: Vec<SubjectRequest>,
-    /// Who looked; `None` where no transparency log is kept.
+    /// Who looked at the present record; `None` where no transparency log is kept.
     pub accesses: Option<Accesses>,
 }
 
@@ -142,6 +144,7 @@ impl<'a> Rights<'a> {
     ///
     /// # Errors
     /// [`GalleryError::UnknownSubject`], [`GalleryError::NotRestricted`],
+    /// [`GalleryError::SeveralRestrictions`], [`GalleryError::HoldNameTaken`],
     /// [`GalleryError::UnknownHold`], [`GalleryError::RequestIdReused`];
     /// [`WorkflowError::OutOfReach`] for a record of another place;
     /// [`WorkflowError::DeadlineExceeded`] where the deadline has passed already.
@@ -178,10 +181,10 @@ impl<'a> Rights<'a> {
         self.check_author(&erase.by)?;
         self.check_reach(context, &erase.subject).await?;
         let retry = request_id.map(|request_id| Retry { request_id, content: digest_of_erasure(&erase) });
-        let (erasure, receipt) = self.gallery.erase(context, erase, retry).await?;
+        let ErasureReceipt { erasure, receipt, entry } = self.gallery.erase(context, erase, retry).await?;
         let caller = context.principal().kind();
         tracing::info!(outcome = erasure.name(), replayed = receipt.replayed, caller, "an erasure was asked for");
-        Ok(ErasureOutcome { erasure, commit: receipt.commit, replayed: receipt.replayed })
+        Ok(ErasureOutcome { erasure, commit: receipt.commit, replayed: receipt.replayed, entry })
     }
 
     /// What is kept of a subject, why, and who looked at it. That it was read is entered.
@@ -210,7 +213,7 @@ impl<'a> Rights<'a> {
         let attributes = subject.as_ref().map(|subject| subject.attributes.clone()).unwrap_or_default();
         reach::check(context, attributes.unit.as_deref(), attributes.province.as_deref())?;
         // As it was before this report, which is entered as well.
-        let accesses = self.accesses(id).await?;
+        let accesses = self.accesses(id, subject.as_ref().map(|subject| subject.enrolled_at)).await?;
         self.gallery.enter_look(context, look.of_records(1)).await?;
         let count = |outcome| about.iter().filter(|one| one.outcome == outcome).count() as u64;
         Ok(SubjectReport {
@@ -227,13 +230,17 @@ impl<'a> Rights<'a> {
         })
     }
 
-    /// Who looked at a subject, where the gallery keeps a log.
-    async fn accesses(&self, id: &SubjectId) -> Result<Option<Accesses>, WorkflowError> {
+    /// Who looked at a subject's present record, where the gallery keeps a log.
+    async fn accesses(
+        &self,
+        id: &SubjectId,
+        enrolled_at: Option<Timestamp>,
+    ) -> Result<Option<Accesses>, WorkflowError> {
         if !self.gallery.has_ledger() {
             return Ok(None);
         }
         let digest = self.gallery.ledger_key()?.subject(id.as_str());
-        Ok(Some(self.gallery.read_ledger(move |tables| accesses(tables, &digest)).await?))
+        Ok(Some(self.gallery.read_ledger(move |tables| accesses(tables, &digest, enrolled_at)).await?))
     }
 
     /// Checks that a caller who is bound to its place acts on a record there. Of one that is not
@@ -250,34 +257,59 @@ impl<'a> Rights<'a> {
     }
 }
 
-fn accesses(tables: &dyn LedgerTables, digest: &KeyedDigest) -> Result<Accesses, GalleryError> {
-    let (mut places, mut first, mut truncated) = (Vec::new(), 0, false);
+/// The newest who looked at the present record, which was enrolled at a time; at whatever is kept, where none
+/// is enrolled. Who looked at an earlier record of the same id, which was erased or removed, is not told.
+fn accesses(
+    tables: &dyn LedgerTables,
+    digest: &KeyedDigest,
+    enrolled_at: Option<Timestamp>,
+) -> Result<Accesses, GalleryError> {
+    let (mut places, mut first) = (Vec::new(), 0);
     loop {
         let found = tables.about(digest, first, READ_AT_ONCE)?;
         let is_last = found.len() < READ_AT_ONCE;
         first = found.last().map_or(first, |last| last + 1);
         places.extend(found);
-        if places.len() > ACCESSES_MAX {
-            truncated = true;
-            places.drain(..places.len() - ACCESSES_MAX);
-        }
         if is_last {
             break;
         }
     }
-    let mut newest = Vec::with_capacity(places.len());
-    for place in places {
+    let mut all = Accesses::default();
+    for place in places.into_iter().rev() {
         let opening = leaf_at(tables, place)?.and_then(|leaf| leaf.opening);
         // Contents that were pruned are told by nobody any more.
         let Some(entry) = opening.as_ref().and_then(Entry::opened) else { continue };
-        newest.push(RecordAccess {
+        if ends_record(&entry) {
+            break;
+        }
+        if all.newest.len() == ACCESSES_MAX {
+            all.truncated = true;
+            break;
+        }
+        let is_first = enrolled_at.is_some_and(|at| is_enrolment(&entry) && entry.at_ms == at.0);
+        all.newest.push(RecordAccess {
             at: Timestamp(entry.at_ms),
             kind: entry.kind.name().to_owned(),
             principal: PrincipalKind::name(entry.principal.kind).to_owned(),
             unit: entry.unit.map(|unit| unit.as_str().to_owned()),
         });
+        if is_first {
+            break;
+        }
     }
-    Ok(Accesses { newest, truncated })
+    all.newest.reverse();
+    Ok(all)
+}
+
+/// Whether a record of its subject was there before the entry and is not after it.
+fn ends_record(entry: &Entry) -> bool {
+    let is_erased = || entry.outcome.as_ref().is_some_and(|outcome| outcome.as_str() == Erasure::Erased.name());
+    entry.kind == Kind::Removal || entry.kind == Kind::Erasure && is_erased()
+}
+
+/// Whether it may be the entry that a record was first enrolled with: decisions and answers enrol as well.
+fn is_enrolment(entry: &Entry) -> bool {
+    matches!(entry.kind, Kind::Enrolment | Kind::Replacement | Kind::Decision | Kind::OfficerAnswer)
 }
 
 /// SHA-256 of everything asked for, the request id apart.
@@ -288,6 +320,7 @@ fn digest(change: &ChangeStanding) -> [u8; 32] {
     match &change.action {
         StandingAction::Restrict(requester) => digest.field(&[*requester as u8]),
         StandingAction::Lift => {}
+        StandingAction::LiftOne(number) => digest.field(&number.to_le_bytes()),
         StandingAction::Hold(name) | StandingAction::Release(name) => digest.field(name.as_str().as_bytes()),
         StandingAction::AskErasure { requester, finding_open } => {
             digest.field(&[*requester as u8, u8::from(*finding_open)]);

@@ -3,7 +3,7 @@ import assert from "node:assert/strict";
 import { readdirSync, readFileSync } from "node:fs";
 import { test } from "node:test";
 
-import { fill, plain, say, when } from "../../src/desk/pages/assets/text.js";
+import { fill, plain, say, webAddress, when } from "../../src/desk/pages/assets/text.js";
 
 const pages = new URL("../../src/desk/pages/", import.meta.url);
 const assets = new URL("assets/", pages);
@@ -91,4 +91,9 @@ test("values are filled into both languages, pairs by their side", () => {
 test("times are written as in Vietnam, and a time that is none is nothing", () => {
   assert.match(when("2026-11-30T20:05:00Z"), /03:05.*01\/12\/2026|01\/12\/2026.*03:05/);
   for (const none of ["", null, undefined, "yesterday"]) assert.equal(when(none), "");
+});
+
+test("only addresses of the web are followed", () => {
+  assert.equal(webAddress("https://payments.test/back?session=1"), "https://payments.test/back?session=1");
+  for (const address of ["javascript:alert(1)", "data:text/html,x", "file:///etc/passwd", "", null, undefined, "/relative"]) assert.equal(webAddress(address), null);
 });

@@ -18,6 +18,8 @@ use chinhchu::ledger::receipt::Receipt;
 use chinhchu::ledger::tile::TileNodes;
 use chinhchu::ledger::verify::Leaf;
 use chinhchu::ledger::witness::WitnessPolicy;
+use chinhchu::workflow::NumberIds;
+use chinhchu::workflow::rights::Rights;
 
 use crate::killed::{acknowledge, acknowledged_before_kill};
 use crate::memory::{MemoryIndex, MemoryStore};
@@ -139,6 +141,7 @@ promises! {
     => {
         whatever_is_done_is_entered_with_it_once_and_in_order,
         how_a_record_stands_and_its_erasure_are_entered_with_what_they_came_to,
+        a_report_tells_who_looked_at_the_present_record_alone,
         an_answer_handed_out_again_is_entered_as_such,
         what_is_refused_is_not_entered,
         whose_records_a_decision_tells_of_is_entered,
@@ -223,11 +226,22 @@ async fn how_a_record_stands_and_its_erasure_are_entered_with_what_they_came_to(
     stand(StandingAction::Restrict(Requester::Person)).await;
     stand(StandingAction::Lift).await;
     stand(StandingAction::Hold(hold.clone())).await;
-    gallery.erase(&caller(), erase.clone(), None).await.unwrap();
+    let waits = gallery.erase(&caller(), erase.clone(), None).await.unwrap();
     stand(StandingAction::Release(hold)).await;
-    gallery.erase(&caller(), erase, None).await.unwrap();
-    let entries: Vec<Entry> =
-        entered(&gallery).await.into_iter().skip_while(|one| one.kind != Kind::Restriction).collect();
+    let name = || Some(retry("erase", 1));
+    let erased = gallery.erase(&caller(), erase.clone(), name()).await.unwrap();
+    // By the number whoever asked finds the receipt, also where the answer was lost and is asked for again.
+    let numbers: Vec<u64> = entries(&gallery)
+        .await
+        .iter()
+        .filter(|leaf| Entry::decode(&leaf.opening.as_ref().unwrap().contents).unwrap().kind == Kind::Erasure)
+        .map(|leaf| leaf.index)
+        .collect();
+    assert_eq!(numbers, [waits.entry.unwrap(), erased.entry.unwrap()]);
+    let again = gallery.erase(&caller(), erase, name()).await.unwrap();
+    assert_eq!((again.entry, again.receipt.replayed), (erased.entry, true));
+    let is_of_standing = |one: &Entry| matches!(one.kind, Kind::Restriction | Kind::Hold | Kind::Erasure);
+    let entries: Vec<Entry> = entered(&gallery).await.into_iter().filter(is_of_standing).collect();
     let told = |entry: &Entry| {
         let outcome = entry.outcome.as_ref().map_or("", |outcome| outcome.as_str()).to_owned();
         assert_eq!(entry.subjects, [digest_key().subject("a")]);
@@ -243,6 +257,38 @@ async fn how_a_record_stands_and_its_erasure_are_entered_with_what_they_came_to(
     ];
     let expected = expected.map(|(kind, outcome, reasons)| (kind, outcome.to_owned(), reasons));
     assert_eq!(entries.iter().map(told).collect::<Vec<_>>(), expected);
+}
+
+/// Whoever is enrolled under an id that somebody was erased from is told of their own record alone.
+async fn a_report_tells_who_looked_at_the_present_record_alone(gallery: Gallery) {
+    use gallery::{Erase, Note, Requester};
+    let erase = Erase {
+        subject: id("a"),
+        requester: Requester::Person,
+        finding_open: false,
+        by: id("r-1"),
+        reason: Note::new("as was asked").unwrap(),
+    };
+    let look = async || gallery.enter_look(&caller(), Look::new(Kind::RecordRead).at([id("a")])).await.unwrap();
+    let told = async || {
+        let report = Rights::new(&gallery, NumberIds::Refuse).report(&caller(), &id("a")).await.unwrap();
+        let accesses = report.accesses.unwrap();
+        assert!(!accesses.truncated);
+        accesses.newest.into_iter().map(|one| one.kind).collect::<Vec<_>>()
+    };
+    look().await;
+    create(&gallery, "a", &[1]).await.unwrap();
+    look().await;
+    assert_eq!(told().await, ["enrolment", "record_read"]);
+    gallery.erase(&caller(), erase, None).await.unwrap();
+    look().await;
+    create(&gallery, "a", &[2]).await.unwrap();
+    assert_eq!(told().await, ["enrolment"]);
+    look().await;
+    assert_eq!(told().await, ["enrolment", "record_read", "record_read"], "the report itself is a look");
+    gallery.remove(&caller(), &id("a"), None).await.unwrap();
+    create(&gallery, "a", &[3]).await.unwrap();
+    assert_eq!(told().await, ["enrolment"]);
 }
 
 async fn an_answer_handed_out_again_is_entered_as_such(gallery: Gallery) {

@@ -189,6 +189,7 @@ impl Tables {
             cleared_heads,
             arrived,
             has_ledger: self.head.is_some(),
+            entry_next: self.head.as_ref().map(|_| self.commitments.len() as u64),
             ledger: self.ledger(wanted),
         }
     }
@@ -423,6 +424,7 @@ impl RecordStore for MemoryStore {
             templates: tables.templates.len() as u64,
             template_next: tables.template_next,
             taken_at: Timestamp::now(),
+            master_key: None,
         };
         let all: Vec<StoredTemplate> = tables.templates.keys().filter_map(|&id| tables.stored(id)).collect();
         let mut parts = Vec::new();

@@ -170,7 +170,7 @@ async fn an_erasure_ends_the_requests_about_its_record_and_what_stays_names_nobo
     let of_another = opened(&gallery, "b", RequestKind::Access).await;
     answered(&gallery, 2, RequestAnswer::Acknowledge).await.unwrap();
     answered(&gallery, 3, RequestAnswer::Refuse).await.unwrap();
-    assert_eq!(gallery.erase(&by(), erase("a"), None).await.unwrap().0, Erasure::Erased);
+    assert_eq!(gallery.erase(&by(), erase("a"), None).await.unwrap().erasure, Erasure::Erased);
     for (number, state) in [(1, RequestState::Superseded), (2, RequestState::Completed), (3, RequestState::Refused)] {
         let request = found(&gallery, number).await;
         assert_eq!(
@@ -196,14 +196,14 @@ async fn an_erasure_that_waits_ends_no_request(gallery: Gallery) {
     let action = StandingAction::Hold(HoldName::new("VKS-12").unwrap());
     let hold = gallery::ChangeStanding { subject: id("a"), action, by: id("o-1"), reason: note("order") };
     gallery.change_standing(&by(), hold, None).await.unwrap();
-    assert!(matches!(gallery.erase(&by(), erase("a"), None).await.unwrap().0, Erasure::Waits(_)));
+    assert!(matches!(gallery.erase(&by(), erase("a"), None).await.unwrap().erasure, Erasure::Waits(_)));
     let request = found(&gallery, number).await;
     assert!(request.is_open() && request.subject == Some(id("a")) && request.late(Timestamp(3000)).is_some());
 }
 
 async fn what_is_kept_of_somebody_who_only_asked_is_erased_as_well(gallery: Gallery) {
     let number = opened(&gallery, "a", RequestKind::Access).await;
-    assert_eq!(gallery.erase(&by(), erase("a"), None).await.unwrap().0, Erasure::Erased);
+    assert_eq!(gallery.erase(&by(), erase("a"), None).await.unwrap().erasure, Erasure::Erased);
     assert!(found(&gallery, number).await.subject.is_none());
     let again = gallery.erase(&by(), erase("a"), None).await;
     assert!(matches!(again, Err(GalleryError::UnknownSubject)), "nothing is kept any more");

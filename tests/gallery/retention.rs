@@ -150,7 +150,7 @@ async fn decisions_go_with_all_their_attempts_and_with_what_they_are_listed_by(g
     assert_eq!(listed(&gallery, "a").await, ["t4 1"]);
     let reason = note("the person asked");
     let erase = Erase { subject: id("a"), requester: Requester::Person, finding_open: false, by: id("r-1"), reason };
-    assert_eq!(gallery.erase(&by(), erase, None).await.unwrap().0, Erasure::Erased);
+    assert_eq!(gallery.erase(&by(), erase, None).await.unwrap().erasure, Erasure::Erased);
     assert_eq!(retained(&gallery).await, RetentionCounts::default(), "nothing is left to take");
 }
 

@@ -174,6 +174,41 @@ fn a_thief_of_the_folder_finds_no_name_and_no_face() {
     });
 }
 
+/// Whoever loses, moves or gives up a key store for one gallery would lose the people of the other.
+#[test]
+fn a_key_store_is_of_one_gallery_and_a_second_one_is_refused() {
+    let dir = tempfile::tempdir().unwrap();
+    let first = open_sealed(dir.path()).unwrap();
+    let id = first.id();
+    drop(first);
+    let taken = |error: GalleryError| match error {
+        GalleryError::KeyStoreTaken { gallery, .. } => assert_eq!(gallery, id),
+        other => panic!("{other}"),
+    };
+    let second = dir.path().join("second");
+    taken(gallery::open(&second, RECIPE, DIMENSION, sealed(dir.path())).unwrap_err());
+    assert!(!gallery::is_at(&second));
+    let clear = dir.path().join("clear");
+    drop(gallery::open(&clear, RECIPE, DIMENSION, options()).unwrap());
+    taken(gallery::seal(&clear, &sealed(dir.path()), &mut |_| {}).unwrap_err());
+    drop(gallery::open(&clear, RECIPE, DIMENSION, options()).unwrap());
+    drop(open_sealed(dir.path()).unwrap());
+    // With one of its own it is sealed, and what was begun of that is gone on with.
+    let own = tempfile::tempdir().unwrap();
+    gallery::seal(&clear, &sealed(own.path()), &mut |_| {}).unwrap();
+    assert!(gallery::open(&clear, RECIPE, DIMENSION, sealed(own.path())).is_ok());
+}
+
+#[test]
+fn a_command_that_enrols_one_person_uses_no_block_of_keys() {
+    let dir = tempfile::tempdir().unwrap();
+    for number in 0..10 {
+        let gallery = open_sealed(dir.path()).unwrap();
+        block_on(gallery.enrol(&by(), person(&format!("subject-{number}"), &[number]), None)).unwrap();
+    }
+    assert_eq!(key_store(dir.path()).made(), 64);
+}
+
 #[test]
 fn a_wrong_key_or_none_is_an_error_at_the_start_and_changes_nothing() {
     let dir = tempfile::tempdir().unwrap();
@@ -373,7 +408,7 @@ fn who_was_erased_can_be_read_in_no_copy_with_any_key_that_is_left() {
 
     let gallery = open_with(dir.path(), options()).unwrap();
     block_on(async {
-        let (done, _) = gallery.erase(&by(), erase("subject-one"), Some(retry("erase", 1))).await.unwrap();
+        let done = gallery.erase(&by(), erase("subject-one"), Some(retry("erase", 1))).await.unwrap().erasure;
         assert_eq!(done, Erasure::Erased);
         // At once, not when the gallery is closed.
         let index = fs::read(dir.path().join("data/index"));
@@ -382,7 +417,8 @@ fn who_was_erased_can_be_read_in_no_copy_with_any_key_that_is_left() {
         let found = gallery.search(&template(0), gallery::Scope::Within(0.999), &Filter::default()).await.unwrap();
         assert!(found.is_empty());
         // Again is done already, and one who comes back is somebody new.
-        let (again, receipt) = gallery.erase(&by(), erase("subject-one"), Some(retry("erase", 1))).await.unwrap();
+        let again = gallery.erase(&by(), erase("subject-one"), Some(retry("erase", 1))).await.unwrap();
+        let (again, receipt) = (again.erasure, again.receipt);
         assert!(again == Erasure::Erased && receipt.replayed);
         gallery.enrol(&by(), person("subject-two-again", &[40]), None).await.unwrap();
     });
@@ -463,7 +499,7 @@ fn a_subject_has_one_key_however_often_it_comes_and_goes() {
     let (used, listed) = with(&enrol);
     assert_eq!((used, listed), (BTreeSet::from([key]), vec![]));
     let (used, listed) = with(&|gallery| {
-        let (done, _) = block_on(gallery.erase(&by(), erase("subject-one"), None)).unwrap();
+        let done = block_on(gallery.erase(&by(), erase("subject-one"), None)).unwrap().erasure;
         assert_eq!(done, Erasure::Erased);
     });
     assert_eq!((used, listed), (BTreeSet::new(), vec![]));
@@ -672,7 +708,7 @@ fn the_master_key_is_changed_while_the_gallery_is_in_use() {
         for number in 0..40 {
             gallery.enrol(&by(), person(&format!("new-{number}"), &[70 + number]), None).await.unwrap();
         }
-        let (done, _) = gallery.erase(&by(), erase("subject-three"), None).await.unwrap();
+        let done = gallery.erase(&by(), erase("subject-three"), None).await.unwrap().erasure;
         assert_eq!(done, Erasure::Erased);
     });
     drop(gallery);

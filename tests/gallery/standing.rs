@@ -7,9 +7,9 @@ use std::sync::Arc;
 
 use chinhchu::gallery::{
     self, Basis, ChallengeOwner, ChangeStanding, ClearPair, DecisionFilter, DecisionKey, EnrolMode, Enrolment, Erase,
-    Erasure, Filter, Gallery, GalleryError, HoldName, LegalBasis, NewCapture, NewChallenge, NewDecision, Note,
-    Obstacle, Outcome, ReadSet, RequestId, Requester, Resolution, ResolveCommand, Restricted, Scope, Searched,
-    SnapshotPart, StandingAction, SubjectHead, Timestamp, Watermark,
+    Erasure, ErasureReceipt, Filter, Gallery, GalleryError, HoldName, LegalBasis, NewCapture, NewChallenge,
+    NewDecision, Note, Obstacle, Outcome, ReadSet, RequestId, Requester, Resolution, ResolveCommand, Restricted, Scope,
+    Searched, SnapshotPart, StandingAction, SubjectHead, Timestamp, Watermark,
 };
 
 use crate::memory::{MemoryIndex, MemoryStore};
@@ -19,6 +19,9 @@ promises!(
     embedded, super::embedded; memory, super::in_memory; mixed, super::embedded_store_and_memory_index => {
         a_restricted_record_is_left_out_of_searches_and_stays_in_snapshots,
         a_restriction_and_a_hold_are_kept_with_who_why_and_when,
+        restrictions_of_several_requesters_or_reasons_stand_beside_each_other_until_each_has_ended,
+        an_erasure_that_waits_and_a_restriction_end_each_for_itself,
+        a_hold_is_not_put_under_the_name_of_another,
         a_hold_ends_by_its_own_name_alone,
         a_change_of_standing_is_done_once_by_its_request_id,
         a_restricted_record_is_never_approved_by_itself_and_an_officer_may,
@@ -81,7 +84,7 @@ fn erase(subject: &str) -> Erase {
 }
 
 async fn erased(gallery: &Gallery, erase: Erase) -> Erasure {
-    gallery.erase(&by(), erase, None).await.unwrap().0
+    gallery.erase(&by(), erase, None).await.unwrap().erasure
 }
 
 async fn head(gallery: &Gallery, subject: &str) -> Option<SubjectHead> {
@@ -166,6 +169,74 @@ async fn a_restriction_and_a_hold_are_kept_with_who_why_and_when(gallery: Galler
     assert!(matches!(stand(&gallery, "a", StandingAction::Lift).await, Err(GalleryError::NotRestricted)));
     let subject = gallery.subject(&id("a")).await.unwrap().unwrap();
     assert_eq!(subject.standing.entries.len(), 3, "what was said stays said");
+}
+
+/// What a court has restricted does not end because the person's own wish has, nor is one of the two lost
+/// because the other came first.
+async fn restrictions_of_several_requesters_or_reasons_stand_beside_each_other_until_each_has_ended(gallery: Gallery) {
+    create(&gallery, "a", &[1]).await.unwrap();
+    stand(&gallery, "a", restrict()).await.unwrap();
+    stand(&gallery, "a", hold("one")).await.unwrap();
+    stand(&gallery, "a", StandingAction::Restrict(Requester::Authority)).await.unwrap();
+    let other = ChangeStanding { reason: note("for another reason"), ..change("a", restrict()) };
+    gallery.change_standing(&by(), other, None).await.unwrap();
+    let numbers = async || {
+        let head = head(&gallery, "a").await.unwrap();
+        head.standing.restrictions().iter().map(|(number, _)| *number).collect::<Vec<_>>()
+    };
+    assert_eq!(numbers().await, [1, 3, 4]);
+    match stand(&gallery, "a", StandingAction::Lift).await {
+        Err(GalleryError::SeveralRestrictions { numbers }) => assert_eq!(numbers, [1, 3, 4]),
+        other => panic!("{other:?}"),
+    }
+    for number in [0, 2, 5] {
+        let none = stand(&gallery, "a", StandingAction::LiftOne(number)).await;
+        assert!(matches!(none, Err(GalleryError::NotRestricted)), "{number}");
+    }
+    for (number, left) in [(3, vec![1, 4]), (1, vec![4])] {
+        stand(&gallery, "a", StandingAction::LiftOne(number)).await.unwrap();
+        assert_eq!(numbers().await, left);
+        assert!(found(&gallery, 1, &Filter::default()).await.is_empty(), "the record takes no part yet");
+    }
+    let again = stand(&gallery, "a", StandingAction::LiftOne(1)).await;
+    assert!(matches!(again, Err(GalleryError::NotRestricted)), "it ends once");
+    stand(&gallery, "a", StandingAction::Lift).await.unwrap();
+    assert_eq!(found(&gallery, 1, &Filter::default()).await, ["a"]);
+}
+
+async fn an_erasure_that_waits_and_a_restriction_end_each_for_itself(gallery: Gallery) {
+    create(&gallery, "a", &[1]).await.unwrap();
+    stand(&gallery, "a", hold("one")).await.unwrap();
+    stand(&gallery, "a", StandingAction::Restrict(Requester::Authority)).await.unwrap();
+    assert!(matches!(erased(&gallery, erase("a")).await, Erasure::Waits(_)));
+    let office = Erase { requester: Requester::Office, ..erase("a") };
+    assert!(matches!(erased(&gallery, office).await, Erasure::Waits(_)));
+    let asked_again = Erase { finding_open: true, ..erase("a") };
+    assert!(matches!(erased(&gallery, asked_again).await, Erasure::Waits(_)));
+    let standing = head(&gallery, "a").await.unwrap().standing;
+    let numbers: Vec<u32> = standing.restrictions().iter().map(|(number, _)| *number).collect();
+    assert_eq!(numbers, [2, 4, 5], "of each requester's erasure what was said last");
+    stand(&gallery, "a", StandingAction::LiftOne(2)).await.unwrap();
+    assert!(head(&gallery, "a").await.unwrap().standing.erasure().is_some(), "the person's wish stands");
+    for number in [4, 5] {
+        stand(&gallery, "a", StandingAction::LiftOne(number)).await.unwrap();
+    }
+    let standing = head(&gallery, "a").await.unwrap().standing;
+    assert!(!standing.is_restricted() && standing.erasure().is_none());
+}
+
+/// One release would end two holds.
+async fn a_hold_is_not_put_under_the_name_of_another(gallery: Gallery) {
+    create(&gallery, "a", &[1]).await.unwrap();
+    stand(&gallery, "a", hold("VKS-12")).await.unwrap();
+    stand(&gallery, "a", hold("VKS-12")).await.unwrap();
+    let other = ChangeStanding { reason: note("another order"), ..change("a", hold("VKS-12")) };
+    let refused = gallery.change_standing(&by(), other.clone(), None).await;
+    assert!(matches!(refused, Err(GalleryError::HoldNameTaken)));
+    assert_eq!(head(&gallery, "a").await.unwrap().standing.entries.len(), 1);
+    stand(&gallery, "a", release("VKS-12")).await.unwrap();
+    gallery.change_standing(&by(), other, None).await.unwrap();
+    assert_eq!(head(&gallery, "a").await.unwrap().standing.holds().len(), 1);
 }
 
 async fn a_hold_ends_by_its_own_name_alone(gallery: Gallery) {
@@ -335,13 +406,14 @@ async fn what_is_erased_is_gone_and_others_stay(gallery: Gallery) {
 async fn an_erasure_is_done_once_by_its_request_id(gallery: Gallery) {
     create(&gallery, "a", &[1]).await.unwrap();
     stand(&gallery, "a", hold("one")).await.unwrap();
-    let (waits, first) = gallery.erase(&by(), erase("a"), Some(retry("once", 1))).await.unwrap();
-    let (again, receipt) = gallery.erase(&by(), erase("a"), Some(retry("once", 1))).await.unwrap();
+    let told = |done: ErasureReceipt| (done.erasure, done.receipt);
+    let (waits, first) = told(gallery.erase(&by(), erase("a"), Some(retry("once", 1))).await.unwrap());
+    let (again, receipt) = told(gallery.erase(&by(), erase("a"), Some(retry("once", 1))).await.unwrap());
     assert!(waits == again && receipt.replayed && receipt.commit == first.commit);
     stand(&gallery, "a", release("one")).await.unwrap();
-    let (erased, _) = gallery.erase(&by(), erase("a"), Some(retry("then", 1))).await.unwrap();
+    let (erased, _) = told(gallery.erase(&by(), erase("a"), Some(retry("then", 1))).await.unwrap());
     create(&gallery, "a", &[2]).await.unwrap();
-    let (again, receipt) = gallery.erase(&by(), erase("a"), Some(retry("then", 1))).await.unwrap();
+    let (again, receipt) = told(gallery.erase(&by(), erase("a"), Some(retry("then", 1))).await.unwrap());
     assert!(erased == Erasure::Erased && again == Erasure::Erased && receipt.replayed);
     assert!(head(&gallery, "a").await.is_some(), "a late retry erases nobody who came since");
     let other = gallery.erase(&by(), erase("a"), Some(retry("then", 2))).await;

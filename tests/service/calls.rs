@@ -470,6 +470,7 @@ async fn the_rights_of_a_person_survive_the_wire() {
     for action in [
         StandingAction::Restrict(Requester::Authority),
         StandingAction::Lift,
+        StandingAction::LiftOne(3),
         StandingAction::Hold(hold.clone()),
         StandingAction::Release(hold),
     ] {
@@ -480,7 +481,7 @@ async fn the_rights_of_a_person_survive_the_wire() {
         assert!(server.control.standing.lock().unwrap().take() == Some(expected));
     }
     let outcome = client.erase(call, Requester::Person, true).await.unwrap();
-    assert_eq!(outcome.erasure, Erasure::Waits(Obstacle::ALL.into()));
+    assert_eq!((outcome.erasure, outcome.entry), (Erasure::Waits(Obstacle::ALL.into()), Some(0)));
     let erasure = server.control.erasure.lock().unwrap().take().unwrap().erase;
     assert!(erasure.finding_open && erasure.requester == Requester::Person && erasure.by == by);
     let report = client.report(&subject).await.unwrap();

@@ -292,6 +292,7 @@ pub fn subject(id: SubjectId) -> Subject {
             entries: [
                 StandingAction::Restrict(Requester::Person),
                 StandingAction::Lift,
+                StandingAction::LiftOne(1),
                 StandingAction::Hold(HoldName::new("VKS-12").unwrap()),
                 StandingAction::Release(HoldName::new("VKS-12").unwrap()),
                 StandingAction::AskErasure { requester: Requester::Authority, finding_open: true },
@@ -549,7 +550,7 @@ impl Backend for Fake {
     async fn erase(&self, context: &RequestContext, request: ErasureRequest) -> Result<ErasureOutcome, WorkflowError> {
         let _inside = self.0.enter("erase", context);
         *self.0.erasure.lock().unwrap() = Some(request);
-        Ok(ErasureOutcome { erasure: Erasure::Waits(Obstacle::ALL.into()), commit: 8, replayed: false })
+        Ok(ErasureOutcome { erasure: Erasure::Waits(Obstacle::ALL.into()), commit: 8, replayed: false, entry: Some(0) })
     }
 
     async fn report(&self, context: &RequestContext, subject: &SubjectId) -> Result<SubjectReport, WorkflowError> {

@@ -157,11 +157,13 @@ pub(super) fn protection(
     let record = read_gallery(&table)?;
     // One that lies in the clear is sealed beside the work, where that was asked for.
     let keys = options.sealing.as_ref().filter(|_| record.sealing.is_some() || !options.seal_while_serving);
-    let protection = Protection::open(record.sealing.as_ref(), keys, path)?;
-    if let (Some(keys), Some(options)) = (protection.keys(), &options.sealing)
-        && keys.made() < read_counters(&table, &protection)?.keys_to
-    {
-        return Err(GalleryError::OlderKeyStore(options.path.clone()).into());
+    let protection = Protection::open(record.sealing.as_ref(), keys, path, read_id(&table)?)?;
+    if let (Some(keys), Some(options)) = (protection.keys(), &options.sealing) {
+        let Counters { keys_to, .. } = read_counters(&table, &protection)?;
+        if keys.made() < keys_to {
+            return Err(GalleryError::OlderKeyStore(options.path.clone()).into());
+        }
+        keys.used_below(keys_to);
     }
     Ok(protection)
 }

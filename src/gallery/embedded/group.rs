@@ -252,6 +252,7 @@ impl<'t> Group<'t> {
         let wanted = command.reads();
         let mut records = read::read(self, &state, &wanted)?;
         records.has_ledger = self.ledger.is_some();
+        records.entry_next = self.ledger.as_ref().map(Ledger::next_place).transpose()?;
         records.ledger = self.read_ledger(&wanted)?;
         match command.plan(&records, self.now)? {
             Planned::Done(committed) => Ok(committed),

@@ -20,7 +20,7 @@ use sha2::Sha256;
 
 use super::fault::StoreError;
 use super::record::{self, SealingRecord};
-use crate::gallery::{CaptureBand, GalleryError, RequestId, SubjectId};
+use crate::gallery::{CaptureBand, GalleryError, GalleryId, RequestId, SubjectId};
 use crate::hex;
 use crate::sealing::{KeyStore, KeyStoreOptions, Secret, aead};
 
@@ -87,10 +87,20 @@ fn derived(key: &Secret, purpose: &[&[u8]]) -> Secret {
 }
 
 impl Protection {
-    /// That of a new gallery, with new keys where it is to be sealed, and what its record says of them.
-    pub(super) fn create(options: Option<&KeyStoreOptions>) -> Result<(Self, Option<SealingRecord>), StoreError> {
+    /// That of a new gallery, with new keys where it is to be sealed, and what its record says of them. `id` is
+    /// that of a gallery which is there in the clear: a new one has none that is sure to stay.
+    pub(super) fn create(
+        options: Option<&KeyStoreOptions>,
+        id: Option<GalleryId>,
+    ) -> Result<(Self, Option<SealingRecord>), StoreError> {
         let Some(options) = options else { return Ok((Self::Checksummed, None)) };
         let keys = KeyStore::open(options.clone(), true)?;
+        if let Some(gallery) = gallery_of(&keys)?.filter(|of| Some(*of) != id) {
+            return Err(GalleryError::KeyStoreTaken { path: options.path.clone(), gallery }.into());
+        }
+        if let Some(id) = id {
+            keys.bind(id.bytes())?;
+        }
         let (of_tables, of_names) = (keys.hand_out()?, keys.hand_out()?);
         let record = SealingRecord { key_store: keys.id().to_vec(), of_tables, of_names };
         let sealing = Sealing::open(keys, record.clone())?;
@@ -102,6 +112,7 @@ impl Protection {
         record: Option<&SealingRecord>,
         options: Option<&KeyStoreOptions>,
         path: &std::path::Path,
+        id: Option<GalleryId>,
     ) -> Result<Self, StoreError> {
         let (record, options) = match (record, options) {
             (None, None) => return Ok(Self::Checksummed),
@@ -115,6 +126,18 @@ impl Protection {
         }
         if keys.made() < record.keys_to() {
             return Err(GalleryError::OlderKeyStore(options.path.clone()).into());
+        }
+        keys.used_below(record.keys_to());
+        match (gallery_of(&keys)?, id) {
+            (None, Some(id)) => keys.bind(id.bytes())?,
+            // Sealed together before key stores knew of which gallery they are: whoever refused the second
+            // one would lock its people out.
+            (Some(of), Some(id)) if of != id => tracing::warn!(
+                key_store = %options.path.display(),
+                "the key store is shared with another gallery; only one of the two can be open at a time, and whoever \
+                 loses or moves it loses both"
+            ),
+            _ => {}
         }
         Ok(Self::Sealed(Box::new(Sealing::open(keys, record.clone())?)))
     }
@@ -213,6 +236,11 @@ impl Protection {
             Self::Sealed(sealing) => hex::encode(&sealing.hash(kind, text.as_bytes())[..NAME_BYTES]),
         }
     }
+}
+
+/// Of which gallery the keys of a store are.
+fn gallery_of(keys: &KeyStore) -> Result<Option<GalleryId>, StoreError> {
+    Ok(keys.gallery()?.and_then(|id| GalleryId::from_bytes(&id)))
 }
 
 fn destroyed(table: &str) -> StoreError {

@@ -303,7 +303,7 @@ pub(super) struct SubjectRecord {
 /// What was said of how a record stands.
 #[derive(Clone, PartialEq, Message)]
 pub(super) struct StandingRecord {
-    /// 1 restricted, 2 lifted, 3 held, 4 released, 5 erasure asked for.
+    /// 1 restricted, 2 lifted, 3 held, 4 released, 5 erasure asked for, 6 one of several lifted.
     #[prost(uint32, tag = "1")]
     pub kind: u32,
     #[prost(string, tag = "2")]
@@ -321,6 +321,9 @@ pub(super) struct StandingRecord {
     /// Of kind 5.
     #[prost(bool, tag = "7")]
     pub finding_open: bool,
+    /// Of kind 6, the number of what ended.
+    #[prost(uint32, tag = "8")]
+    pub ended: u32,
 }
 
 /// The legal basis of an enrolment.
@@ -628,9 +631,14 @@ fn standing(entries: Vec<StandingRecord>) -> Result<Standing, StoreError> {
 
 impl StandingRecord {
     fn of(entry: &StandingEntry) -> Self {
+        let ended = match entry.action {
+            StandingAction::LiftOne(number) => number,
+            _ => 0,
+        };
         let (kind, requester, hold, finding_open) = match &entry.action {
             StandingAction::Restrict(requester) => (1, requester_number(*requester), "", false),
             StandingAction::Lift => (2, 0, "", false),
+            StandingAction::LiftOne(_) => (6, 0, "", false),
             StandingAction::Hold(name) => (3, 0, name.as_str(), false),
             StandingAction::Release(name) => (4, 0, name.as_str(), false),
             StandingAction::AskErasure { requester, finding_open } => {
@@ -645,6 +653,7 @@ impl StandingRecord {
             requester,
             hold: hold.to_owned(),
             finding_open,
+            ended,
         }
     }
 
@@ -658,6 +667,7 @@ impl StandingRecord {
                 let requester = requester_of(self.requester)?;
                 StandingAction::AskErasure { requester, finding_open: self.finding_open }
             }
+            6 => StandingAction::LiftOne(self.ended),
             // Never taken for a record that nothing was said of.
             _ => return Err(StoreError::damaged("what was said of a record's standing is not known")),
         };

@@ -33,7 +33,7 @@ use super::store::EmbeddedStore;
 use super::subject_keys::take_from_table;
 use super::tables::{
     COUNTERS_KEY, DOOMED_KEYS, FORMAT_VERSION_SEALED, GALLERY, ID_KEY, RETENTION_KEY, SUBJECT_KEYS, Snapshot, if_there,
-    read_counters, read_gallery,
+    read_counters, read_gallery, read_id,
 };
 use super::written_rows::{RowKeys, Written, is_noted, written_after};
 use super::{EmbeddedOptions, create, index};
@@ -550,14 +550,17 @@ pub(super) fn begun(dir: &Path, options: &EmbeddedOptions, source: &OpenDatabase
         match resumed(&paths, options, source) {
             Ok(Some(resumed)) => return Ok(resumed),
             // A key store that cannot be opened is no reason to begin anew.
-            Err(error @ StoreError::Keys(KeyStoreError::InUse(_) | KeyStoreError::OtherMaster { .. })) => {
-                return Err(error);
-            }
+            Err(
+                error @ StoreError::Keys(
+                    KeyStoreError::InUse(_) | KeyStoreError::OtherMaster { .. } | KeyStoreError::NoCopyFolder { .. },
+                ),
+            ) => return Err(error),
             // Of another past of the gallery, or damaged.
             Ok(None) | Err(_) => fs::remove_file(&paths.sealed).map_err(io_failed)?,
         }
     }
-    let (protection, sealing) = Protection::create(options.sealing.as_ref())?;
+    let id = source.read(|snapshot| read_id(snapshot.gallery()?))?;
+    let (protection, sealing) = Protection::create(options.sealing.as_ref(), id)?;
     let file = private::owner_only(fs::OpenOptions::new().write(true).create_new(true)).open(&paths.sealed);
     drop(file.map_err(io_failed)?);
     Storage::create(&paths.sealed)?.close()?;
@@ -592,7 +595,11 @@ fn resumed(paths: &Paths, options: &EmbeddedOptions, source: &OpenDatabase) -> R
     if !is_known {
         return Ok(None);
     }
-    let protection = Protection::open(cursor.sealing.as_ref(), options.sealing.as_ref(), &paths.sealed)?;
+    let id = source.read(|snapshot| read_id(snapshot.gallery()?))?;
+    let protection = Protection::open(cursor.sealing.as_ref(), options.sealing.as_ref(), &paths.sealed, id)?;
+    if let Some(keys) = protection.keys() {
+        keys.used_below(cursor.keys_to);
+    }
     let after = cursor.after.as_ref().map(|after| protection.unwrap::<AfterRecord>("gallery", AFTER_KEY, after));
     let after = after.transpose()?.map(|record| record.key);
     Ok(Some(SealedCopy { target, protection: Arc::new(protection), cursor, after }))

@@ -156,7 +156,7 @@ impl EmbeddedStore {
         let folder = Folder::claim(dir, options.create && options.id.is_none())?;
         if folder.is_new()? {
             let at = |error: StoreError| error.at(dir);
-            let keys = Protection::create(options.sealing.as_ref()).map_err(at)?;
+            let keys = Protection::create(options.sealing.as_ref(), None).map_err(at)?;
             let database = Storage::create(&folder.new_database()?).map_err(at)?;
             create::initialise(&database, recipe, dimension, &keys).map_err(at)?;
             database.close().map_err(|error| at(error.into()))?;
@@ -190,7 +190,7 @@ impl EmbeddedStore {
         let at = |error: StoreError| error.at(path);
         let (database, empty) = storage.open(&options).map_err(at)?;
         if empty {
-            let keys = Protection::create(options.sealing.as_ref()).map_err(at)?;
+            let keys = Protection::create(options.sealing.as_ref(), None).map_err(at)?;
             create::initialise(&database, recipe, dimension, &keys).map_err(at)?;
         }
         // Before anything is changed: a wrong key, or none, is an error at the start.

@@ -43,7 +43,12 @@ fn committed(records: &Records, replayed: bool) -> Committed {
 
 /// Entries beside what a command has planned; of what was done before, one that its answer is handed
 /// out again.
-pub(super) fn with_entries(planned: Planned, entries: &[NewEntry], now: Timestamp) -> Result<Planned, GalleryError> {
+pub(super) fn with_entries(
+    planned: Planned,
+    entries: &[NewEntry],
+    records: &Records,
+    now: Timestamp,
+) -> Result<Planned, GalleryError> {
     let (mut plan, entries) = match planned {
         Planned::Write(plan) => (plan, entries.to_vec()),
         Planned::Done(committed) => {
@@ -51,6 +56,15 @@ pub(super) fn with_entries(planned: Planned, entries: &[NewEntry], now: Timestam
             (Plan { writes: Vec::new(), committed }, again.into_iter().collect())
         }
     };
+    if plan.committed.erasure.is_some() && !plan.committed.receipt.replayed {
+        plan.committed.entry = records.entry_next;
+        // So that a retry is told the same.
+        for write in &mut plan.writes {
+            if let Write::Request(_, request) = write {
+                request.number = records.entry_next.map_or(0, |entry| entry + 1);
+            }
+        }
+    }
     for entry in entries {
         let entry = match &plan.committed.erasure {
             // What it came to is known here first.

@@ -222,6 +222,7 @@ impl Command {
     /// [`GalleryError::NotReferred`], [`GalleryError::AlreadyResolved`],
     /// [`GalleryError::OfficerInvolved`], [`GalleryError::UnknownPair`],
     /// [`GalleryError::RecordKept`], [`GalleryError::RecordRestricted`], [`GalleryError::NotRestricted`],
+    /// [`GalleryError::SeveralRestrictions`], [`GalleryError::HoldNameTaken`],
     /// [`GalleryError::UnknownHold`], [`GalleryError::UnknownRequest`],
     /// [`GalleryError::RequestClosed`], [`GalleryError::LedgerNeeded`], [`GalleryError::NoLedger`], [`GalleryError::Entry`],
     /// [`GalleryError::LedgerSigner`], and [`GalleryError::Search`] in a full store.
@@ -251,7 +252,9 @@ impl Command {
             Self::Clear(clear) => pair::plan(clear, records, now),
             Self::Unclear(unclear) => pair::plan_end(unclear, records, now),
             Self::Issue(challenge) => Ok(challenge::plan(challenge, records, now)),
-            Self::Entered(command, entries) => ledger::with_entries(command.planned(records, now)?, entries, now),
+            Self::Entered(command, entries) => {
+                ledger::with_entries(command.planned(records, now)?, entries, records, now)
+            }
             Self::Enter(entry) => ledger::plan_entry(entry, records, now),
             Self::Sequence(signer) => ledger::plan_sequence(signer, records, now),
             Self::ChangeSigner { before, after, entry } => ledger::plan_key_change(before, after, entry, records, now),

@@ -52,7 +52,8 @@ pub(super) fn check_removable(id: &SubjectId, records: &Records) -> Result<(), G
     if is_kept(id, records) || waits_for_officer(records) { Err(GalleryError::RecordKept) } else { Ok(()) }
 }
 
-/// Restricts or holds a record, or ends that. What is so already is done already.
+/// Restricts or holds a record, or ends that. What is so already is done already; a restriction of another
+/// requester, or for another reason, stands beside those there are.
 pub(super) fn plan(
     change: &ChangeStanding,
     retry: Option<&Retry>,
@@ -61,15 +62,28 @@ pub(super) fn plan(
 ) -> Result<Planned, GalleryError> {
     once(retry, records, || {
         let head = records.head(&change.subject).ok_or(GalleryError::UnknownSubject)?;
-        let holds = |name| head.standing.holds().iter().any(|(held, _)| *held == name);
+        let restrictions = head.standing.restrictions();
+        let held = |name| head.standing.holds().into_iter().find(|(held, _)| *held == name).map(|(_, entry)| entry);
+        let is_same = |entry: &StandingEntry| entry.action == change.action && entry.reason == change.reason;
         let is_so = match &change.action {
-            StandingAction::Restrict(_) => head.standing.restriction().is_some(),
-            StandingAction::Hold(name) => holds(name),
-            StandingAction::Lift if !head.standing.is_restricted() => return Err(GalleryError::NotRestricted),
-            StandingAction::Release(name) if !holds(name) => return Err(GalleryError::UnknownHold),
+            StandingAction::Restrict(_) => restrictions.iter().any(|(_, entry)| is_same(entry)),
+            StandingAction::Hold(name) => match held(name) {
+                // One release would end both.
+                Some(entry) if !is_same(entry) => return Err(GalleryError::HoldNameTaken),
+                found => found.is_some(),
+            },
+            StandingAction::Lift if restrictions.is_empty() => return Err(GalleryError::NotRestricted),
+            StandingAction::Lift if restrictions.len() > 1 => {
+                let numbers = restrictions.iter().map(|(number, _)| *number).collect();
+                return Err(GalleryError::SeveralRestrictions { numbers });
+            }
+            StandingAction::LiftOne(number) if !restrictions.iter().any(|(one, _)| one == number) => {
+                return Err(GalleryError::NotRestricted);
+            }
+            StandingAction::Release(name) if held(name).is_none() => return Err(GalleryError::UnknownHold),
             // An erasure is asked for by erasing.
             StandingAction::AskErasure { .. } => return Err(GalleryError::RecordKept),
-            StandingAction::Lift | StandingAction::Release(_) => false,
+            StandingAction::Lift | StandingAction::LiftOne(_) | StandingAction::Release(_) => false,
         };
         let entry = StandingEntry {
             action: change.action.clone(),
@@ -105,7 +119,11 @@ pub(super) fn plan_erasure(
     })?;
     let committed = match &mut planned {
         Planned::Write(plan) => &mut plan.committed,
-        Planned::Done(committed) => committed,
+        Planned::Done(committed) => {
+            let number = records.request.as_ref().map_or(0, |request| request.number);
+            committed.entry = number.checked_sub(1);
+            committed
+        }
     };
     // A record has a template at least, so the receipt of a retry says whether one was left.
     committed.erasure = Some(match committed.receipt.templates {
@@ -131,7 +149,7 @@ fn restricted(erase: &Erase, records: &Records, now: Timestamp) -> Result<Rows, 
         return Err(if records.about.is_empty() { GalleryError::UnknownSubject } else { GalleryError::RecordKept });
     };
     let action = StandingAction::AskErasure { requester: erase.requester, finding_open: erase.finding_open };
-    let is_asked = head.standing.erasure().is_some_and(|asked| asked.action == action);
+    let is_asked = head.standing.restrictions().iter().any(|(_, asked)| asked.action == action);
     let entry = StandingEntry { action, by: erase.by.clone(), reason: erase.reason.clone(), at: now };
     Ok(match is_asked {
         true => Rows { templates: head.templates.len() as u32, ..Rows::of(Vec::new()) },

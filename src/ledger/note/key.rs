@@ -255,9 +255,8 @@ impl SigningKey {
     pub fn read(path: &Path) -> Result<Self, KeyError> {
         let bytes = private::read_secret(path, FILE_BYTES_MAX)
             .map_err(|source| KeyError::Io { path: path.to_owned(), source })?;
-        let text = str::from_utf8(&bytes).map_err(|_| NotAKey::Form);
-        text.and_then(|text| text.trim_end_matches('\n').parse())
-            .map_err(|source| KeyError::NotAKey { path: path.to_owned(), source })
+        let text = str::from_utf8(private::key_line(&bytes)).map_err(|_| NotAKey::Form);
+        text.and_then(str::parse).map_err(|source| KeyError::NotAKey { path: path.to_owned(), source })
     }
 
     /// The public key.

@@ -130,6 +130,11 @@ fn a_signing_key_is_a_file_of_its_own_for_its_owner_alone() {
     assert_eq!(Note::sign("text\n", &[&read]), Note::sign("text\n", &[&made]));
 
     let before = fs::read(&path).unwrap();
+    let around = [&b"\xef\xbb\xbf"[..], before.trim_ascii(), b"\r\n"].concat();
+    fs::write(&path, around).unwrap();
+    assert_eq!(SigningKey::read(&path).unwrap().verifier(), made.verifier(), "as another system writes a line");
+    fs::write(&path, &before).unwrap();
+
     let again = SigningKey::create(&path, name, Algorithm::Ed25519).unwrap_err();
     assert!(
         matches!(&again, KeyError::Io { source, .. } if source.kind() == std::io::ErrorKind::AlreadyExists),

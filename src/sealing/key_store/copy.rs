@@ -39,7 +39,10 @@ pub(super) fn reconciled_copy(
     match there.filter(is_of_now) {
         Some(copy) => {
             reconcile(main, &copy)?;
-            Ok(copy)
+            if let (None, Some(gallery)) = (main.gallery()?, copy.gallery()?) {
+                main.put_gallery(&gallery)?;
+            }
+            copy.of_gallery_of(main)
         }
         None => made(main, path, options),
     }
@@ -53,7 +56,7 @@ fn made(main: &StoreFile, path: &Path, options: &KeyStoreOptions) -> Result<Stor
     }
     let new = new_path(path);
     overwrite_and_remove(&new).map_err(|error| KeyStoreError::io(&new, &error))?;
-    let made = StoreFile::create(&new, main.header(), master)?;
+    let made = StoreFile::create(&new, main.header(), master)?.of_gallery_of(main)?;
     for run in main.runs()? {
         let (first, slots) = run?;
         made.append(first, &slots)?;

@@ -3,8 +3,13 @@
 //! A header of 4096 bytes: [`MAGIC`], the version (four bytes), the store's id (16), how often its
 //! store key was replaced (four), the id of the master key (eight), the store key sealed under that
 //! (72), CRC-32 of all this (four), zeros. Then the keys, each sealed under the store key for its
-//! number, 72 bytes. All numbers are little-endian. A header is never changed: a rotation makes a new
-//! file.
+//! number, 72 bytes. All numbers are little-endian. This of a header is never changed: a rotation makes a
+//! new file.
+//!
+//! Two labels are written into its zeros later, each sealed under the store key: at byte 128 the id of the
+//! gallery that the keys are of (56), and at byte 192 the number of the next key (48), for the number of
+//! keys in the file, so that it holds no longer once there are more. That one is there while nobody has the
+//! store open or nothing was handed out yet, and not after a crash.
 
 use std::fs::{self, File, OpenOptions, TryLockError};
 use std::io;
@@ -27,6 +32,8 @@ const SUMMED_BYTES: usize = 12 + 4 + ID_BYTES + 4 + 8 + SLOT_BYTES;
 const ID_BYTES: usize = 16;
 /// Where the id of the master key stands; the store key comes behind it.
 const MASTER_AT: std::ops::Range<usize> = 36..44;
+/// Bytes of a gallery's id.
+pub(super) const GALLERY_BYTES: usize = 16;
 /// A key in its box.
 pub(super) const SLOT_BYTES: usize = Secret::BYTES + aead::OVERHEAD_BYTES;
 /// Keys that are read at a time where all are.
@@ -112,6 +119,41 @@ fn slot_place(id: &[u8; ID_BYTES], number: u64) -> Place<'_> {
     Place { what: b"chinhchu key v1", id, number: number.to_le_bytes() }
 }
 
+/// What is written into a header after it was made.
+#[derive(Clone, Copy)]
+enum Label {
+    /// The gallery that the keys are of.
+    Gallery,
+    /// The number of the next key.
+    Next,
+}
+
+impl Label {
+    fn at(self) -> u64 {
+        match self {
+            Self::Gallery => 128,
+            Self::Next => 192,
+        }
+    }
+
+    /// Bytes of its box.
+    fn bytes(self) -> usize {
+        aead::OVERHEAD_BYTES
+            + match self {
+                Self::Gallery => GALLERY_BYTES,
+                Self::Next => size_of::<u64>(),
+            }
+    }
+
+    fn place(self, id: &[u8; ID_BYTES], number: u64) -> Place<'_> {
+        let what: &'static [u8] = match self {
+            Self::Gallery => b"chinhchu key store's gallery v1",
+            Self::Next => b"chinhchu next key v1",
+        };
+        Place { what, id, number: number.to_le_bytes() }
+    }
+}
+
 /// Where a rotation writes the file that takes the place of the one at `path`.
 pub(super) fn new_path(path: &Path) -> PathBuf {
     let mut name = path.as_os_str().to_owned();
@@ -124,14 +166,14 @@ pub(super) fn new_path(path: &Path) -> PathBuf {
 pub(super) fn begun_rotation(main: &StoreFile, options: &KeyStoreOptions) -> Result<StoreFile, KeyStoreError> {
     let (new, master) = (new_path(&options.path), &options.master);
     match StoreFile::open(&new, std::iter::once(master)) {
-        Ok(Some(begun)) if begun.header.follows(&main.header) => return Ok(begun),
+        Ok(Some(begun)) if begun.header.follows(&main.header) => return begun.of_gallery_of(main),
         // One that cannot be gone on with, perhaps under a third key.
         Ok(_) | Err(KeyStoreError::OtherMaster { .. } | KeyStoreError::Damaged { .. }) => {}
         Err(error) => return Err(error),
     }
     overwrite_and_remove(&new).map_err(|error| KeyStoreError::io(&new, &error))?;
     let header = main.header.successor().map_err(|error| KeyStoreError::io(&new, &error))?;
-    StoreFile::create(&new, &header, master)
+    StoreFile::create(&new, &header, master)?.of_gallery_of(main)
 }
 
 /// Overwrites a file with zeros and takes it away; where there is none, all is well.
@@ -250,6 +292,65 @@ impl StoreFile {
 
     fn failed(&self, error: &io::Error) -> KeyStoreError {
         KeyStoreError::io(&self.path, error)
+    }
+
+    /// What a label says; `None` where there is none, or none that was sealed here for this number.
+    fn label(&self, label: Label, number: u64) -> Result<Option<Vec<u8>>, KeyStoreError> {
+        let mut sealed = vec![0; label.bytes()];
+        match self.file.read_exact_at(&mut sealed, label.at()) {
+            Ok(()) => {}
+            Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => return Ok(None),
+            Err(error) => return Err(self.failed(&error)),
+        }
+        let opened = aead::open(&self.header.store_key, &label.place(&self.header.id, number).each(), &sealed);
+        Ok(opened.ok().map(|contents| contents.to_vec()))
+    }
+
+    /// Writes a label, durably.
+    fn put_label(&self, label: Label, number: u64, contents: &[u8]) -> Result<(), KeyStoreError> {
+        let place = label.place(&self.header.id, number);
+        let sealed =
+            aead::seal(&self.header.store_key, &place.each(), contents).map_err(|error| self.failed(&error))?;
+        let done = self.file.write_all_at(&sealed, label.at()).and_then(|()| self.file.sync_data());
+        done.map_err(|error| self.failed(&error))
+    }
+
+    /// Of which gallery the keys are; `None` before that was written.
+    pub(super) fn gallery(&self) -> Result<Option<[u8; GALLERY_BYTES]>, KeyStoreError> {
+        Ok(self.label(Label::Gallery, 0)?.and_then(|id| id.try_into().ok()))
+    }
+
+    /// Writes of which gallery the keys are, durably.
+    pub(super) fn put_gallery(&self, gallery: &[u8; GALLERY_BYTES]) -> Result<(), KeyStoreError> {
+        self.put_label(Label::Gallery, 0, gallery)
+    }
+
+    /// The same, of the gallery of another file.
+    pub(super) fn of_gallery_of(self, other: &Self) -> Result<Self, KeyStoreError> {
+        if let (None, Some(gallery)) = (self.gallery()?, other.gallery()?) {
+            self.put_gallery(&gallery)?;
+        }
+        Ok(self)
+    }
+
+    /// The number of the next key, as the last program that closed the store left it; `None` where it did
+    /// not come to that, or all that are made were handed out.
+    pub(super) fn next(&self) -> Result<Option<u64>, KeyStoreError> {
+        let slots = self.slots()?;
+        let next = self.label(Label::Next, slots)?.and_then(|bytes| bytes.try_into().ok()).map(u64::from_le_bytes);
+        Ok(next.filter(|next| *next < slots))
+    }
+
+    /// Writes the number of the next key, durably.
+    pub(super) fn put_next(&self, next: u64) -> Result<(), KeyStoreError> {
+        self.put_label(Label::Next, self.slots()?, &next.to_le_bytes())
+    }
+
+    /// Takes that number away, durably.
+    pub(super) fn forget_next(&self) -> Result<(), KeyStoreError> {
+        let zeros = vec![0; Label::Next.bytes()];
+        let done = self.file.write_all_at(&zeros, Label::Next.at()).and_then(|()| self.file.sync_data());
+        done.map_err(|error| self.failed(&error))
     }
 
     /// How many whole keys are in it.

@@ -4,8 +4,13 @@
 //!
 //! Keys have numbers, from 0 in the order in which they are handed out; none is ever handed out twice,
 //! nor after its destruction. They are made in blocks ahead of their use, so that a new subject costs
-//! no flush: what is handed out is on the disk already. In place of a key that was destroyed lies what
+//! no flush: what is handed out is on the disk already. What is left of a block when the store is closed is
+//! handed out by the next program that opens it: the number of the next key is noted then, and the note is
+//! taken away, durably, before anything is handed out; so a program that is killed leaves none, and what
+//! was left of its block is never used. In place of a key that was destroyed lies what
 //! says so, sealed for its number: bytes that a disk or somebody else put there destroy nothing.
+//!
+//! A store is of one gallery, whose id is written into it: see [`KeyStore::bind`].
 //!
 //! A second file, the copy, is kept like the first, on another disk: it has every key before that is
 //! handed out, and a destruction is done when it is done in both.
@@ -22,12 +27,13 @@ mod file;
 use std::io;
 use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
 use self::copy::reconciled_copy;
 pub(crate) use self::file::overwrite_and_remove;
 pub use self::file::sealed_under;
-use self::file::{Header, Opened, SLOT_BYTES, StoreFile};
+use self::file::{GALLERY_BYTES, Header, Opened, SLOT_BYTES, StoreFile};
 use super::{KeyId, MasterKey, Secret};
 
 /// Keys made ahead at first, and at most; each block is twice the one before.
@@ -85,6 +91,17 @@ pub enum KeyStoreError {
         /// What should be its copy.
         copy: PathBuf,
     },
+    /// The folder of the copy is not there: a disk that is not mounted, or a mistyped path.
+    #[error(
+        "the folder {} of the key store's copy {} is not there; is its disk mounted? Make the folder, or name another \
+         one in sealing.key_store_copy; nothing was opened", folder.display(), copy.display()
+    )]
+    NoCopyFolder {
+        /// The copy.
+        copy: PathBuf,
+        /// Where it should lie.
+        folder: PathBuf,
+    },
     /// The system failed to read or write.
     #[error("the key store {path} cannot be read or written: {error}")]
     Io {
@@ -118,6 +135,27 @@ impl KeyStoreOptions {
     fn masters(&self) -> impl Iterator<Item = &MasterKey> {
         std::iter::once(&self.master).chain(&self.previous)
     }
+
+    /// Looks whether the folder of the copy is there: on the disk that the copy is meant to survive, none is
+    /// made by the way.
+    ///
+    /// # Errors
+    /// [`KeyStoreError::NoCopyFolder`].
+    fn check_copy(&self) -> Result<(), KeyStoreError> {
+        self.copy.as_deref().map_or(Ok(()), check_copy_folder)
+    }
+}
+
+/// Looks whether the folder of a key store's copy is there.
+///
+/// # Errors
+/// [`KeyStoreError::NoCopyFolder`].
+pub fn check_copy_folder(copy: &Path) -> Result<(), KeyStoreError> {
+    let folder = copy.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    match folder.is_dir() {
+        true => Ok(()),
+        false => Err(KeyStoreError::NoCopyFolder { copy: copy.to_owned(), folder: folder.to_owned() }),
+    }
 }
 
 /// An open key store. This process alone has it open.
@@ -129,6 +167,8 @@ pub struct KeyStore {
     files: RwLock<Files>,
     /// Keys at hand, by the last digits of their numbers.
     cache: Vec<Mutex<Option<(u64, Secret)>>>,
+    /// Nothing was handed out yet, and the file says which key is the next.
+    is_noted: AtomicBool,
 }
 
 struct HandingOut {
@@ -180,6 +220,7 @@ impl KeyStore {
     /// # Errors
     /// Any [`KeyStoreError`]; nothing is changed then but that a copy may have been brought up to date.
     pub fn open(options: KeyStoreOptions, create: bool) -> Result<Self, KeyStoreError> {
+        options.check_copy()?;
         let main = match StoreFile::open(&options.path, options.masters())? {
             Some(main) => main,
             None if create && !options.copy.as_ref().is_some_and(|copy| copy.exists()) => {
@@ -189,12 +230,14 @@ impl KeyStore {
             None => return Err(KeyStoreError::NotThere(options.path)),
         };
         let copy = options.copy.as_ref().map(|path| reconciled_copy(&main, path, &options)).transpose()?;
-        let made = main.slots()?;
+        let (made, noted) = (main.slots()?, main.next()?);
+        let next = noted.unwrap_or(made);
         Ok(Self {
             options,
-            handing_out: Mutex::new(HandingOut { next: made, made, block: *BLOCK.start() }),
+            handing_out: Mutex::new(HandingOut { next, made, block: *BLOCK.start() }),
             files: RwLock::new(Files { main, copy, rotated: None }),
             cache: std::iter::repeat_with(Mutex::default).take(CACHED).collect(),
+            is_noted: AtomicBool::new(noted.is_some()),
         })
     }
 
@@ -234,6 +277,44 @@ impl KeyStore {
         self.handing_out().made
     }
 
+    /// How many of them are handed out next, before more are made.
+    pub fn left(&self) -> u64 {
+        let handing_out = self.handing_out();
+        handing_out.made - handing_out.next
+    }
+
+    /// Of which gallery the keys are; `None` before it was bound to one.
+    ///
+    /// # Errors
+    /// [`KeyStoreError::Io`].
+    pub fn gallery(&self) -> Result<Option<[u8; GALLERY_BYTES]>, KeyStoreError> {
+        self.files().main.gallery()
+    }
+
+    /// Writes of which gallery the keys are, in both files, so that no other one is sealed under keys of this
+    /// store. What was written of that before stays.
+    ///
+    /// # Errors
+    /// [`KeyStoreError::Io`].
+    pub fn bind(&self, gallery: &[u8; GALLERY_BYTES]) -> Result<(), KeyStoreError> {
+        let files = self.files_to_change();
+        for file in std::iter::once(&files.main).chain(&files.copy).chain(&files.rotated) {
+            if file.gallery()?.is_none() {
+                file.put_gallery(gallery)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Says that keys with numbers below this one were used. Where the file says that one of them is the next,
+    /// it is from before that, put back by somebody: then none of those that are made is handed out.
+    pub fn used_below(&self, number: u64) {
+        let mut handing_out = self.handing_out();
+        if handing_out.next < number {
+            handing_out.next = handing_out.made;
+        }
+    }
+
     /// Opens every key, and counts.
     ///
     /// # Errors
@@ -262,6 +343,11 @@ impl KeyStore {
     /// [`KeyStoreError::Io`], also where the disk is full.
     pub fn hand_out(&self) -> Result<u64, KeyStoreError> {
         let mut handing_out = self.handing_out();
+        if self.is_noted.load(Ordering::Acquire) {
+            // Before the first: whoever is killed from here on leaves no note of what is used by then.
+            self.files().main.forget_next()?;
+            self.is_noted.store(false, Ordering::Release);
+        }
         if handing_out.next == handing_out.made {
             let files = self.files();
             let made = files.main.append_random(handing_out.made, handing_out.block)?;
@@ -280,6 +366,7 @@ impl KeyStore {
     /// # Errors
     /// [`KeyStoreError::Damaged`], also for a number that was never made; [`KeyStoreError::Io`].
     pub fn key(&self, number: u64) -> Result<Option<Secret>, KeyStoreError> {
+        self.is_named(number);
         // Held until it is cached, so that a destruction, which clears the place afterwards, is not
         // overtaken.
         let mut cached = self.cached(number);
@@ -299,9 +386,8 @@ impl KeyStore {
     /// # Errors
     /// [`KeyStoreError::Io`]: then some may be destroyed; do it again.
     pub fn destroy(&self, numbers: &[u64]) -> Result<(), KeyStoreError> {
-        if numbers.is_empty() {
-            return Ok(());
-        }
+        let Some(&last) = numbers.iter().max() else { return Ok(()) };
+        self.is_named(last);
         {
             let files = self.files_to_change();
             for file in std::iter::once(&files.main).chain(&files.copy).chain(&files.rotated) {
@@ -320,6 +406,27 @@ impl KeyStore {
             }
         }
         Ok(())
+    }
+
+    /// Whoever names a key was given it: an index file, say, whose key no record of the gallery tells.
+    fn is_named(&self, number: u64) {
+        if self.is_noted.load(Ordering::Acquire) {
+            self.used_below(number.saturating_add(1));
+        }
+    }
+
+    /// Notes, at the end, which of the keys that are made is the next.
+    fn note_next(&mut self) -> Result<(), KeyStoreError> {
+        let (next, made) = match self.handing_out.get_mut().unwrap_or_else(PoisonError::into_inner) {
+            HandingOut { next, made, .. } => (*next, *made),
+        };
+        let main = &self.files.get_mut().unwrap_or_else(PoisonError::into_inner).main;
+        match (*self.is_noted.get_mut(), next < made) {
+            // Keys behind those were made in vain, and may be in one of the files alone.
+            (false, true) if main.slots()? == made => main.put_next(next),
+            (true, false) => main.forget_next(),
+            _ => Ok(()),
+        }
     }
 
     /// Seals every key anew, under a new store key, itself sealed under the master key of the options;
@@ -356,12 +463,22 @@ impl KeyStore {
             let Some(new) = rotated.take() else { return Ok(false) };
             let new = new.replacing(main, &self.options.path)?;
             *main = new;
+            // It was noted in the earlier file.
+            self.is_noted.store(false, Ordering::Release);
             if let Some(path) = self.options.copy.as_ref() {
                 // Unlocked before it is opened again.
                 drop(copy.take());
                 *copy = Some(reconciled_copy(main, path, &self.options)?);
             }
             return Ok(true);
+        }
+    }
+}
+
+impl Drop for KeyStore {
+    fn drop(&mut self) {
+        if let Err(error) = self.note_next() {
+            tracing::warn!(%error, "keys that are left of the last block cannot be noted; they are not used");
         }
     }
 }

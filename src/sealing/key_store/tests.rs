@@ -25,6 +25,15 @@ impl Place {
         KeyStore::open(self.options.clone(), true).unwrap()
     }
 
+    /// The files as they are now, in another folder.
+    fn copied(&self) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let (path, copy) = (folder.path().join("keys"), folder.path().join("copy"));
+        fs::copy(&self.options.path, &path).unwrap();
+        fs::copy(self.copy(), &copy).unwrap();
+        Self { options: KeyStoreOptions { path, copy: Some(copy), ..self.options.clone() }, folder }
+    }
+
     fn copy(&self) -> &Path {
         self.options.copy.as_deref().unwrap()
     }
@@ -294,4 +303,131 @@ fn a_destroyed_key_cannot_be_put_in_the_place_of_another() {
     moved[at(2)..at(3)].copy_from_slice(&tombstone);
     fs::write(place.copy(), moved).unwrap();
     assert_eq!(bytes(&place.open(), 2), Some(keys[2]));
+}
+
+/// A command that makes one subject uses one key, and not a block.
+#[test]
+fn what_is_left_of_a_block_is_handed_out_by_the_next_program_and_no_number_twice() {
+    let place = place();
+    let mut all = Vec::new();
+    for round in 0..30u64 {
+        let store = place.open();
+        assert_eq!((store.made(), store.left()), if round == 0 { (0, 0) } else { (64, 64 - 2 * round) });
+        all.extend((0..2).map(|_| store.hand_out().unwrap()));
+        drop(store);
+        // Whoever only reads changes nothing.
+        let store = place.open();
+        bytes(&store, 2 * round + 1).unwrap();
+        assert_eq!(store.left(), 64 - 2 * (round + 1));
+    }
+    assert_eq!(all, Vec::from_iter(0..60));
+    let store = place.open();
+    let more: Vec<u64> = (0..100).map(|_| store.hand_out().unwrap()).collect();
+    assert_eq!(more, Vec::from_iter(60..160), "and then others are made");
+    let keys: BTreeSet<_> = (0..160).map(|number| bytes(&store, number).unwrap()).collect();
+    assert_eq!(keys.len(), 160);
+    drop(store);
+    // A rotation keeps the place.
+    let options =
+        KeyStoreOptions { master: master(), previous: Some(place.options.master.clone()), ..place.options.clone() };
+    let store = KeyStore::open(options.clone(), false).unwrap();
+    assert!(rotate(&store, |_| {}));
+    drop(store);
+    assert_eq!(KeyStore::open(options, false).unwrap().hand_out().unwrap(), 160);
+}
+
+/// A program that is killed leaves its files as they are at that moment, while it has them open.
+#[test]
+fn after_a_kill_no_number_is_handed_out_that_was_handed_out_before() {
+    for handed_out in [0, 1, 63, 64, 65] {
+        let place = place();
+        let store = place.open();
+        let first: Vec<u64> = (0..3).map(|_| store.hand_out().unwrap()).collect();
+        drop(store);
+        let store = place.open();
+        let then: Vec<u64> = (0..handed_out).map(|_| store.hand_out().unwrap()).collect();
+        let killed = place.copied();
+        let next = killed.open().hand_out().unwrap();
+        assert!(!first.contains(&next) && !then.contains(&next), "{next} after {handed_out}");
+        assert_eq!(
+            next == 3,
+            handed_out == 0,
+            "what nobody was given is given, and no more of a block that was in use"
+        );
+        drop(store);
+    }
+}
+
+/// A file of before that somebody has put back says that keys are free which are used by now.
+#[test]
+fn what_an_older_file_says_of_the_next_key_is_believed_only_where_nobody_knows_better() {
+    type Know = fn(&KeyStore);
+    let knows: [Know; 3] =
+        [|store| store.used_below(5), |store| drop(store.key(4)), |store| store.destroy(&[4]).unwrap()];
+    for know in knows {
+        let place = place();
+        let store = place.open();
+        for _ in 0..3 {
+            store.hand_out().unwrap();
+        }
+        drop(store);
+        let old = place.copied();
+        let store = old.open();
+        know(&store);
+        assert_eq!(store.hand_out().unwrap(), 64);
+        drop(store);
+        let store = old.open();
+        know(&store);
+        drop(store);
+        assert_eq!(old.open().hand_out().unwrap(), 65, "and it says so no longer");
+    }
+}
+
+#[test]
+fn a_store_is_of_one_gallery_through_rotations_and_in_both_files() {
+    let (one, other) = ([1; 16], [2; 16]);
+    let place = place();
+    let store = place.open();
+    assert_eq!(store.gallery().unwrap(), None);
+    store.bind(&one).unwrap();
+    store.bind(&other).unwrap();
+    assert_eq!(store.gallery().unwrap(), Some(one), "what was written stays");
+    store.hand_out().unwrap();
+    drop(store);
+    let options =
+        KeyStoreOptions { master: master(), previous: Some(place.options.master.clone()), ..place.options.clone() };
+    let store = KeyStore::open(options.clone(), false).unwrap();
+    rotate(&store, |_| {});
+    drop(store);
+    // The copy in place of the store.
+    fs::rename(options.copy.as_ref().unwrap(), &options.path).unwrap();
+    let store = KeyStore::open(options.clone(), false).unwrap();
+    assert_eq!(store.gallery().unwrap(), Some(one));
+    drop(store);
+    // One of the two that does not say so learns it of the other.
+    for spoilt in [&options.path, options.copy.as_ref().unwrap()] {
+        let mut bytes = fs::read(spoilt).unwrap();
+        bytes[128..184].fill(0);
+        fs::write(spoilt, bytes).unwrap();
+        assert_eq!(KeyStore::open(options.clone(), false).unwrap().gallery().unwrap(), Some(one));
+        let alone = KeyStoreOptions { path: spoilt.clone(), copy: None, ..options.clone() };
+        assert_eq!(KeyStore::open(alone, false).unwrap().gallery().unwrap(), Some(one));
+    }
+}
+
+/// Where its disk is not mounted, a copy would be made on the disk that it is to survive.
+#[test]
+fn a_copy_is_not_made_where_its_folder_is_not_there() {
+    let mut place = place();
+    place.options.copy = Some(place.folder.path().join("second-disk/copy"));
+    for create in [true, false] {
+        match KeyStore::open(place.options.clone(), create).unwrap_err() {
+            KeyStoreError::NoCopyFolder { folder, .. } => assert!(folder.ends_with("second-disk")),
+            other => panic!("{other}"),
+        }
+    }
+    assert!(!place.options.path.exists(), "nothing is made by the way");
+    fs::create_dir(place.folder.path().join("second-disk")).unwrap();
+    place.open().hand_out().unwrap();
+    assert!(place.copy().exists());
 }

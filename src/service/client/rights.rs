@@ -63,8 +63,12 @@ impl Client {
                 let message = convert::wire_restrict(request_id, subject_id, *requester, by_id, reason);
                 rights.restrict(self.request(message)).await?
             }
-            StandingAction::Lift => {
-                let message = pb::LiftRestrictionRequest { request_id, subject_id, by_id, reason };
+            StandingAction::Lift | StandingAction::LiftOne(_) => {
+                let number = match action {
+                    StandingAction::LiftOne(number) => *number,
+                    _ => 0,
+                };
+                let message = pb::LiftRestrictionRequest { request_id, subject_id, by_id, reason, number };
                 rights.lift_restriction(self.request(message)).await?
             }
             StandingAction::Hold(name) => {

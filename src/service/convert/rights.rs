@@ -57,7 +57,11 @@ pub(in crate::service) fn restrict(of: pb::RestrictRequest) -> Result<StandingRe
 
 /// As [`restrict`].
 pub(in crate::service) fn lift(of: pb::LiftRestrictionRequest) -> Result<StandingRequest, WorkflowError> {
-    standing(of.request_id, of.subject_id, StandingAction::Lift, of.by_id, of.reason)
+    let action = match of.number {
+        0 => StandingAction::Lift,
+        number => StandingAction::LiftOne(number),
+    };
+    standing(of.request_id, of.subject_id, action, of.by_id, of.reason)
 }
 
 /// As [`restrict`].
@@ -131,7 +135,7 @@ impl From<ErasureOutcome> for pb::EraseResponse {
             Erasure::Erased => (true, Vec::new()),
             Erasure::Waits(against) => (false, against.into_iter().map(|one| obstacle(one).into()).collect()),
         };
-        Self { commit: outcome.commit, replayed: outcome.replayed, erased, waits_for }
+        Self { commit: outcome.commit, replayed: outcome.replayed, erased, waits_for, entry: outcome.entry }
     }
 }
 
@@ -149,15 +153,19 @@ impl TryFrom<pb::EraseResponse> for ErasureOutcome {
             true => Erasure::Erased,
             false => Erasure::Waits(response.waits_for.into_iter().map(obstacle).collect::<Result<_, _>>()?),
         };
-        Ok(Self { erasure, commit: response.commit, replayed: response.replayed })
+        Ok(Self { erasure, commit: response.commit, replayed: response.replayed, entry: response.entry })
     }
 }
 
 /// What was said of a record's standing, for an answer.
 pub(super) fn wire_standing(entry: StandingEntry) -> pb::StandingEntry {
+    let ended = match entry.action {
+        StandingAction::LiftOne(number) => number,
+        _ => 0,
+    };
     let (action, requester, hold, finding_open) = match entry.action {
         StandingAction::Restrict(requester) => (pb::StandingAction::Restrict, Some(requester), None, false),
-        StandingAction::Lift => (pb::StandingAction::Lift, None, None, false),
+        StandingAction::Lift | StandingAction::LiftOne(_) => (pb::StandingAction::Lift, None, None, false),
         StandingAction::Hold(name) => (pb::StandingAction::Hold, None, Some(name), false),
         StandingAction::Release(name) => (pb::StandingAction::Release, None, Some(name), false),
         StandingAction::AskErasure { requester, finding_open } => {
@@ -172,6 +180,7 @@ pub(super) fn wire_standing(entry: StandingEntry) -> pb::StandingEntry {
         by_id: entry.by.as_str().to_owned(),
         reason: entry.reason.as_str().to_owned(),
         at: Some(to_wire(entry.at)),
+        ended,
     }
 }
 
@@ -181,6 +190,7 @@ pub(super) fn standing_entry(entry: pb::StandingEntry) -> Result<StandingEntry, 
     let hold = || HoldName::new(entry.hold.clone()).map_err(|_| BadAnswer("standing.hold"));
     let action = match pb::StandingAction::try_from(entry.action) {
         Ok(pb::StandingAction::Restrict) => StandingAction::Restrict(asked_by()?),
+        Ok(pb::StandingAction::Lift) if entry.ended > 0 => StandingAction::LiftOne(entry.ended),
         Ok(pb::StandingAction::Lift) => StandingAction::Lift,
         Ok(pb::StandingAction::Hold) => StandingAction::Hold(hold()?),
         Ok(pb::StandingAction::Release) => StandingAction::Release(hold()?),

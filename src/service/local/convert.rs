@@ -30,6 +30,7 @@ pub(super) fn head_to_wire(head: &SnapshotHead) -> pb::Head {
         template_next: head.template_next,
         taken_at_ms: head.taken_at.0,
         beside,
+        master_key: head.master_key.map(|id| id.to_vec()).unwrap_or_default(),
     }
 }
 
@@ -48,6 +49,10 @@ pub(super) fn head_from_wire(head: pb::Head) -> Result<SnapshotHead, Malformed> 
         templates: head.templates,
         template_next: head.template_next,
         taken_at: Timestamp(head.taken_at_ms),
+        master_key: match head.master_key.as_slice() {
+            [] => None,
+            id => Some(id.try_into().map_err(|_| "the id of its master key is none")?),
+        },
     })
 }
 
@@ -85,9 +90,13 @@ pub(super) fn subject_to_wire(subject: Subject, head: &SnapshotHead) -> pb::Enro
 }
 
 fn standing_to_wire(entry: StandingEntry) -> pb::StandingEntry {
+    let ended = match entry.action {
+        StandingAction::LiftOne(number) => number,
+        _ => 0,
+    };
     let (action, requester, hold, finding_open) = match entry.action {
         StandingAction::Restrict(requester) => (pb::StandingAction::Restrict, Some(requester), None, false),
-        StandingAction::Lift => (pb::StandingAction::Lift, None, None, false),
+        StandingAction::Lift | StandingAction::LiftOne(_) => (pb::StandingAction::Lift, None, None, false),
         StandingAction::Hold(name) => (pb::StandingAction::Hold, None, Some(name), false),
         StandingAction::Release(name) => (pb::StandingAction::Release, None, Some(name), false),
         StandingAction::AskErasure { requester, finding_open } => {
@@ -108,6 +117,7 @@ fn standing_to_wire(entry: StandingEntry) -> pb::StandingEntry {
         by: entry.by.as_str().to_owned(),
         reason: entry.reason.as_str().to_owned(),
         at_ms: entry.at.0,
+        ended,
     }
 }
 
@@ -121,6 +131,7 @@ fn standing_from_wire(entry: pb::StandingEntry) -> Result<StandingEntry, Malform
     let hold = || HoldName::new(entry.hold.clone()).map_err(|_| "the name of a legal hold is none");
     let action = match pb::StandingAction::try_from(entry.action) {
         Ok(pb::StandingAction::Restrict) => StandingAction::Restrict(requester()?),
+        Ok(pb::StandingAction::Lift) if entry.ended > 0 => StandingAction::LiftOne(entry.ended),
         Ok(pb::StandingAction::Lift) => StandingAction::Lift,
         Ok(pb::StandingAction::Hold) => StandingAction::Hold(hold()?),
         Ok(pb::StandingAction::Release) => StandingAction::Release(hold()?),
@@ -260,7 +271,8 @@ mod tests {
     #[test]
     fn templates_of_two_recipes_come_back_with_their_own() {
         let recipes = vec![(RecipeDigest([1; 32]), 2), (RecipeDigest([2; 32]), 3)];
-        let head = SnapshotHead { recipes, subjects: 1, templates: 2, template_next: 9, taken_at: Timestamp(5) };
+        let (taken_at, master_key) = (Timestamp(5), Some([4; 8]));
+        let head = SnapshotHead { recipes, subjects: 1, templates: 2, template_next: 9, taken_at, master_key };
         let wire = head_to_wire(&head);
         assert_eq!(wire.version, VERSION_OF_RECIPES, "a reader that knows one recipe must not read on");
         assert_eq!(head_from_wire(wire).unwrap(), head);
@@ -285,6 +297,7 @@ mod tests {
                 entries: [
                     StandingAction::Restrict(Requester::Person),
                     StandingAction::Lift,
+                    StandingAction::LiftOne(1),
                     StandingAction::Hold(HoldName::new("VKS-12").unwrap()),
                     StandingAction::Release(HoldName::new("VKS-12").unwrap()),
                     StandingAction::AskErasure { requester: Requester::Authority, finding_open: true },

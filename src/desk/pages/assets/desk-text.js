@@ -38,12 +38,16 @@ export const DESK = {
     "Liên kết từ hệ thống chi trả đã hết hạn hoặc không đúng. Hãy mở lại từ hệ thống đó, hoặc nhập hồ sơ ở đây.",
     "The link from the benefit system has expired or is not valid. Open it again from there, or enter the record here.",
   ),
+  handoffTaken: say(
+    "Cán bộ khác đã nhận hồ sơ này từ hệ thống chi trả.",
+    "Another clerk has taken this case over from the benefit system.",
+  ),
   handedOver: say("Hồ sơ do hệ thống chi trả chuyển sang. Hãy kiểm tra rồi tiếp tục.", "The record came from the benefit system. Check it and go on."),
   resumed: say(
     "Trang đã được tải lại. Giao dịch vẫn là giao dịch cũ, lần thử {n}; trang không giữ ảnh, tên hay số nên cần nhập lại.",
     "The page was loaded again. It is the same transaction, attempt {n}; the page keeps no picture, name or number, so enter them again.",
   ),
-  resumedAnswer: say("Trang đã được tải lại. Đây là trả lời đã có của giao dịch này.", "The page was loaded again. This is the answer that this transaction already has."),
+  resumedAnswer: say("Giao dịch này đã có trả lời. Đây là trả lời đó.", "This transaction has its answer already. This is it."),
   looking: say("Đang tìm trả lời của giao dịch…", "Looking for the transaction's answer…"),
   decidedBefore: say("Lần thử này đã được quyết định trước đó. Đây là trả lời đã có.", "This attempt was decided before. This is its answer."),
   answerStays: say(

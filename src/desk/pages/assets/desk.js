@@ -11,7 +11,7 @@ import { recordStep } from "./step-record.js";
 import { slipStep } from "./step-slip.js";
 import * as steps from "./steps.js";
 import { claim } from "./tabs.js";
-import { fill, SHELL } from "./text.js";
+import { fill, SHELL, webAddress } from "./text.js";
 import { composeRequest, transmit } from "./transmit.js";
 
 const STORE = "chinhchu.desk";
@@ -58,16 +58,20 @@ class Desk {
     try {
       this.handoff = await this.api.handoff(link);
     } catch (error) {
-      return this.#fresh(error.code === "not_found" ? DESK.handoffGone : error.pair);
+      const texts = { 404: DESK.handoffGone, 409: DESK.handoffTaken };
+      return this.#fresh(texts[error.status] ?? error.pair);
     }
     const { transactionId, attempt, subjectId, scheme, record } = this.handoff;
     if (!(await this.#claim(transactionId))) return this.#openElsewhere(link, kept);
     this.#fillFrom({ subjectId, scheme, record });
     if (kept?.transactionId === transactionId) return this.#resume(kept);
     this.state = steps.begin({ transactionId, attempt: attempt || 1 });
+    history.replaceState({ step: "record" }, "");
+    // It may have been decided from another browser, or before this tab was closed.
+    const found = await this.#fetchDecision(0);
+    if (found) return this.#goOnWith(found);
     this.notice = DESK.handedOver;
     this.#store();
-    history.replaceState({ step: "record" }, "");
     this.show();
   }
 
@@ -90,16 +94,20 @@ class Desk {
     if (kept.sent) {
       replace(this.main, h("p", { class: "panel" }, DESK.looking));
       const found = await this.#fetchDecision(kept.attempt, FETCH_WAITS_MS);
-      if (found) {
-        this.state = steps.decided(this.state, found);
-        this.notice = DESK.resumedAnswer;
-        history.replaceState({ step: "answer" }, "");
-        this.#finished();
-        return this.show();
-      }
+      if (found) return this.#goOnWith(found);
     }
     if (kept.sent || kept.attempt > 1 || this.handoff) this.notice = fill(DESK.resumed, { n: kept.attempt });
     this.#store();
+    this.show();
+  }
+
+  /** An answer that is there already. */
+  #goOnWith(decision) {
+    this.state = steps.decided(this.state, decision);
+    this.notice = DESK.resumedAnswer;
+    this.#store();
+    history.replaceState({ step: "answer" }, "");
+    this.#finished();
     this.show();
   }
 
@@ -135,10 +143,8 @@ class Desk {
         const { decision } = await this.api.call("Cases/GetDecision", { transactionId: this.state.transactionId, attempt }, { tries: 6 });
         return decision ?? null;
       } catch (error) {
-        if (error.code !== "not_found") {
-          this.notice = error.pair;
-          return null;
-        }
+        // Whatever else is wrong is said where something is sent.
+        if (error.code !== "not_found") return null;
       }
     }
     return null;
@@ -283,7 +289,7 @@ class Desk {
     this.told = { state: "telling" };
     try {
       const { returnUrl } = await this.api.handoffDone(this.handoff.id);
-      this.told = { state: "told", returnUrl: steps.safeReturnUrl(returnUrl) };
+      this.told = { state: "told", returnUrl: webAddress(returnUrl) };
     } catch (error) {
       this.told = { state: "failed", error };
     }

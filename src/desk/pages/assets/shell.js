@@ -2,7 +2,7 @@
 
 import { Api } from "./api.js";
 import { append, both, button, dialog, focusOn, h, replace } from "./dom.js";
-import { fill, language, LANGUAGES, plain, restoreLanguage, setLanguage, SHELL } from "./text.js";
+import { fill, language, LANGUAGES, plain, restoreLanguage, setLanguage, SHELL, webAddress } from "./text.js";
 
 const PAGES = { desk: { href: "/desk/", label: SHELL.desk }, officer: { href: "/desk/officer", label: SHELL.officer } };
 const SIGNED_IN = "chinhchu.signed-in";
@@ -84,9 +84,10 @@ function drawHeader(frame, me) {
 }
 
 async function signOut(frame) {
-  await frame.api.logout().catch(() => {});
+  const { endSessionUrl } = await frame.api.logout().catch(() => ({}));
   sessionStorage.clear();
-  location.assign(PAGES[frame.page].href);
+  // Where the provider can end its session as well, so that the next person is asked who they are.
+  location.assign(webAddress(endSessionUrl) ?? PAGES[frame.page].href);
 }
 
 function panel(frame, title, ...rest) {

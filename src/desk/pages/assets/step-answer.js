@@ -52,7 +52,7 @@ function lostView(desk, error) {
       heading,
       h("p", { class: "lead" }, error.pair),
       h("p", {}, ANSWER.lostBody),
-      h("p", {}, DESK.transaction, ": ", h("span", { class: "mono" }, desk.state.transactionId)),
+      h("dl", { class: "facts" }, h("dt", {}, DESK.transaction), h("dd", { class: "mono" }, desk.state.transactionId)),
       h("div", { class: "row" }, button(ANSWER.resend, again, { class: "primary bigger" })),
     ),
   };

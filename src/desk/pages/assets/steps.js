@@ -148,13 +148,3 @@ export function subjectIdProblem(id) {
   const bytes = new TextEncoder().encode(id).length;
   return bytes === 0 ? "empty" : bytes > 128 ? "long" : null;
 }
-
-/** Whether a link of a benefit system may be followed: http(s) alone. */
-export function safeReturnUrl(address) {
-  try {
-    const url = new URL(address);
-    return url.protocol === "https:" || url.protocol === "http:" ? url.href : null;
-  } catch {
-    return null;
-  }
-}

@@ -54,6 +54,16 @@ export function plain(pair) {
   return shown === "en" ? pair.en : `${pair.vi} · ${pair.en}`;
 }
 
+/** An address of the web as the browser writes it; null for any other, such as a script's. */
+export function webAddress(address) {
+  try {
+    const url = new URL(address);
+    return url.protocol === "https:" || url.protocol === "http:" ? url.href : null;
+  } catch {
+    return null;
+  }
+}
+
 /** A time as people at a counter in Vietnam write it; "" for none. */
 export function when(rfc3339, { seconds = false } = {}) {
   const date = new Date(rfc3339 ?? Number.NaN);
@@ -89,7 +99,7 @@ export function outcomeWords(outcome) {
 
 export const OUTCOMES = {
   OUTCOME_APPROVE: say("Đã xác nhận", "Confirmed"),
-  OUTCOME_REFER: say("Chuyển người có thẩm quyền xem xét", "An officer will look"),
+  OUTCOME_REFER: say("Cán bộ xem xét", "An officer will look"),
   OUTCOME_DENY: say("Chưa giải quyết", "Not settled"),
 };
 

@@ -73,7 +73,7 @@ export function accessScenarios(scenario) {
     await page.getByRole('heading', { name: 'Trường hợp chờ cán bộ' }).waitFor();
     await page.getByText('Đây là hệ thống thử nghiệm').waitFor();
     await page.getByRole('button', { name: 'Đăng xuất' }).click();
-    await page.getByRole('link', { name: 'Đăng nhập' }).waitFor();
+    await page.locator('select[name=person]').waitFor();
     await window.close();
   });
 }

@@ -136,7 +136,7 @@ function evidence(decision) {
         items.map((item) =>
           h(
             "li",
-            { class: item.state },
+            { class: `is-${item.state}` },
             h("span", { class: "mark", "aria-hidden": "true" }, MARKS[item.state][0]),
             h(
               "div",

@@ -13,10 +13,9 @@ const FRAMES_EACH = 6;
 // Where the face is in each photo, in pixels: centre and height from chin to hair. The photos are pinned by
 // their digests (scripts/assets.json), so this does not change.
 const FACES = {
-  'obama.jpg': { x: 483, y: 270, height: 330 },
-  'obama2.jpg': { x: 313, y: 300, height: 360 },
-  'obama3.jpg': { x: 717, y: 700, height: 900 },
-  'biden.jpg': { x: 485, y: 600, height: 700 },
+  'obama2.jpg': { x: 420, y: 460, height: 400 },
+  'obama3.jpg': { x: 760, y: 400, height: 480 },
+  'biden.jpg': { x: 552, y: 290, height: 480 },
 };
 
 // What stands before the camera. Photos are shown by turns, and move a little, as people do.
@@ -24,7 +23,7 @@ export const FILMS = {
   good: { photos: ['obama2.jpg', 'obama3.jpg'] },
   other: { photos: ['biden.jpg'] },
   nobody: { photos: [] },
-  dark: { photos: ['obama2.jpg', 'obama3.jpg'], filter: 'brightness(0.12)' },
+  dark: { photos: ['obama2.jpg', 'obama3.jpg'], filter: 'brightness(0.3)' },
   blurred: { photos: ['obama2.jpg', 'obama3.jpg'], filter: 'blur(9px)' },
   leaning: { photos: ['obama2.jpg', 'obama3.jpg'], turn: 0.5 },
   far: { photos: ['obama2.jpg', 'obama3.jpg'], size: 0.09 },

@@ -1,6 +1,8 @@
 // Runs all scenarios in one process, one after another: they share a browser and a server, and the camera.
+//
+//   node main.mjs [PATTERN]      only those whose names match the regular expression
 
-import { after, before, test } from 'node:test';
+import { after, test } from 'node:test';
 
 import { accessScenarios } from './access.mjs';
 import { attackScenarios } from './attacks.mjs';
@@ -9,18 +11,16 @@ import { officerScenarios } from './officer.mjs';
 import { screenshot } from './browser.mjs';
 import { makeWorld } from './world.mjs';
 
-let world;
-before(async () => {
-  world = await makeWorld();
-});
-after(async () => {
-  await world?.end();
-});
+const pattern = new RegExp(process.argv[2] ?? '', 'i');
+const world = await makeWorld();
+after(() => world.end());
 
 // A scenario that fails leaves a picture of every page that was open, and is ended after a while.
 const TIME_MS = 60_000;
 function scenario(name, run) {
+  if (!pattern.test(name)) return;
   test(name, { timeout: TIME_MS }, async () => {
+    await world.camera.show('good');
     try {
       await run(world);
     } catch (error) {

@@ -22,6 +22,7 @@ export const PEOPLE = {
   officer: { id: 'test-officer', roles: ['officer'], unit: 'Q1', province: '79' },
   second: { id: 'test-second-officer', roles: ['officer'], unit: 'Q1', province: '79' },
   elsewhere: { id: 'test-officer-elsewhere', roles: ['officer'], unit: 'Q9', province: '01' },
+  registrar: { id: 'test-registrar', roles: ['counter', 'registrar'], unit: 'Q1', province: '79' },
   both: { id: 'test-clerk-and-officer', roles: ['counter', 'officer'], unit: 'Q1', province: '79' },
 };
 
@@ -29,7 +30,8 @@ export const PEOPLE = {
 // evidence and accepts what follows from that. What a policy makes of it otherwise is tested elsewhere.
 const POLICY = `
 first_sight = "enrol"
-attempts_per_day_max = 1000
+attempts_per_day_max = 100
+on.attempts_many = "accept"
 on.capture_seen_before = "accept"
 on.frames_repeated = "accept"
 on.frames_still = "accept"
@@ -115,13 +117,14 @@ export async function startServer(folder, extra) {
   }
 }
 
-// The people as the server's configuration names them.
+// What says in the server's configuration who may sign in: test people, on loopback alone.
 export function testPeople() {
   const quoted = (values) => JSON.stringify(values);
-  return Object.values(PEOPLE)
+  const people = Object.values(PEOPLE)
     .map(
       ({ id, roles, unit, province }) =>
         `[desk.test_people.${id}]\nroles = ${quoted(roles)}\nunit = "${unit}"\nprovince = "${province}"\n`,
     )
     .join('\n');
+  return `[access]\n\n${people}`;
 }

@@ -4,8 +4,9 @@
 import assert from 'node:assert/strict';
 import { mkdtemp, mkdir, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
-import { basename, join, resolve } from 'node:path';
+import { join, resolve } from 'node:path';
 
+import { startAgent } from './agent.mjs';
 import { launch, newWindow } from './browser.mjs';
 import { makeCamera } from './camera.mjs';
 import { CARDS, NAME, PEOPLE, makeCards, startServer, testPeople } from './server.mjs';
@@ -16,31 +17,37 @@ export async function makeWorld() {
   const folder = await mkdtemp(join(tmpdir(), 'chinhchu-desk-'));
   const films = join(folder, 'films');
   await mkdir(films);
-  const browser = await launch(join(films, 'camera.mjpeg'));
+  const world = new World(folder, await launch(join(films, 'camera.mjpeg')));
   try {
-    const [cards, camera] = await Promise.all([
+    [world.cards, world.camera] = await Promise.all([
       makeCards(PHOTOS, join(folder, 'cards')),
-      makeCamera(browser, PHOTOS, films),
+      makeCamera(world.browser, PHOTOS, films),
     ]);
-    await camera.show('good');
-    const server = await startServer(folder, testPeople());
-    return new World(folder, browser, cards, camera, server);
+    await world.camera.show('good');
+    world.agent = await startAgent();
+    world.server = await startServer(folder, `[desk]\nagent = "${world.agent.url}"\n\n${testPeople()}`);
+    world.url = world.server.url;
+    world.agent.allow(world.url);
+    await world.enrol('record-1', 'obama.jpg');
+    return world;
   } catch (error) {
-    await browser.close();
+    await world.end();
     throw error;
   }
 }
 
 class World {
   #case = 0;
+  #callers = {};
 
-  constructor(folder, browser, cards, camera, server) {
-    Object.assign(this, { folder, browser, cards, camera, server, url: server.url });
+  constructor(folder, browser) {
+    Object.assign(this, { folder, browser });
   }
 
   async end() {
     await this.browser.close();
-    await this.server.stop();
+    await this.server?.stop();
+    await this.agent?.stop();
     await rm(this.folder, { recursive: true, force: true });
   }
 
@@ -70,39 +77,57 @@ class World {
     await page.waitForURL(`${this.url}${path}`);
   }
 
-  // Calls of one person, past the pages: call(method, message, {files}) -> {status, body}.
+  // Calls of one person, past the pages, in a session of their own: call(method, message, files) gives
+  // {status, body}. One for the whole run.
   async caller(who) {
-    const window = await this.window();
-    const page = await window.context.newPage();
-    await this.signIn(page, who, PEOPLE[who].roles.includes('officer') ? '/desk/officer' : '/desk/');
-    await page.close();
-    const me = await (await window.context.request.get(`${this.url}/desk/me`)).json();
+    this.#callers[who] ??= this.#signedInCaller(who);
+    return this.#callers[who];
+  }
+
+  async #signedInCaller(who) {
+    const form = new URLSearchParams({ person: PEOPLE[who].id, next: '/desk/' });
+    const signIn = { method: 'POST', body: form, redirect: 'manual', headers: { origin: this.url } };
+    const cookie = (await fetch(`${this.url}/desk/test-login`, signIn)).headers.getSetCookie().map((one) => one.split(';')[0]).join('; ');
+    const me = await (await fetch(`${this.url}/desk/me`, { headers: { cookie } })).json();
+    const own = { cookie, origin: this.url, 'x-csrf-token': me.csrfToken };
     return {
       me,
-      context: window.context,
-      close: () => window.context.close(),
-      call: async (method, message, files = null) => {
-        const headers = { 'x-csrf-token': me.csrfToken, 'connect-protocol-version': '1', origin: this.url };
-        let request;
+      cookie,
+      call: async (method, message, files = null, headers = own) => {
+        let body = JSON.stringify(message);
+        const all = { 'connect-protocol-version': '1', ...headers };
         if (files === null) {
-          request = { headers: { ...headers, 'content-type': 'application/json' }, data: JSON.stringify(message) };
+          all['content-type'] = 'application/json';
         } else {
-          const form = new FormData();
-          form.append('request', new Blob([JSON.stringify(message)], { type: 'application/json' }), 'request.json');
-          for (const [field, bytes, name = 'blob'] of files) form.append(field, new Blob([bytes]), name);
-          request = { headers, multipart: form };
+          const parts = new FormData();
+          parts.append('request', new Blob([body], { type: 'application/json' }));
+          for (const [field, bytes] of files) parts.append(field, new Blob([bytes]));
+          body = parts;
         }
-        const answer = await window.context.request.post(`${this.url}/chinhchu.v1.${method}`, request);
-        return { status: answer.status(), body: await answer.json() };
+        const answer = await fetch(`${this.url}/chinhchu.v1.${method}`, { method: 'POST', body, headers: all });
+        return { status: answer.status, body: await answer.json() };
       },
     };
+  }
+
+  // Enrols a record of the unit of most people here.
+  async enrol(subjectId, photo) {
+    const registrar = await this.caller('registrar');
+    const { unit, province } = PEOPLE.registrar;
+    const message = {
+      requestId: `enrol-${subjectId}`, subjectId, mode: 'ENROLL_MODE_REPLACE',
+      attributes: { schemes: ['social'], unit, province },
+      photos: [{ image: (await readFile(join(PHOTOS, photo))).toString('base64'), source: 'SOURCE_OTHER' }],
+    };
+    const { status, body } = await registrar.call('Gallery/Enroll', message);
+    assert.equal(status, 200, JSON.stringify(body));
   }
 
   // A decision, made past the pages. `card`: one of `cards`, or null for none.
   async decide(caller, transactionId, { subject, card, photos = ['obama2.jpg', 'obama3.jpg'], record = {}, policy = '' }) {
     const files = [];
-    for (const path of card ? this.cards[card] : []) files.push(['chipFiles', await readFile(path), basename(path)]);
-    for (const photo of photos) files.push(['frames', await readFile(join(PHOTOS, photo)), photo]);
+    for (const path of card ? this.cards[card] : []) files.push(['chipFiles', await readFile(path)]);
+    for (const photo of photos) files.push(['frames', await readFile(join(PHOTOS, photo))]);
     const number = CARDS[card]?.number ?? CARDS.card.number;
     const message = {
       transactionId, attempt: 1, subjectId: subject, scheme: 'SCHEME_SOCIAL', policy,

@@ -82,18 +82,22 @@ function summary(got) {
   );
 }
 
+/** Causes in full; what merely follows from one in a few words below it. */
 function reasons(decision) {
   const all = decision.reasons ?? [];
   if (all.length === 0) return null;
+  const known = new Set(all.map(({ code }) => code));
+  const causes = all.filter(({ follows }) => !follows || !known.has(follows));
+  const following = (cause) => all.filter((reason) => reason !== cause && reason.follows === cause.code);
   return panel(
     say("Lý do", "Reasons"),
     h(
       "ol",
       { class: "reasons" },
-      all.map((reason) =>
+      causes.map((reason) =>
         h(
           "li",
-          { class: reason.follows ? "follows" : "" },
+          {},
           h(
             "div",
             { class: "row" },
@@ -101,6 +105,10 @@ function reasons(decision) {
             CONSEQUENCES[reason.consequence] && h("span", { class: `badge ${tone(reason.consequence)}` }, CONSEQUENCES[reason.consequence]),
           ),
           h("p", {}, say(reason.messageVi ?? "", reason.messageEn ?? "")),
+          following(reason).length > 0 && [
+            h("p", { class: "hint" }, say("Hệ quả của lý do này:", "What follows from it:")),
+            h("ul", { class: "notes" }, following(reason).map(({ code }) => h("li", {}, reasonWords(code)))),
+          ],
         ),
       ),
     ),
@@ -128,7 +136,7 @@ function evidence(decision) {
         items.map((item) =>
           h(
             "li",
-            { class: item.state },
+            { class: `is-${item.state}` },
             h("span", { class: "mark", "aria-hidden": "true" }, MARKS[item.state][0]),
             h(
               "div",

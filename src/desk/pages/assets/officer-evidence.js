@@ -142,11 +142,9 @@ function captureItems(evidence, decision) {
     if (frame.secondFace) notes.push(say("Có thêm một khuôn mặt trong ảnh.", "Another face is in the picture."));
     if (frame.copyOf === "COPY_OF_CHIP_PHOTO") notes.push(say("Chính là ảnh trong chip.", "It is the photo in the chip."));
     if (frame.copyOf === "COPY_OF_ENROLLED_PHOTO") notes.push(say("Chính là ảnh đã đăng ký.", "It is a photo enrolled in the record."));
-    items.push(
-      notes.length === 0
-        ? item("agrees", `${name[0]}: không có lỗi`, `${name[1]}: nothing wrong with it`)
-        : item("unsure", `${name[0]}: có vấn đề`, `${name[1]}: something is wrong with it`, { notes }),
-    );
+    if (notes.length > 0) items.push(item("unsure", `${name[0]}: có vấn đề`, `${name[1]}: something is wrong with it`, { notes }));
+    else if (frame.quality === undefined) items.push(item("absent", `${name[0]}: không đo chất lượng`, `${name[1]}: quality was not measured`));
+    else items.push(item("agrees", `${name[0]}: không có lỗi`, `${name[1]}: nothing wrong with it`));
   });
   return items;
 }

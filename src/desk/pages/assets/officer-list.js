@@ -152,8 +152,9 @@ function row(one) {
 }
 
 function waitWords(at, now) {
+  if (now - Date.parse(at) < 60_000) return say("Vừa chuyển đến", "just referred");
   const { vi, en } = age(at, now);
-  return say(`Đã chờ ${vi}`, `waits ${en}`);
+  return say(`Đã chờ ${vi}`, `waits for ${en}`);
 }
 
 const fact = (label, value) => h("div", {}, h("dt", {}, label), h("dd", {}, value));

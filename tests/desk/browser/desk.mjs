@@ -12,8 +12,8 @@ const DESK = '/desk/';
 const [APPROVED, REFERRED, DENIED] = ['APPROVE', 'REFER', 'DENY'].map((outcome) => OUTCOMES[`OUTCOME_${outcome}`].vi);
 const RETAKE = ANSWER.retakeTitle.vi;
 const MARKUP = '<img src=x onerror=window.pwned=1>';
-const button = (page, name) => page.getByRole('button', { name });
-const heading = (page, name) => page.getByRole('heading', { name }).first();
+export const button = (page, name) => page.getByRole('button', { name });
+export const heading = (page, name) => page.getByRole('heading', { name }).first();
 
 async function fillRecord(page, { subject = 'record-1', number = CARDS.card.number, name = NAME } = {}) {
   await page.fill('input[name=subjectId]', subject);
@@ -26,7 +26,7 @@ async function fillRecord(page, { subject = 'record-1', number = CARDS.card.numb
 }
 
 // Up to the camera. `card`: one of the world's, or a way without one: noCard, unreadable.
-async function toCamera(world, page, { card = 'card', ...record } = {}) {
+export async function toCamera(world, page, { card = 'card', ...record } = {}) {
   await fillRecord(page, record);
   if (world.cards[card] && card !== 'unreadable') await page.setInputFiles('input[name=files]', world.cards[card]);
   else await page.locator(`[data-way=${card}]`).click();
@@ -35,7 +35,7 @@ async function toCamera(world, page, { card = 'card', ...record } = {}) {
 }
 
 // Waits until the page has taken its three captures by itself, and sends them.
-async function send(page) {
+export async function send(page) {
   await page.getByText(CAPTURE.enough.vi).first().waitFor();
   await button(page, CAPTURE.send.vi).click();
 }

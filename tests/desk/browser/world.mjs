@@ -13,7 +13,8 @@ import { CARDS, NAME, PEOPLE, makeCards, startServer, testPeople } from './serve
 
 const PHOTOS = resolve('.cache/photos');
 
-export async function makeWorld() {
+// `more`: further configuration of its server.
+export async function makeWorld(more = '') {
   const folder = await mkdtemp(join(tmpdir(), 'chinhchu-desk-'));
   const films = join(folder, 'films');
   await mkdir(films);
@@ -25,7 +26,7 @@ export async function makeWorld() {
     ]);
     await world.camera.show('good');
     world.agent = await startAgent();
-    world.server = await startServer(folder, `[desk]\nagent = "${world.agent.url}"\n\n${testPeople()}`);
+    world.server = await startServer(folder, `${more}[desk]\nagent = "${world.agent.url}"\n\n${testPeople()}`);
     world.url = world.server.url;
     world.agent.allow(world.url);
     await world.enrol('record-1', 'obama.jpg');

@@ -12,7 +12,7 @@ const { chromium } = await import(pathToFileURL(join(PACKAGES, 'playwright-core/
 const axePath = createRequire(import.meta.url).resolve(join(PACKAGES, 'axe-core/axe.min.js'));
 const SCREENSHOTS = resolve(process.env.CHINHCHU_SCREENSHOTS ?? 'target/desk-screenshots');
 // Longest wait for anything a page is to show: decisions of a debug build take seconds.
-const WAIT_MS = 20_000;
+const WAIT_MS = 30_000;
 
 export async function launch(cameraFile) {
   return chromium.launch({

@@ -17,7 +17,7 @@ const world = await makeWorld();
 after(() => world.end());
 
 // A scenario that fails leaves a picture of every page that was open, and is ended after a while.
-const TIME_MS = 60_000;
+const TIME_MS = 120_000;
 function scenario(name, run) {
   if (!pattern.test(name)) return;
   test(name, { timeout: TIME_MS }, async (one) => {

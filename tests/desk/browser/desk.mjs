@@ -2,12 +2,15 @@
 
 import assert from 'node:assert/strict';
 
+import { INSTRUCTIONS } from '../../../src/desk/pages/assets/advice.js';
+import { ANSWER, CAPTURE, CARD, DESK as TEXTS } from '../../../src/desk/pages/assets/desk-text.js';
+import { OUTCOMES, SHELL, fill } from '../../../src/desk/pages/assets/text.js';
 import { fits, noBarriers, screenshot } from './browser.mjs';
 import { CARDS, NAME, PEOPLE } from './server.mjs';
 
 const DESK = '/desk/';
-const REFERRED = 'Chuyển người có thẩm quyền xem xét';
-const RETAKE = 'Cần chụp lại';
+const [APPROVED, REFERRED, DENIED] = ['APPROVE', 'REFER', 'DENY'].map((outcome) => OUTCOMES[`OUTCOME_${outcome}`].vi);
+const RETAKE = ANSWER.retakeTitle.vi;
 const MARKUP = '<img src=x onerror=window.pwned=1>';
 export const button = (page, name) => page.getByRole('button', { name });
 export const heading = (page, name) => page.getByRole('heading', { name }).first();
@@ -18,8 +21,8 @@ export async function fillRecord(page, { subject = 'record-1', number = CARDS.ca
   await page.fill('input[name=name]', name);
   await page.fill('input[name=birthDate]', '1988');
   await page.selectOption('select[name=sex]', 'SEX_MALE');
-  await button(page, 'Tiếp tục').click();
-  await heading(page, 'Thẻ căn cước').waitFor();
+  await button(page, TEXTS.next.vi).click();
+  await heading(page, CARD.title.vi).waitFor();
 }
 
 // Up to the camera. `card`: one of the world's, or a way without one: noCard, unreadable.
@@ -27,14 +30,14 @@ export async function toCamera(world, page, { card = 'card', ...record } = {}) {
   await fillRecord(page, record);
   if (world.cards[card] && card !== 'unreadable') await page.setInputFiles('input[name=files]', world.cards[card]);
   else await page.locator(`[data-way=${card}]`).click();
-  await button(page, 'Tiếp tục').click();
-  await heading(page, 'Chụp khuôn mặt').waitFor();
+  await button(page, TEXTS.next.vi).click();
+  await heading(page, CAPTURE.title.vi).waitFor();
 }
 
 // Waits until the page has taken its three captures by itself, and sends them.
 export async function send(page) {
-  await page.getByText('Đủ ảnh').first().waitFor();
-  await button(page, 'Gửi để quyết định').click();
+  await page.getByText(CAPTURE.enough.vi).first().waitFor();
+  await button(page, CAPTURE.send.vi).click();
 }
 
 const transactionOf = (page) => page.evaluate(() => JSON.parse(sessionStorage.getItem('chinhchu.desk')).transactionId);
@@ -53,17 +56,17 @@ export function deskScenarios(scenario) {
     await fits(page, 'the record');
     await fillRecord(page);
     await page.setInputFiles('input[name=files]', world.cards.card);
-    await page.getByText('Có đủ SOD, DG1 và DG2').waitFor();
+    await page.getByText(CARD.complete.vi).waitFor();
     await noBarriers(page, 'the card');
     await screenshot(page, 'desk-card');
-    await button(page, 'Tiếp tục').click();
-    await heading(page, 'Chụp khuôn mặt').waitFor();
-    await page.getByText('Đủ ảnh').first().waitFor();
+    await button(page, TEXTS.next.vi).click();
+    await heading(page, CAPTURE.title.vi).waitFor();
+    await page.getByText(CAPTURE.enough.vi).first().waitFor();
     await noBarriers(page, 'the capture');
     await fits(page, 'the capture');
     await screenshot(page, 'desk-capture');
-    await button(page, 'Gửi để quyết định').click();
-    await page.getByText('Đã xác nhận').first().waitFor();
+    await button(page, CAPTURE.send.vi).click();
+    await page.getByText(APPROVED).first().waitFor();
     await saysNoScore(page);
     await noBarriers(page, 'the answer');
     await fits(page, 'the answer');
@@ -86,14 +89,14 @@ export function deskScenarios(scenario) {
     await saysNoScore(page);
     await noBarriers(page, 'a retake');
     await screenshot(page, 'desk-retake');
-    await button(page, 'Không chụp lại').click();
+    await button(page, ANSWER.leaveToOfficer.vi).click();
     await heading(page, REFERRED).waitFor();
     await screenshot(page, 'desk-referred');
     const officer = await world.caller('officer');
     const said = await officer.call('Beneficiary/ResolveReferral', { transactionId: transaction, outcome: 'OUTCOME_APPROVE', reason: 'đã xem giấy tờ' });
     assert.equal(said.status, 200, JSON.stringify(said.body));
-    await button(page, 'Xem người có thẩm quyền đã trả lời chưa').click();
-    await heading(page, 'Đã xác nhận').waitFor();
+    await button(page, ANSWER.refresh.vi).click();
+    await heading(page, APPROVED).waitFor();
     await window.close();
   });
 
@@ -102,7 +105,7 @@ export function deskScenarios(scenario) {
     const { window, page } = await world.signedIn('clerk', DESK);
     await toCamera(world, page, {});
     await send(page);
-    await heading(page, 'Chưa giải quyết').waitFor();
+    await heading(page, DENIED).waitFor();
     await saysNoScore(page);
     await noBarriers(page, 'a denial');
     await screenshot(page, 'desk-denied');
@@ -113,9 +116,9 @@ export function deskScenarios(scenario) {
     const { window, page } = await world.signedIn('clerk', DESK);
     await fillRecord(page);
     await page.setInputFiles('input[name=files]', world.cards.unreadable);
-    await page.getByText('bị cắt ngắn').waitFor();
+    await page.getByText(fill(CARD.cut, { kind: 'SOD' }).vi).waitFor();
     await screenshot(page, 'desk-unreadable');
-    await button(page, 'Tiếp tục').click();
+    await button(page, TEXTS.next.vi).click();
     await send(page);
     await heading(page, RETAKE).waitFor();
     await window.close();
@@ -123,24 +126,25 @@ export function deskScenarios(scenario) {
 
   // What the page says of each flaw, one instruction at a time; nothing is taken by itself meanwhile.
   const FLAWS = {
-    nobody: /Đưa mặt vào khung/,
-    dark: /Cần thêm ánh sáng/,
-    blurred: /Xin giữ yên/,
-    leaning: /Giữ đầu thẳng|Nhìn thẳng/,
-    far: /Lại gần máy ảnh/,
-    covered: /Bỏ khẩu trang/,
-    two: /chỉ một người/,
+    nobody: ['NO_FACE'],
+    dark: ['TOO_DARK', 'IMAGE_TOO_DARK'],
+    blurred: ['BLURRED'],
+    leaning: ['HOLD_UPRIGHT', 'LOOK_STRAIGHT'],
+    far: ['MOVE_CLOSER', 'FACE_TOO_SMALL'],
+    covered: ['UNCOVER_FACE'],
+    two: ['ONE_PERSON', 'FACE_AMBIGUOUS'],
   };
   scenario('desk: while looking, the page says what is wrong with each picture and takes none of them', async (world) => {
     await world.camera.show('nobody');
     const { window, page } = await world.signedIn('clerk', DESK);
     await toCamera(world, page, { card: 'noCard' });
-    for (const [film, words] of Object.entries(FLAWS)) {
+    for (const [film, codes] of Object.entries(FLAWS)) {
+      const words = new RegExp(codes.map((code) => INSTRUCTIONS[code].vi).join('|'));
       await world.camera.show(film);
       // The camera is opened anew with the step.
-      await button(page, 'Quay lại').click();
-      await heading(page, 'Thẻ căn cước').waitFor();
-      await button(page, 'Tiếp tục').click();
+      await button(page, TEXTS.back.vi).click();
+      await heading(page, CARD.title.vi).waitFor();
+      await button(page, TEXTS.next.vi).click();
       await page.locator('.advice', { hasText: words }).waitFor().catch(async () => {
         assert.fail(`${film}: the page says ${await page.locator('.advice').innerText()}`);
       });
@@ -154,18 +158,18 @@ export function deskScenarios(scenario) {
     await world.camera.show('nobody');
     const { window, page } = await world.signedIn('clerk', DESK);
     await toCamera(world, page, {});
-    await page.locator('.advice', { hasText: FLAWS.nobody }).waitFor();
-    await button(page, 'Chụp bằng tay').click();
-    await page.locator('.frames .badge', { hasText: 'Đưa mặt vào khung' }).waitFor();
-    await button(page, 'Gửi để quyết định').click();
+    await page.locator('.advice', { hasText: INSTRUCTIONS.NO_FACE.vi }).waitFor();
+    await button(page, CAPTURE.shoot.vi).click();
+    await page.locator('.frames .badge', { hasText: INSTRUCTIONS.NO_FACE.vi }).waitFor();
+    await button(page, CAPTURE.send.vi).click();
     await page.locator('.frames .badge.stop').waitFor();
     await screenshot(page, 'desk-retake-frame');
     await world.camera.show('good');
     await page.reload();
     await toCamera(world, page, {});
     await send(page);
-    await heading(page, 'Đã xác nhận').waitFor();
-    assert.equal(await page.locator('.badge', { hasText: 'Lần thử 2' }).count(), 0);
+    await heading(page, APPROVED).waitFor();
+    assert.equal(await page.locator('.badge', { hasText: fill(TEXTS.attempt, { n: 2 }).vi }).count(), 0);
     await window.close();
   });
 
@@ -175,8 +179,8 @@ export function deskScenarios(scenario) {
     const transaction = await transactionOf(page);
     await send(page);
     await heading(page, RETAKE).waitFor();
-    await button(page, 'Chụp lại (lần thử 2)').click();
-    await page.getByText('Lần thử 2').first().waitFor();
+    await button(page, fill(ANSWER.retake, { n: 2 }).vi).click();
+    await page.getByText(fill(TEXTS.attempt, { n: 2 }).vi).first().waitFor();
     await send(page);
     await heading(page, RETAKE).waitFor();
     assert.equal(await transactionOf(page), transaction);
@@ -196,13 +200,13 @@ export function deskScenarios(scenario) {
       return route.abort('connectionreset');
     });
     await toCamera(world, page, {});
-    await page.getByText('Đủ ảnh').first().waitFor();
+    await page.getByText(CAPTURE.enough.vi).first().waitFor();
     await window.context.setOffline(true);
-    await button(page, 'Gửi để quyết định').click();
-    await page.getByText('Mất kết nối').first().waitFor();
+    await button(page, CAPTURE.send.vi).click();
+    await page.getByText(ANSWER.resending.vi).first().waitFor();
     await screenshot(page, 'desk-offline');
     await window.context.setOffline(false);
-    await heading(page, 'Đã xác nhận').waitFor();
+    await heading(page, APPROVED).waitFor();
     assert.ok(sent >= 2, `sent ${sent} times`);
     const officer = await world.caller('officer');
     const { body } = await officer.call('Cases/GetDecision', { transactionId: await transactionOf(page) });
@@ -213,15 +217,15 @@ export function deskScenarios(scenario) {
   scenario('desk: a session that is over is taken up again, and the pictures are still there', async (world) => {
     const { window, page } = await world.signedIn('clerk', DESK);
     await toCamera(world, page, {});
-    await page.getByText('Đủ ảnh').first().waitFor();
+    await page.getByText(CAPTURE.enough.vi).first().waitFor();
     await window.context.clearCookies();
-    await button(page, 'Gửi để quyết định').click();
-    const cover = page.locator('dialog', { hasText: 'Phiên làm việc đã hết' });
+    await button(page, CAPTURE.send.vi).click();
+    const cover = page.locator('dialog', { hasText: SHELL.expiredTitle.vi });
     await cover.waitFor();
     const [tab] = await Promise.all([window.context.waitForEvent('page'), cover.getByRole('link').click()]);
     await tab.selectOption('select[name=person]', PEOPLE.clerk.id);
     await tab.click('button[type=submit]');
-    await heading(page, 'Đã xác nhận').waitFor();
+    await heading(page, APPROVED).waitFor();
     await window.close();
   });
 
@@ -237,12 +241,12 @@ export function deskScenarios(scenario) {
     await heading(page, RETAKE).waitFor();
     await page.reload();
     await heading(page, RETAKE).waitFor();
-    await page.getByText('Đây là trả lời đã có').first().waitFor();
+    await page.getByText(TEXTS.resumedAnswer.vi).first().waitFor();
     assert.equal(await transactionOf(page), transaction);
     assert.equal(sent, 1);
     // A tab that was duplicated has a copy of what this one keeps.
     const [copy] = await Promise.all([window.context.waitForEvent('page'), page.evaluate(() => void window.open(location.href))]);
-    await copy.getByText('đang mở ở một thẻ khác').first().waitFor();
+    await copy.getByText(TEXTS.otherTab.vi).first().waitFor();
     assert.notEqual(await transactionOf(copy), transaction);
     await window.close();
   });
@@ -263,13 +267,13 @@ export function deskScenarios(scenario) {
     await page.keyboard.type(CARDS.card.number);
     await tabTo('button.primary.bigger');
     await page.keyboard.press('Enter');
-    await heading(page, 'Thẻ căn cước').waitFor();
+    await heading(page, CARD.title.vi).waitFor();
     await tabTo('[data-way=noCard]');
     await page.keyboard.press('Space');
     await tabTo('button.primary.bigger');
     await page.keyboard.press('Enter');
     // The three pictures are taken, and the focus is on what comes next.
-    await page.getByText('Đủ ảnh').first().waitFor();
+    await page.getByText(CAPTURE.enough.vi).first().waitFor();
     await page.waitForFunction(() => document.activeElement?.matches('button.primary.wide'));
     await page.keyboard.press('Enter');
     await heading(page, RETAKE).waitFor();
@@ -281,7 +285,7 @@ export function deskScenarios(scenario) {
     await window.context.clearPermissions();
     await window.context.grantPermissions([]);
     await toCamera(world, page, {});
-    await page.getByText('Trình duyệt đã chặn máy ảnh').waitFor();
+    await page.getByText(CAPTURE.causes.denied.vi).waitFor();
     await noBarriers(page, 'the capture without a camera');
     await screenshot(page, 'desk-no-camera');
     const photos = world.camera.stills('good').slice(0, 2).map((buffer, n) => ({ name: `${MARKUP}${n}.jpg`, mimeType: 'image/jpeg', buffer }));
@@ -289,8 +293,8 @@ export function deskScenarios(scenario) {
     // The name of a file is text, whatever it holds.
     await page.getByText(`${MARKUP}.jpg`).first().waitFor();
     assert.equal(await page.locator('.frames img').count(), 2);
-    await button(page, 'Gửi để quyết định').click();
-    await heading(page, 'Đã xác nhận').waitFor();
+    await button(page, CAPTURE.send.vi).click();
+    await heading(page, APPROVED).waitFor();
     assert.equal(await page.evaluate(() => globalThis.pwned), undefined);
     await window.close();
   });
@@ -299,17 +303,17 @@ export function deskScenarios(scenario) {
     await world.agent.lay(world.cards.card);
     const { window, page } = await world.signedIn('clerk', DESK, { origins: [world.agent.url] });
     await fillRecord(page);
-    await button(page, 'Đọc thẻ').click();
-    await page.getByText('Có đủ SOD, DG1 và DG2').waitFor();
-    await page.getByText('Kết luận của phần mềm đọc thẻ không được dùng').waitFor();
+    await button(page, new RegExp(`^${CARD.agentRead.vi} ?${CARD.agentRead.en}`)).click();
+    await page.getByText(CARD.complete.vi).waitFor();
+    await page.getByText(CARD.verdicts.vi).waitFor();
     await screenshot(page, 'desk-agent');
-    await button(page, 'Đọc thẻ khác').click();
+    await button(page, CARD.clear.vi).click();
     world.agent.say(200, { hoTen: 'x', image: 'y'.repeat(2000), verifySOD: true });
-    await button(page, 'Đọc thẻ').click();
-    await page.getByText('chỉ đưa chữ và ảnh').waitFor();
+    await button(page, new RegExp(`^${CARD.agentRead.vi} ?${CARD.agentRead.en}`)).click();
+    await page.getByText(CARD.textOnly.vi).waitFor();
     world.agent.say(409);
-    await button(page, 'Đọc thẻ').click();
-    await page.getByText('không đọc được thẻ này').waitFor();
+    await button(page, new RegExp(`^${CARD.agentRead.vi} ?${CARD.agentRead.en}`)).click();
+    await page.getByText(CARD.agentUnreadable.vi).waitFor();
     // Markup in a file's name is text.
     await page.setInputFiles('input[name=files]', [{ name: `${MARKUP}.zip`, mimeType: 'application/zip', buffer: Buffer.from('PK\x03\x04 damaged') }]);
     await page.getByText(`${MARKUP}.zip`).waitFor();

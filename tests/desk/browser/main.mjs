@@ -8,6 +8,7 @@ import { accessScenarios } from './access.mjs';
 import { attackScenarios } from './attacks.mjs';
 import { deskScenarios } from './desk.mjs';
 import { officerScenarios } from './officer.mjs';
+import { providerScenarios } from './provider.mjs';
 import { screenshot } from './browser.mjs';
 import { makeWorld } from './world.mjs';
 
@@ -19,10 +20,10 @@ after(() => world.end());
 const TIME_MS = 60_000;
 function scenario(name, run) {
   if (!pattern.test(name)) return;
-  test(name, { timeout: TIME_MS }, async () => {
+  test(name, { timeout: TIME_MS }, async (one) => {
     await world.camera.show('good');
     try {
-      await run(world);
+      await run(world, one);
     } catch (error) {
       const pages = world.browser.contexts().flatMap((context) => context.pages());
       const file = `FAILED ${name.replace(/[^\w]+/g, '-').slice(0, 60)}`;
@@ -35,4 +36,4 @@ function scenario(name, run) {
   });
 }
 
-for (const scenarios of [officerScenarios, deskScenarios, attackScenarios, accessScenarios]) scenarios(scenario);
+for (const scenarios of [officerScenarios, deskScenarios, attackScenarios, accessScenarios, providerScenarios]) scenarios(scenario);

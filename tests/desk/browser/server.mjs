@@ -85,9 +85,9 @@ export async function makeCards(photos, folder) {
 }
 
 // Starts a server with an empty gallery in `folder`, which has the cards, and says where it listens.
-export async function startServer(folder, extra) {
+export async function startServer(folder, extra, listen = '127.0.0.1:0') {
   await writeFile(join(folder, 'chinhchu.toml'), configuration(extra));
-  const args = ['serve', '--listen', '127.0.0.1:0', '--create', '--data', join(folder, 'people')];
+  const args = ['serve', '--listen', listen, '--create', '--data', join(folder, 'people')];
   const child = spawn(PROGRAM, [...args, '--config', join(folder, 'chinhchu.toml')], {
     stdio: ['ignore', 'pipe', 'pipe'],
   });

@@ -61,7 +61,7 @@ export function answerForm(got, { api, me, announce, drafts, again }) {
   chosen.element.setAttribute("aria-describedby", unchosen.id);
   const reason = reasonField(draft.reason, keep);
   const officer = officerField(me);
-  const problem = h("div", { role: "alert" });
+  const problem = h("div", { class: "problem", role: "alert" });
 
   const send = once(async () => {
     replace(problem);

@@ -240,7 +240,7 @@ function history(decision) {
     h(
       "p",
       { class: "hint" },
-      say(`Trong 24 giờ: ${before.lastDay} lần thử về hồ sơ này, kể cả lần này.`, `In 24 hours: ${before.lastDay} attempts about this record, this one included.`),
+      say(`Trong 24 giờ: ${before.lastDay} lần thử về hồ sơ này, kể cả lần này.`, `Attempts about this record in 24 hours, this one included: ${before.lastDay}.`),
     ),
   );
 }

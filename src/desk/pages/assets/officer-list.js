@@ -30,7 +30,7 @@ export async function listView({ api, announce, signal, place, view, id }) {
   const texts = TEXTS[view];
   const rows = h("ul", { class: "cases" });
   const state = h("p", { class: "muted" });
-  const problem = h("div", {});
+  const problem = h("div", { class: "problem" });
   const more = button(say("Xem thêm", "More"), () => load(), { hidden: true });
   const days = denied(view);
   replace(

@@ -81,7 +81,7 @@ export function clearForm(context, { a, b }) {
 function pairForm({ api, me, announce }, { action, ids, before, label }) {
   const reason = reasonField("");
   const officer = officerField(me);
-  const outcome = h("div", { role: "alert" });
+  const outcome = h("div", { class: "problem", role: "alert" });
   const submit = h("button", { type: "submit" }, label);
   const send = once(async () => {
     replace(outcome);

@@ -15,7 +15,7 @@ const MARKUP = '<img src=x onerror=window.pwned=1>';
 export const button = (page, name) => page.getByRole('button', { name });
 export const heading = (page, name) => page.getByRole('heading', { name }).first();
 
-async function fillRecord(page, { subject = 'record-1', number = CARDS.card.number, name = NAME } = {}) {
+export async function fillRecord(page, { subject = 'record-1', number = CARDS.card.number, name = NAME } = {}) {
   await page.fill('input[name=subjectId]', subject);
   await page.fill('input[name=number]', number);
   await page.fill('input[name=name]', name);

@@ -34,7 +34,9 @@ def main():
         call, kind = calls[asked["call"]]
         message = json_format.ParseDict(asked["message"], kind())
         for field, content in asked.get("files", []):
-            getattr(message, field).append(base64.b64decode(content))
+            # chipFiles is chip_files in Python.
+            name = next(known.name for known in kind.DESCRIPTOR.fields if known.json_name == field)
+            getattr(message, name).append(base64.b64decode(content))
         try:
             answer = {"answer": json_format.MessageToDict(call(message, timeout=DEADLINE_S))}
         except grpc.RpcError as error:

@@ -398,7 +398,7 @@ class AssetsTest(unittest.TestCase):
         for tree in json.loads((SETUP.parent.parent / "assets.json").read_text())["trees"].values():
             lock = json.loads((SETUP.parent.parent / tree["lock"] / "package-lock.json").read_text())
             packages = [package for name, package in lock["packages"].items() if name]
-            self.assertGreater(len(packages), 10)
+            self.assertGreater(len(packages), 1)
             for package in packages:
                 self.assertTrue(package["integrity"].startswith("sha512-"), package)
                 self.assertNotIn("resolved", package)

@@ -294,4 +294,54 @@ export function officerScenarios(scenario) {
     await page.locator('.note.good', { hasText: 'Đã từ chối.' }).waitFor();
     await window.close();
   });
+
+  scenario('officer: a long list comes in pages, and who waits for days is marked', async (world) => {
+    const { window, page } = await world.signedIn('officer', OFFICER);
+    const days = (count) => new Date(Date.now() - count * 86_400_000).toISOString();
+    const one = (number, at) => ({
+      transactionId: `P-${number}`, attempt: 1, subjectId: `record-${number}`, scheme: 'SCHEME_HEALTH', outcome: 'OUTCOME_REFER', waits: true,
+      reasons: ['CHIP_MISSING', 'LATER_CODE'], decidedAt: at,
+    });
+    const pages = {
+      '': { referrals: Array.from({ length: 25 }, (_, number) => one(number, days(3))), nextPageToken: 'second' },
+      // A page may be empty and not the last.
+      second: { nextPageToken: 'third' },
+      third: { referrals: [one('last', days(0.1))] },
+    };
+    await page.route('**/chinhchu.v1.Cases/ListReferrals', (route) => route.fulfill({ json: pages[route.request().postDataJSON().pageToken] }));
+    await page.goto(`${world.url}${OFFICER}`);
+    const cases = page.locator('.case');
+    await cases.nth(24).waitFor();
+    assert.equal(await cases.count(), 25);
+    assert.equal(await page.locator('.waits.long').count(), 25);
+    await page.getByRole('button', { name: 'Xem thêm' }).click();
+    await cases.nth(25).waitFor();
+    assert.equal(await page.locator('.waits.long').count(), 25);
+    await page.getByText('26 trường hợp.').first().waitFor();
+    // A reason that this page does not know is shown by its code.
+    await page.getByText('LATER_CODE').first().waitFor();
+    assert.equal(await page.getByRole('button', { name: 'Xem thêm' }).count(), 0);
+    await window.close();
+  });
+
+  scenario('officer: pictures are asked for where the server says that it keeps them, and nowhere else', async (world) => {
+    const clerk = await world.caller('clerk');
+    const transaction = world.transaction('pictures');
+    await world.decide(clerk, transaction, { subject: 'record-q', card: null });
+    const { window, page } = await world.signedIn('officer', OFFICER);
+    await open(page, transaction);
+    assert.ok(!window.seen.requests.some((asked) => asked.endsWith('GetPictures')));
+    await page.route('**/desk/me', async (route) => {
+      const me = await (await route.fetch()).json();
+      await route.fulfill({ json: { ...me, desk: { ...me.desk, keepsPictures: true } } });
+    });
+    const [still] = world.camera.stills('good');
+    const pictures = [{ kind: 'PICTURE_KIND_CAPTURE', image: still.toString('base64') }];
+    await page.route('**/chinhchu.v1.Cases/GetPictures', (route) => route.fulfill({ json: { pictures } }));
+    await page.reload();
+    await page.waitForFunction(() => document.querySelector('.pictures img')?.naturalWidth > 0);
+    await page.getByText('Mỗi lần xem đều được ghi lại.').waitFor();
+    await noBarriers(page, 'pictures of a case');
+    await window.close();
+  });
 }

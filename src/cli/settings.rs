@@ -320,6 +320,12 @@ impl Settings {
         &self.cases
     }
 
+    /// What is kept no longer. A gallery keeps pictures where it is sealed.
+    pub(super) fn retention_rules(&self) -> RetentionRules {
+        let picture_days = self.sealing.is_some().then_some(self.cases.picture_days);
+        RetentionRules { picture_days, ..self.retention }
+    }
+
     /// The key of fingerprints of captures: of the file that is named, else in the gallery's folder,
     /// made where there is none; `None` where none are kept.
     pub(super) fn capture_key(&self, folder: &Path) -> Result<Option<FingerprintKey>, Failure> {
@@ -497,6 +503,7 @@ fn case_rules(file: &CasesSection) -> Result<CaseRules, Failure> {
     Ok(CaseRules {
         history_days: within("cases.history_days", file.history_days.unwrap_or(default.history_days), 1, 3650)?,
         capture_days: within("cases.capture_days", file.capture_days.unwrap_or(default.capture_days), 0, 3650)?,
+        picture_days: within("cases.picture_days", file.picture_days.unwrap_or(default.picture_days), 0, 30)?,
         challenge_minutes: within(
             "cases.challenge_minutes",
             file.challenge_minutes.unwrap_or(default.challenge_minutes),
@@ -534,6 +541,8 @@ fn retention_rules(file: &RetentionSection, cases: &CasesSection) -> Result<Rete
         decision_days: optional("retention.decision_days", file.decision_days, decisions_least, 36_500)?,
         request_days: optional("retention.request_days", file.request_days, 1, 36_500)?,
         standing_days: optional("retention.standing_days", file.standing_days, 1, 36_500)?,
+        // See `Settings::retention_rules`.
+        picture_days: None,
     })
 }
 
@@ -619,6 +628,7 @@ mod tests {
             ("[server]\ndrain_seconds = 100000", "server.drain_seconds"),
             ("[cases]\nchallenge_minutes = 0", "cases.challenge_minutes"),
             ("[cases]\nchallenge_minutes = 61", "cases.challenge_minutes"),
+            ("[cases]\npicture_days = 31", "cases.picture_days"),
             ("[rights]\nacknowledge_days = 0", "rights.acknowledge_days"),
             ("[retention]\ndecision_days = 89", "retention.decision_days"),
             ("[cases]\nhistory_days = 365\n[retention]\ndecision_days = 364", "retention.decision_days"),

@@ -142,6 +142,7 @@ pub(super) struct CasesSection {
     pub history_days: Option<u32>,
     pub capture_days: Option<u32>,
     pub capture_key: Option<PathBuf>,
+    pub picture_days: Option<u32>,
     pub challenge_minutes: Option<u32>,
     pub clear_officers: Option<u32>,
     pub clear_days: Option<u32>,

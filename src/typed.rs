@@ -30,10 +30,13 @@ const EXPECTED: [(&[&str], &str); 6] = [
 
 /// The message with Rust's type names replaced.
 pub(crate) fn plain(message: &str) -> String {
+    const NEGATIVE: &str = "invalid value: integer `-";
     let (what, expected) = match message.rsplit_once("expected ") {
         Some((what, expected)) => {
             let known = EXPECTED.iter().find(|(names, _)| names.contains(&expected.trim()));
-            (what, format!("expected {}", known.map_or(expected, |(_, words)| words)))
+            let words = known.map_or(expected, |(_, words)| words);
+            let from = if what.starts_with(NEGATIVE) && expected.trim().starts_with('u') { ", 0 or more" } else { "" };
+            (what, format!("expected {words}{from}"))
         }
         None => (message, String::new()),
     };
@@ -70,7 +73,7 @@ mod tests {
             ),
             (
                 "invalid value: integer `-1`, expected u32",
-                "invalid value: the whole number `-1`, expected a whole number",
+                "invalid value: the whole number `-1`, expected a whole number, 0 or more",
             ),
             (
                 "invalid type: string \"map, expected integer u8\", expected f64",

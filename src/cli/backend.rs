@@ -58,7 +58,7 @@ impl Place {
             (Some(officer), _) => Ok(Some(officer)),
             (None, Self::Server(server)) if server.names_caller() => Ok(None),
             (None, _) => Err(Failure::new(
-                "--officer ID is missing: nothing else says who answers; only --server with --token-file does, to a \
+                "--officer ID (or --by ID) is missing: nothing else says who answers; only --server with --token-file does, to a \
                  server that knows its callers",
             )),
         }

@@ -12,8 +12,8 @@ use crate::gallery::{
 };
 use crate::service::{AnswerCall, Client, RightsCall, SubjectInfo, TemplateInfo};
 use crate::workflow::beneficiary::{
-    CaseDecision, CasePictures, Cases, ClearPairRequest, ListPage, PageRequest, RepeatedCapture, ResolveReferral, ResolvedReferral,
-    SubjectCount, SubjectFilter, SubjectSummary,
+    CaseDecision, CasePictures, Cases, ClearPairRequest, ListPage, PageRequest, RepeatedCapture, ResolveReferral,
+    ResolvedReferral, SubjectCount, SubjectFilter, SubjectSummary,
 };
 use crate::workflow::reason::Reason;
 use crate::workflow::requests::{
@@ -58,7 +58,7 @@ impl OfficerOnPair {
 }
 
 fn nobody() -> Failure {
-    Failure::new("--officer ID is missing: nothing else says who answers")
+    Failure::new("--officer ID (or --by ID) is missing: nothing else says who answers")
 }
 
 /// How a pair stands after an officer's word on it.
@@ -69,6 +69,14 @@ pub(super) struct PairStands {
     pub officers: u32,
     /// Officers it takes.
     pub officers_needed: u32,
+}
+
+/// What came of changing how a record stands.
+pub(super) enum StandingChanged {
+    /// It is so now.
+    Done(Receipt),
+    /// The record, the restriction or the hold is not there.
+    Missing(Reason),
 }
 
 /// Whose record is acted on, by whom and why; without who it is where the server knows that.
@@ -312,22 +320,28 @@ impl CaseRecords {
         Ok(ended.map(|ended| ended.replayed))
     }
 
-    /// Restricts or holds a record, or ends that; `None` where it is not enrolled, or there is nothing to
-    /// end.
+    /// Restricts or holds a record, or ends that.
     pub(super) async fn change_standing(
         &self,
         of: &RightsOf,
         action: StandingAction,
-    ) -> Result<Option<Receipt>, Failure> {
-        let unknown = [Reason::SubjectUnknown, Reason::NotRestricted, Reason::HoldUnknown];
-        match self {
-            Self::Server(client) => there(client.change_standing(of.call(), &action).await, &unknown),
+    ) -> Result<StandingChanged, Failure> {
+        let answer = match self {
+            Self::Server(client) => client.change_standing(of.call(), &action).await.map_err(CallError::from),
             Self::Folder { context, .. } => {
                 let (subject, by, reason) = (of.subject.clone(), of.by()?, of.reason.clone());
                 let change = ChangeStanding { subject, action, by, reason };
                 let request = StandingRequest { request_id: of.request_id.clone(), change };
-                there(self.rights()?.change_standing(context, request).await, &unknown)
+                self.rights()?.change_standing(context, request).await.map_err(CallError::from)
             }
+        };
+        let missing = [Reason::SubjectUnknown, Reason::NotRestricted, Reason::HoldUnknown];
+        match answer {
+            Ok(receipt) => Ok(StandingChanged::Done(receipt)),
+            Err(error) => match missing.into_iter().find(|reason| error.is(*reason)) {
+                Some(reason) => Ok(StandingChanged::Missing(reason)),
+                None => Err(failure(&error)),
+            },
         }
     }
 

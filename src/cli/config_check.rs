@@ -187,7 +187,7 @@ fn check(global: &GlobalArgs, args: CheckArgs) -> Outcome {
     let second = second.transpose()?;
     let recipe = |pack: &Manifest| (pack.recipe(), pack.dimension());
     if let Some(folder) = args.setup.data.as_deref().or(settings.data.as_deref()) {
-        settings.sealing_of(folder)?;
+        settings.check_keys_apart(folder)?;
         let recipes: Vec<_> = std::iter::once(&pack).chain(&second).map(recipe).collect();
         gallery::look(folder, &recipes, args.create, settings.gallery_id)
             .map_err(|error| settings.blame_folder(folder, backend::not_opened(folder, &pack.name, error)))?;

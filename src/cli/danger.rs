@@ -1,12 +1,13 @@
 //! Dangerous set-ups: collects what `serve` would start with, and holds it against the rules of
 //! [`crate::workflow::danger`]. `serve` refuses or warns by them at its start and at SIGHUP,
-//! `config check` prints them.
+//! `config check` prints them; whatever command takes the master key refuses by those about it.
 
 use std::path::{Path, PathBuf};
 
 use clap::Args;
 use serde::Serialize;
 
+use super::sealing::SealingSettings;
 use super::settings::Settings;
 use super::{Failure, GlobalArgs, options, outcome, tls};
 use crate::chip::{Anchors, Moment};
@@ -136,7 +137,20 @@ pub(super) fn check(
         let insisted = if judged.insisted { "insisted on, " } else { "" };
         tracing::warn!("dangerous set-up: {insisted}{judged}");
     }
-    match &refused[..] {
+    refusal(&refused, |code| format!("--insist {code}, or insist = [\"{code}\"] under [danger]"))
+}
+
+/// Where the master key lies, for a command that is about to read it.
+pub(super) fn check_keys(settings: &Settings, sealing: &SealingSettings, data: Option<&Path>) -> Result<(), Failure> {
+    let found = danger::of_master_keys(&sealing.places(data));
+    let judged = found.into_iter().map(|finding| Judged::new(finding, settings, &SetupArgs::default()));
+    let refused: Vec<Judged> = judged.filter(Judged::refuses).collect();
+    refusal(&refused, |code| format!("insist = [\"{code}\"] under [danger]"))
+}
+
+/// What is told where rules refuse; `insist` says how to go on with one.
+fn refusal(refused: &[Judged], insist: impl Fn(&str) -> String) -> Result<(), Failure> {
+    match refused {
         [] => Ok(()),
         [first, others @ ..] => {
             let others = match others {
@@ -146,10 +160,8 @@ pub(super) fn check(
                     format!(" (and {}: see `chinhchu config check`)", codes.join(", "))
                 }
             };
-            Err(Failure::new(format_args!(
-                "dangerous set-up: {first}{others}. If it is meant: --insist {0}, or insist = [\"{0}\"] under [danger]",
-                first.code
-            )))
+            let insist = insist(first.code);
+            Err(Failure::new(format_args!("dangerous set-up: {first}{others}. If it is meant: {insist}")))
         }
     }
 }

@@ -13,6 +13,7 @@ use crate::gallery::{
     self, ClearPair, EmbeddedOptions, Gallery, GalleryError, PairState, SnapshotHead, SnapshotPart, Timestamp,
     UnclearPair,
 };
+use crate::sealing::KeyId;
 use crate::service::local::Snapshot;
 use crate::workflow::beneficiary::ClearPairRequest;
 use crate::workflow::reason::Reason;
@@ -32,7 +33,7 @@ pub(super) fn visit(
 ) -> Result<(), Failure> {
     match visit_folder(folder, settings, &mut begin, &mut visit)? {
         Read::Whole => Ok(()),
-        Read::InUse => visit_served(folder, &mut begin, &mut visit),
+        Read::InUse => visit_served(folder, settings, &mut begin, &mut visit),
     }
 }
 
@@ -73,9 +74,10 @@ fn visit_folder(folder: &Path, settings: &Settings, begin: Begin<'_>, visit: Vis
 }
 
 /// Every part of a gallery, from the server that has it open.
-fn visit_served(folder: &Path, begin: Begin<'_>, visit: Visit<'_>) -> Result<(), Failure> {
+fn visit_served(folder: &Path, settings: &Settings, begin: Begin<'_>, visit: Visit<'_>) -> Result<(), Failure> {
     runtime::wait(async {
         let mut snapshot = Snapshot::open(folder).await.map_err(Failure::new)?;
+        check_master_key(folder, settings, snapshot.head())?;
         print::note(&format!("{} is in use: its server hands on a snapshot", folder.display()));
         begin(snapshot.head())?;
         while let Some(part) = snapshot.next().await.map_err(Failure::new)? {
@@ -83,6 +85,24 @@ fn visit_served(folder: &Path, begin: Begin<'_>, visit: Visit<'_>) -> Result<(),
         }
         Ok(())
     })
+}
+
+/// Refuses keys that are not those of a gallery which a server hands on: nothing here opens it with them, and
+/// what is written of it would be sealed under a key that nobody keeps for it.
+fn check_master_key(folder: &Path, settings: &Settings, head: &SnapshotHead) -> Result<(), Failure> {
+    let (Some(needed), Some((key, previous))) = (head.master_key.map(KeyId), settings.master_keys(Some(folder))?)
+    else {
+        return Ok(());
+    };
+    if key.id() == needed || previous.is_some_and(|previous| previous.id() == needed) {
+        return Ok(());
+    }
+    let why = format_args!(
+        "it is the key {}, and the gallery {}, which is in use, is sealed under the master key {needed}; name that one",
+        key.id(),
+        folder.display()
+    );
+    Err(settings.origin.blame("sealing.key", why))
 }
 
 /// What came of clearing a pair, or of ending that.

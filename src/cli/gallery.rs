@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use clap::{Args, Subcommand};
 use serde::Serialize;
 
-use super::retain::{self, RunShown};
+use super::retain::{self, RETAIN_AT_SERVER, RunShown};
 use super::settings::Settings;
 use super::{Exit, Failure, GlobalArgs, Outcome, caller, print, runtime};
 use crate::face::Pack;
@@ -68,6 +68,9 @@ struct Of {
     /// The same, as other commands take it
     #[arg(long, value_name = "DIR", conflicts_with = "folder")]
     data: Option<PathBuf>,
+    /// Taken to say what to do in its place
+    #[arg(long, value_name = "URL", hide = true)]
+    server: Option<String>,
     /// Print one JSON object
     #[arg(long)]
     json: bool,
@@ -107,6 +110,12 @@ pub fn run(global: &GlobalArgs, args: GalleryCommandArgs) -> Outcome {
         GalleryAction::Show(of) => (of, false, None),
         GalleryAction::Retain(RetainArgs { of, dry_run }) => (of, false, Some(dry_run)),
     };
+    if of.server.is_some() {
+        return Err(Failure::new(match retain {
+            Some(_) => RETAIN_AT_SERVER,
+            None => "--server: this command works on a gallery's folder (--data DIR), which no server has open",
+        }));
+    }
     let Some(folder) = of.folder.or(of.data).or_else(|| settings.data.clone()) else {
         return Err(Failure::new("no gallery named; give its folder, or --data DIR"));
     };

@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use super::Failure;
 use super::config::{LedgerSection, Origin};
+use super::settings::whole;
 use crate::gallery::{self, LedgerHead, LedgerSetup};
 use crate::ledger::entry::{LedgerKey, LedgerKeyError};
 use crate::ledger::note::{Algorithm, KeyError, KeyName, SigningKey};
@@ -33,11 +34,8 @@ impl LedgerSettings {
         let LedgerSection { origin, signing_key, replaces, digest_key, retention_days } = section;
         let origin: KeyName =
             origin.parse().map_err(|why| Failure::new(format_args!("ledger.origin is no name of a log: {why}")))?;
-        if retention_days.is_some_and(|days| !(1..=RETENTION_DAYS_MAX).contains(&days)) {
-            return Err(Failure::new(format_args!(
-                "ledger.retention_days lies between 1 and {RETENTION_DAYS_MAX}; leave it out to keep contents for ever"
-            )));
-        }
+        let retention_days = whole("ledger.retention_days", retention_days, 1, RETENTION_DAYS_MAX)
+            .map_err(|failure| Failure::new(format_args!("{failure}; leave it out to keep contents for ever")))?;
         let paths = [Some(&signing_key), replaces.as_ref(), Some(&digest_key)];
         let named: Vec<_> = paths.into_iter().flatten().collect();
         if (1..named.len()).any(|at| named[..at].contains(&named[at])) {

@@ -45,9 +45,10 @@ pub(super) fn standing(number: u32, in_force: bool, entry: &StandingEntry) -> St
             let (vi, en) = requester(*by);
             (format!("{vi} yêu cầu xóa dữ liệu, chưa xóa được"), format!("erasure asked for by {en}, and had to wait"))
         }
-        StandingAction::Lift => {
-            ("chấm dứt hạn chế xử lý, rút yêu cầu xóa".to_owned(), "the restriction ended, or the wish of erasure".to_owned())
-        }
+        StandingAction::Lift => (
+            "chấm dứt hạn chế xử lý, rút yêu cầu xóa".to_owned(),
+            "the restriction ended, or the wish of erasure".to_owned(),
+        ),
         StandingAction::LiftOne(ended) => (format!("chấm dứt mục số {ended}"), format!("number {ended} ended")),
         StandingAction::Hold(name) => {
             let name = outcome::one_line(name.as_str());
@@ -180,9 +181,6 @@ mod tests {
         assert!(!vi.is_ascii(), "no Vietnamese half: {line}");
         assert!(!vi.contains(code), "a code in the Vietnamese half: {line}");
         assert!(rest.contains(&format!("[{code}]")), "no code: {line}");
-        for no in ["huỷ", "hoá", "khoá", "đối tượng"] {
-            assert!(!line.contains(no), "{no}: {line}");
-        }
     }
 
     #[test]

@@ -8,6 +8,11 @@ use super::settings::Settings;
 use super::{Exit, Failure, Outcome, caller, date, galleries, print};
 use crate::gallery::{RetentionCounts, RetentionOptions, RetentionRun};
 
+/// What to do where a server has the gallery.
+pub(super) const RETAIN_AT_SERVER: &str = "--server: a server does this by itself, at its start and every 24 hours, by [retention] of its own configuration: \
+     set that there and restart it, and its log says what went. `gallery retain --data DIR` works in a folder that no \
+     server has open";
+
 /// The answer; field names are a contract.
 #[derive(Serialize)]
 struct RetainAnswer {

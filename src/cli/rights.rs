@@ -4,13 +4,14 @@ use clap::{Args, ValueEnum};
 use serde::Serialize;
 
 use super::backend::GalleryArgs;
-use super::case_records::{CaseRecords, RightsOf};
+use super::case_records::{CaseRecords, RightsOf, StandingChanged};
 use super::settings::Settings;
 use super::{Exit, Failure, Outcome, date, options, outcome, print};
 use crate::gallery::{
-    Erasure, HoldName, Note, Obstacle, Receipt, RecordedBasis, RequestId, Requester, Standing, StandingAction,
-    StandingEntry, SubjectId,
+    Erasure, HoldName, Note, Obstacle, RecordedBasis, RequestId, Requester, Standing, StandingAction, StandingEntry,
+    SubjectId,
 };
+use crate::workflow::reason::Reason;
 
 /// By whose request, as typed; the variants are [`Requester`]'s.
 // They have no doc comments: clap would make a paragraph of each.
@@ -35,7 +36,7 @@ impl From<RequesterArg> for Requester {
 #[derive(Debug, Args)]
 pub(super) struct ByArgs {
     /// Pseudonymous id of who does it; may be left out where the server knows who calls
-    #[arg(long, value_name = "ID", value_parser = options::id)]
+    #[arg(long, visible_alias = "officer", value_name = "ID", value_parser = options::id)]
     pub(super) by: Option<SubjectId>,
     /// Why, without names and numbers of people; kept with the record
     #[arg(long, value_name = "TEXT")]
@@ -116,6 +117,8 @@ struct StandingAnswer {
     done: bool,
     /// What was done; `null` where nothing was.
     action: Option<&'static str>,
+    /// Where nothing was done, what is not there: `SUBJECT_UNKNOWN`, `NOT_RESTRICTED` or `HOLD_UNKNOWN`.
+    missing: Option<&'static str>,
     commit: Option<u64>,
     replayed: bool,
 }
@@ -155,18 +158,35 @@ async fn changed(
 ) -> Outcome {
     let (records, of, json) = opened(command, settings, subject, by).await?;
     let name = action.name();
-    let done: Option<Receipt> = records.change_standing(&of, action).await?;
-    match (&done, json) {
-        (done, true) => print::json(&StandingAnswer {
+    let (done, missing) = match records.change_standing(&of, action.clone()).await? {
+        StandingChanged::Done(receipt) => (Some(receipt), None),
+        StandingChanged::Missing(reason) => (None, Some(reason)),
+    };
+    match (&missing, json) {
+        (_, true) => print::json(&StandingAnswer {
             done: done.is_some(),
             action: done.as_ref().map(|_| name),
+            missing: missing.map(Reason::code),
             commit: done.as_ref().map(|done| done.commit),
             replayed: done.as_ref().is_some_and(|done| done.replayed),
         })?,
-        (Some(_), false) => print::answer(name)?,
-        (None, false) => print::answer("no such subject, restriction or hold; nothing was done")?,
+        (None, false) => print::answer(name)?,
+        (Some(reason), false) => print::answer(&not_there(*reason, &action))?,
     }
     Ok(if done.is_some() { Exit::Success } else { Exit::Negative })
+}
+
+/// What is not there of what was asked for.
+fn not_there(reason: Reason, action: &StandingAction) -> String {
+    let what = match (reason, action) {
+        (Reason::NotRestricted, StandingAction::LiftOne(number)) => {
+            format!("no restriction and no waiting erasure number {number} is in force on this record")
+        }
+        (Reason::NotRestricted, _) => "the record is not restricted".to_owned(),
+        (Reason::HoldUnknown, _) => "no legal hold of this name is on the record".to_owned(),
+        _ => "nobody is enrolled under this id".to_owned(),
+    };
+    format!("{what}; nothing was done")
 }
 
 pub(super) async fn restrict(settings: &Settings, args: RestrictArgs) -> Outcome {

@@ -1,11 +1,13 @@
-//! `[sealing]`: where the master key comes from, and where the keys of subjects lie.
+//! `[sealing]`: where the master key comes from, and where the keys of subjects lie. The one place where a
+//! command takes the configured keys, whatever it does with them.
 
 use std::ffi::OsString;
 use std::path::{Component, Path, PathBuf};
 
-use super::Failure;
 use super::config::{Origin, SealClear, SealingSection};
-use crate::sealing::{KeySource, KeyStoreOptions, MasterKey, check_copy_folder, sealed_under};
+use super::settings::Settings;
+use super::{Failure, danger};
+use crate::sealing::{DerivedKey, KeyId, KeySource, KeyStoreOptions, MasterKey, check_copy_folder, sealed_under};
 use crate::workflow::danger::{MasterKeyPlace, Permissions};
 
 /// Links that are followed from a path at most, as the system does.
@@ -49,7 +51,7 @@ impl SealingSettings {
     }
 
     /// The master key, and the one before where a change of keys is under way. A command is run here.
-    pub(super) fn read_keys(&self, origin: &Origin) -> Result<(MasterKey, Option<MasterKey>), Failure> {
+    fn read_keys(&self, origin: &Origin) -> Result<(MasterKey, Option<MasterKey>), Failure> {
         let read = |name: &str, source: &KeySource| source.read().map_err(|why| origin.blame(name, why));
         let key = read("sealing.key", &self.key)?;
         let previous = self.previous_key.as_ref().map(|source| read("sealing.previous_key", source)).transpose()?;
@@ -60,11 +62,19 @@ impl SealingSettings {
         Ok((key, previous))
     }
 
-    /// The keys of subjects, and what opens them.
-    pub(super) fn key_store_options(&self, origin: &Origin) -> Result<KeyStoreOptions, Failure> {
-        let (master, previous) = self.read_keys(origin)?;
-        let (path, copy) = (self.key_store.clone(), self.key_store_copy.clone());
-        Ok(KeyStoreOptions { path, copy, master, previous })
+    /// Refuses keys under which the key store that is there is not sealed: what they would seal beside it,
+    /// nobody could open with the gallery's.
+    fn check_opens(&self, given: &[KeyId], origin: &Origin) -> Result<(), Failure> {
+        let Some(needed) = sealed_under(&self.key_store).filter(|needed| !given.contains(needed)) else {
+            return Ok(());
+        };
+        let store = self.key_store.display();
+        let why = format_args!(
+            "it is the key {}, and {store} is sealed under the master key {needed}: name that one, or the key store that \
+             belongs to this one",
+            given.first().map(ToString::to_string).unwrap_or_default()
+        );
+        Err(origin.blame("sealing.key", why))
     }
 
     /// As a check without a server does: reads files, as commands and credentials may be out of reach.
@@ -84,18 +94,7 @@ impl SealingSettings {
                 None => {}
             }
         }
-        if let (true, Some(needed)) = (is_all, sealed_under(&self.key_store))
-            && !read.contains(&needed)
-        {
-            let store = self.key_store.display();
-            let why = format_args!(
-                "it is the key {}, and {store} is sealed under the master key {needed}: name that one, or the key store that \
-                 belongs to this one",
-                read.first().map(ToString::to_string).unwrap_or_default()
-            );
-            return Err(origin.blame("sealing.key", why));
-        }
-        Ok(())
+        if is_all { self.check_opens(&read, origin) } else { Ok(()) }
     }
 
     /// Refuses subjects' keys in the folder whose contents they are erased with: a backup of the folder
@@ -153,6 +152,56 @@ impl SealingSettings {
             _ => None,
         });
         of_keys.chain([&self.key_store]).chain(&self.key_store_copy)
+    }
+}
+
+impl Settings {
+    /// The configured master key, and the one before over a change of keys; `None` without `[sealing]`. `data`
+    /// is the gallery's folder, where it is another than the configured one. Nothing is read, and no command
+    /// run, where a server would not start for where the keys lie.
+    pub(super) fn configured_keys(
+        &self,
+        data: Option<&Path>,
+    ) -> Result<Option<(MasterKey, Option<MasterKey>)>, Failure> {
+        let Some(sealing) = self.sealing() else { return Ok(None) };
+        danger::check_keys(self, sealing, data.or(self.data.as_deref()))?;
+        sealing.read_keys(&self.origin).map(Some)
+    }
+
+    /// The same, of which one opens the key store where that is there.
+    pub(super) fn master_keys(&self, data: Option<&Path>) -> Result<Option<(MasterKey, Option<MasterKey>)>, Failure> {
+        let keys = self.configured_keys(data)?;
+        if let (Some(sealing), Some((key, previous))) = (self.sealing(), &keys) {
+            let given: Vec<KeyId> = std::iter::once(key).chain(previous).map(MasterKey::id).collect();
+            sealing.check_opens(&given, &self.origin)?;
+        }
+        Ok(keys)
+    }
+
+    /// A key derived from the master key for files outside the key store; `None` without `[sealing]`.
+    pub(super) fn derived_key(&self, purpose: &str) -> Result<Option<DerivedKey>, Failure> {
+        Ok(self.master_keys(None)?.map(|(master, _)| master.derived(purpose)))
+    }
+
+    /// The keys of subjects, and what opens them; `None` without `[sealing]`. `data` as in
+    /// [`Settings::configured_keys`].
+    pub(super) fn key_store_options(&self, data: Option<&Path>) -> Result<Option<KeyStoreOptions>, Failure> {
+        let keys = self.master_keys(data)?;
+        Ok(self.sealing().zip(keys).map(|(sealing, (master, previous))| {
+            let (path, copy) = (sealing.key_store.clone(), sealing.key_store_copy.clone());
+            KeyStoreOptions { path, copy, master, previous }
+        }))
+    }
+
+    /// The keys under which the gallery in a folder is sealed, where any are configured.
+    pub(super) fn sealing_options(&self, folder: &Path) -> Result<Option<KeyStoreOptions>, Failure> {
+        self.check_keys_apart(folder)?;
+        self.key_store_options(Some(folder))
+    }
+
+    /// Refuses keys of subjects in the folder of the gallery.
+    pub(super) fn check_keys_apart(&self, folder: &Path) -> Result<(), Failure> {
+        self.sealing().map_or(Ok(()), |sealing| sealing.check_apart(folder, &self.origin))
     }
 }
 

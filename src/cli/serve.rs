@@ -113,8 +113,10 @@ impl Plan {
 /// What stands in the way, as a sentence with an exit code.
 pub fn run(global: &GlobalArgs, args: ServeArgs) -> Outcome {
     runtime::start_log(global, runtime::SERVER_LOG)?;
-    let settings = Settings::new(global)?;
+    let mut settings = Settings::new(global)?;
     let typed = args.setup.clone();
+    // What is insisted on holds for the keys of the gallery as well, which others read.
+    settings.insist.extend(&typed.insist);
     let Plan { mut options, data, create } = Plan::new(args, &settings)?;
 
     runtime::block_on_threads(async {

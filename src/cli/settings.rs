@@ -1,6 +1,7 @@
 //! What will be used: flags, environment, configuration file and defaults merged
 //! and checked, before anything is opened or bound.
 
+use std::fmt::Display;
 use std::net::SocketAddr;
 use std::num::NonZero;
 use std::path::{Path, PathBuf};
@@ -22,7 +23,6 @@ use crate::face::{PackError, PoolOptions};
 use crate::gallery::{EmbeddedOptions, GalleryId, LedgerSetup, RetentionRules};
 use crate::imaging::Limits;
 use crate::matching::CurveChoice;
-use crate::sealing::{DerivedKey, KeyStoreOptions};
 use crate::service;
 use crate::service::tls::TlsOptions;
 use crate::workflow::beneficiary::Policies;
@@ -176,31 +176,19 @@ impl Settings {
             onnxruntime: set(&global.onnxruntime).or(engine.onnxruntime),
             workers: match global.workers {
                 Some(workers) => Some(within("--workers", workers, 1, 1024)?),
-                None => optional("engine.workers", engine.workers, 1, 1024)?,
+                None => whole("engine.workers", engine.workers, 1, 1024)?,
             },
-            queue_max: within("engine.queue_max", engine.queue_max.unwrap_or(QUEUE_MAX_DEFAULT), 8, 100_000)?,
+            queue_max: whole("engine.queue_max", engine.queue_max, 8, 100_000)?.unwrap_or(QUEUE_MAX_DEFAULT),
             curve: global.curve.map(CurveChoice::from).or(engine.curve).unwrap_or_default(),
             default_fmr: within("engine.default_fmr", engine.default_fmr.unwrap_or(FMR_DEFAULT), 1e-12, 0.5)?,
             default_fpir: within("engine.default_fpir", engine.default_fpir.unwrap_or(FPIR_DEFAULT), 1e-9, 0.5)?,
             limits: Limits {
-                encoded_bytes_max: within(
-                    "images.encoded_bytes_max",
-                    images.encoded_bytes_max.unwrap_or(default.encoded_bytes_max),
-                    1 << 10,
-                    1 << 30,
-                )?,
-                pixels_max: within(
-                    "images.pixels_max",
-                    images.pixels_max.unwrap_or(default.pixels_max),
-                    1 << 10,
-                    1 << 32,
-                )?,
-                decode_bytes_max: within(
-                    "images.decode_bytes_max",
-                    images.decode_bytes_max.unwrap_or(default.decode_bytes_max),
-                    1 << 20,
-                    1 << 36,
-                )?,
+                encoded_bytes_max: whole("images.encoded_bytes_max", images.encoded_bytes_max, 1 << 10, 1 << 30)?
+                    .unwrap_or(default.encoded_bytes_max),
+                pixels_max: whole("images.pixels_max", images.pixels_max, 1 << 10, 1 << 32)?
+                    .unwrap_or(default.pixels_max),
+                decode_bytes_max: whole("images.decode_bytes_max", images.decode_bytes_max, 1 << 20, 1 << 36)?
+                    .unwrap_or(default.decode_bytes_max),
             },
             capture: rules(&capture)?,
             csca: chip.csca,
@@ -218,12 +206,12 @@ impl Settings {
             insist: insisted(&danger.insist)?,
             data: gallery.data,
             gallery_id: gallery.id.as_deref().map(gallery_id).transpose()?,
-            templates_max: optional("gallery.templates_max", gallery.templates_max, 1, 1 << 32)?,
-            memory_bytes_max: optional("gallery.memory_bytes_max", gallery.memory_bytes_max, 16 << 20, 1 << 44)?,
+            templates_max: whole("gallery.templates_max", gallery.templates_max, 1, 1 << 32)?,
+            memory_bytes_max: whole("gallery.memory_bytes_max", gallery.memory_bytes_max, 16 << 20, 1 << 44)?,
             graph: gallery.graph.unwrap_or(false),
             server: ServerSettings {
                 listen: address("server.listen", listen)?,
-                requests_in_flight_max: optional(
+                requests_in_flight_max: whole(
                     "server.requests_in_flight_max",
                     server.requests_in_flight_max,
                     1,
@@ -231,10 +219,10 @@ impl Settings {
                 )?,
                 turn_wait_max: optional("server.turn_wait_seconds_max", server.turn_wait_seconds_max, 0.0, 600.0)?
                     .map(Duration::from_secs_f64),
-                message_bytes_max: optional("server.message_bytes_max", server.message_bytes_max, 64 << 10, 2 << 30)?,
-                deadline_max: optional("server.deadline_seconds_max", server.deadline_seconds_max, 1, 3600)?
+                message_bytes_max: whole("server.message_bytes_max", server.message_bytes_max, 64 << 10, 2 << 30)?,
+                deadline_max: whole("server.deadline_seconds_max", server.deadline_seconds_max, 1, 3600)?
                     .map(Duration::from_secs),
-                drain: optional("server.drain_seconds", server.drain_seconds, 0, 600)?.map(Duration::from_secs),
+                drain: whole("server.drain_seconds", server.drain_seconds, 0, 600)?.map(Duration::from_secs),
             },
             tls: tls.map(super::tls::options).transpose()?,
             origin,
@@ -399,17 +387,6 @@ impl Settings {
         })
     }
 
-    /// A key derived from the master key for files outside the key store; `None` without `[sealing]`.
-    pub(super) fn derived_key(&self, purpose: &str) -> Result<Option<DerivedKey>, Failure> {
-        let keys = self.sealing.as_ref().map(|sealing| sealing.read_keys(&self.origin)).transpose()?;
-        Ok(keys.map(|(master, _)| master.derived(purpose)))
-    }
-
-    /// The keys under which the gallery in a folder is sealed, where any are configured.
-    pub(super) fn sealing_options(&self, folder: &Path) -> Result<Option<KeyStoreOptions>, Failure> {
-        self.sealing_of(folder)?.map(|sealing| sealing.key_store_options(&self.origin)).transpose()
-    }
-
     /// The same for a server, which has a log, and the time to build a graph.
     pub(super) fn served_gallery_options(&self, folder: &Path) -> Result<EmbeddedOptions, Failure> {
         let progress = Some(progress::opening_log());
@@ -423,12 +400,6 @@ impl Settings {
     /// What is sealed at rest, and under which key; `None` where nothing is.
     pub(super) fn sealing(&self) -> Option<&SealingSettings> {
         self.sealing.as_ref()
-    }
-
-    /// The same for the gallery in a folder, in which no key of it may lie.
-    pub(super) fn sealing_of(&self, folder: &Path) -> Result<Option<&SealingSettings>, Failure> {
-        self.sealing.iter().try_for_each(|sealing| sealing.check_apart(folder, &self.origin))?;
-        Ok(self.sealing())
     }
 
     /// The ONNX Runtime library, where one is named.
@@ -490,34 +461,40 @@ fn rules(file: &CaptureSection) -> Result<CaptureRules, Failure> {
     })
 }
 
-fn within<T: PartialOrd + std::fmt::Display>(name: &str, value: T, least: T, most: T) -> Result<T, Failure> {
-    if value >= least && value <= most {
-        Ok(value)
-    } else {
-        Err(Failure::new(format_args!("{name} is {value}; it lies between {least} and {most}")))
-    }
+fn within<T: PartialOrd + Display>(name: &str, value: T, least: T, most: T) -> Result<T, Failure> {
+    if value >= least && value <= most { Ok(value) } else { Err(out_of_bounds(name, &value, &least, &most)) }
+}
+
+fn out_of_bounds(name: &str, value: &dyn Display, least: &dyn Display, most: &dyn Display) -> Failure {
+    Failure::new(format_args!("{name} is {value}; it lies between {least} and {most}"))
+}
+
+/// A whole number of the file, which may be below 0 where it must not.
+pub(super) fn whole<T>(name: &str, value: Option<i64>, least: T, most: T) -> Result<Option<T>, Failure>
+where
+    T: TryFrom<i64> + PartialOrd + Display,
+{
+    let fit = |value: i64| T::try_from(value).ok().filter(|fit| *fit >= least && *fit <= most);
+    value.map(|value| fit(value).ok_or_else(|| out_of_bounds(name, &value, &least, &most))).transpose()
 }
 
 fn case_rules(file: &CasesSection) -> Result<CaseRules, Failure> {
     let default = CaseRules::default();
     Ok(CaseRules {
-        history_days: within("cases.history_days", file.history_days.unwrap_or(default.history_days), 1, 3650)?,
-        capture_days: within("cases.capture_days", file.capture_days.unwrap_or(default.capture_days), 0, 3650)?,
-        picture_days: within("cases.picture_days", file.picture_days.unwrap_or(default.picture_days), 0, 30)?,
-        challenge_minutes: within(
-            "cases.challenge_minutes",
-            file.challenge_minutes.unwrap_or(default.challenge_minutes),
-            1,
-            60,
-        )?,
-        clear_officers: within("cases.clear_officers", file.clear_officers.unwrap_or(default.clear_officers), 1, 2)?,
-        clear_days: optional("cases.clear_days", file.clear_days, 1, 36_500)?,
+        history_days: whole("cases.history_days", file.history_days, 1, 3650)?.unwrap_or(default.history_days),
+        capture_days: whole("cases.capture_days", file.capture_days, 0, 3650)?.unwrap_or(default.capture_days),
+        picture_days: whole("cases.picture_days", file.picture_days, 0, 30)?.unwrap_or(default.picture_days),
+        challenge_minutes: whole("cases.challenge_minutes", file.challenge_minutes, 1, 60)?
+            .unwrap_or(default.challenge_minutes),
+        clear_officers: whole("cases.clear_officers", file.clear_officers, 1, 2)?.unwrap_or(default.clear_officers),
+        clear_days: whole("cases.clear_days", file.clear_days, 1, 36_500)?,
     })
 }
 
 fn request_clocks(file: &RightsSection) -> Result<RequestClocks, Failure> {
     let default = RequestClocks::default();
-    let days = |name: &str, value: Option<u32>, default, most| within(name, value.unwrap_or(default), 1, most);
+    let days =
+        |name: &str, value, default: u32, most| Ok::<_, Failure>(whole(name, value, 1, most)?.unwrap_or(default));
     let clocks = RequestClocks {
         acknowledge_days: days("rights.acknowledge_days", file.acknowledge_days, default.acknowledge_days, 60)?,
         complete_days: days("rights.complete_days", file.complete_days, default.complete_days, 365)?,
@@ -538,9 +515,9 @@ fn retention_rules(file: &RetentionSection, cases: &CasesSection) -> Result<Rete
     // What is evidence in the next decision, or belongs to a capture that is known again, stays.
     let decisions_least = history_days.max(capture_days);
     Ok(RetentionRules {
-        decision_days: optional("retention.decision_days", file.decision_days, decisions_least, 36_500)?,
-        request_days: optional("retention.request_days", file.request_days, 1, 36_500)?,
-        standing_days: optional("retention.standing_days", file.standing_days, 1, 36_500)?,
+        decision_days: whole("retention.decision_days", file.decision_days, decisions_least, 36_500)?,
+        request_days: whole("retention.request_days", file.request_days, 1, 36_500)?,
+        standing_days: whole("retention.standing_days", file.standing_days, 1, 36_500)?,
         // See `Settings::retention_rules`.
         picture_days: None,
     })
@@ -556,12 +533,7 @@ fn gallery_id(text: &str) -> Result<GalleryId, Failure> {
     GalleryId::from_text(text).ok_or_else(bad)
 }
 
-fn optional<T: PartialOrd + std::fmt::Display>(
-    name: &str,
-    value: Option<T>,
-    least: T,
-    most: T,
-) -> Result<Option<T>, Failure> {
+fn optional<T: PartialOrd + Display>(name: &str, value: Option<T>, least: T, most: T) -> Result<Option<T>, Failure> {
     value.map(|value| within(name, value, least, most)).transpose()
 }
 
@@ -630,6 +602,16 @@ mod tests {
             ("[cases]\nchallenge_minutes = 61", "cases.challenge_minutes"),
             ("[cases]\npicture_days = 31", "cases.picture_days"),
             ("[rights]\nacknowledge_days = 0", "rights.acknowledge_days"),
+            ("[rights]\nacknowledge_days = -1", "rights.acknowledge_days is -1; it lies between 1 and 60"),
+            ("[engine]\nworkers = -1", "engine.workers is -1; it lies between 1 and 1024"),
+            ("[server]\ndrain_seconds = -1", "server.drain_seconds is -1; it lies between 0 and 600"),
+            ("[gallery]\ntemplates_max = -9", "gallery.templates_max is -9; it lies between 1 and"),
+            ("[retention]\nrequest_days = -1", "retention.request_days is -1; it lies between 1 and 36500"),
+            ("[cases]\ncapture_days = 99999999999", "cases.capture_days is 99999999999; it lies between 0 and 3650"),
+            (
+                "[ledger]\norigin = \"o.vn/l\"\nretention_days = -1",
+                "ledger.retention_days is -1; it lies between 1 and",
+            ),
             ("[retention]\ndecision_days = 89", "retention.decision_days"),
             ("[cases]\nhistory_days = 365\n[retention]\ndecision_days = 364", "retention.decision_days"),
             ("[retention]\nrequest_days = 0", "retention.request_days"),

@@ -3,8 +3,8 @@
 //! the pseudonymous id. The answer itself is the workflow's; here it is bytes.
 
 use super::{
-    ChallengeOwner, Enrolment, GalleryError, LedgerFacts, NewPictures, Note, RequestId, SubjectHead, SubjectId, Timestamp,
-    Watermark, same_province,
+    ChallengeOwner, Enrolment, GalleryError, LedgerFacts, NewPictures, Note, RequestId, SubjectHead, SubjectId,
+    Timestamp, Watermark, same_province,
 };
 use crate::face::Template;
 

@@ -12,10 +12,11 @@ use super::records::{Committed, ReadSet, Records};
 use super::rules::{self, Command};
 use super::store::RecordStore;
 use super::{
-    ANSWER_BYTES_MAX, CASE_PICTURES_MAX, Candidate, CaptureBand, CapturesFound, ChangeStanding, ClearPair, ClearedPair, DecisionFilter,
-    DecisionKey, DecisionPage, Enrolment, Erase, Erasure, ErasureReceipt, Filter, GalleryError, GalleryId, GallerySnapshot, LookUp,
-    NewChallenge, NewDecision, PICTURE_BYTES_MAX, Receipt, RequestId, ResolveCommand, Restricted, Retry, Scope, Stats, StoredChallenge,
-    StoredDecision, StoredPictures, Subject, SubjectId, Timestamp, UnclearPair, Watermark,
+    ANSWER_BYTES_MAX, CASE_PICTURES_MAX, Candidate, CaptureBand, CapturesFound, ChangeStanding, ClearPair, ClearedPair,
+    DecisionFilter, DecisionKey, DecisionPage, Enrolment, Erase, Erasure, ErasureReceipt, Filter, GalleryError,
+    GalleryId, GallerySnapshot, LookUp, NewChallenge, NewDecision, PICTURE_BYTES_MAX, Receipt, RequestId,
+    ResolveCommand, Restricted, Retry, Scope, Stats, StoredChallenge, StoredDecision, StoredPictures, Subject,
+    SubjectId, Timestamp, UnclearPair, Watermark,
 };
 use crate::context::RequestContext;
 use crate::face::{RecipeDigest, Template};
@@ -257,7 +258,9 @@ impl Gallery {
         let pictures = decision.pictures.iter().flat_map(|new| &new.pictures);
         let is_too_long = pictures.clone().any(|picture| picture.jpeg.len() > PICTURE_BYTES_MAX);
         if is_too_long || pictures.count() > CASE_PICTURES_MAX {
-            return Err(GalleryError::Storage("the pictures of a decision are too many or too long to be stored".into()));
+            return Err(GalleryError::Storage(
+                "the pictures of a decision are too many or too long to be stored".into(),
+            ));
         }
         self.commit_decision(context, Command::Decide(decision)).await
     }

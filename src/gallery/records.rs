@@ -3,8 +3,8 @@
 use super::ledger::LedgerHead;
 use super::{
     Attributes, CaptureBand, ChallengeOwner, ClearedPair, DecisionHead, DecisionKey, Erasure, GalleryError,
-    NewTemplate, Receipt, RequestId, RetentionRun, StoredCapture, StoredChallenge, StoredDecision, StoredTemplate,
-    StoredPictures, Subject, SubjectHead, SubjectId, SubjectRequest, Timestamp, Watermark,
+    NewTemplate, Receipt, RequestId, RetentionRun, StoredCapture, StoredChallenge, StoredDecision, StoredPictures,
+    StoredTemplate, Subject, SubjectHead, SubjectId, SubjectRequest, Timestamp, Watermark,
 };
 use crate::ledger::commitment::Commitment;
 

@@ -19,6 +19,8 @@ pub struct SnapshotHead {
     pub template_next: u64,
     /// The clock when it was taken.
     pub taken_at: Timestamp,
+    /// Id of the master key that the gallery's keys are sealed under; `None` for one in the clear.
+    pub master_key: Option<[u8; 8]>,
 }
 
 /// One part of a snapshot: subjects in the store's own order, then cleared pairs likewise.

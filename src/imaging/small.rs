@@ -24,8 +24,7 @@ pub fn small_jpeg(bytes: &[u8], limits: &Limits, side_max: u32, bytes_max: usize
 /// A picture in this size as a JPEG; sides are from 1 to 65535. A pixel is the mean of what it covers, in a
 /// fourth of the time of a triangle filter. Where the picture has this size it is not resized.
 pub fn resized_jpeg(picture: &RgbImage, width: u32, height: u32, quality: u8) -> Option<Vec<u8>> {
-    let source: ImageBuffer<Rgb<u8>, &[u8]> =
-        ImageBuffer::from_raw(picture.width(), picture.height(), picture.data())?;
+    let source: ImageBuffer<Rgb<u8>, &[u8]> = ImageBuffer::from_raw(picture.width(), picture.height(), picture.data())?;
     let mut jpeg = Vec::new();
     let mut encoder = JpegEncoder::new_with_quality(&mut jpeg, quality);
     match (picture.width(), picture.height()) == (width, height) {

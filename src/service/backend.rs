@@ -10,9 +10,9 @@ use crate::gallery::{
 };
 use crate::ledger::verify::Leaf;
 use crate::workflow::beneficiary::{
-    BeneficiaryOutcome, BeneficiaryRequest, CaseDecision, CasePictures, ClearPairRequest, IssuedChallenge, ListPage, PageRequest,
-    PairChange, RepeatedCapture, ResolveReferral, ResolvedReferral, SubjectCount, SubjectFilter, SubjectSummary,
-    UnclearPairRequest,
+    BeneficiaryOutcome, BeneficiaryRequest, CaseDecision, CasePictures, ClearPairRequest, IssuedChallenge, ListPage,
+    PageRequest, PairChange, RepeatedCapture, ResolveReferral, ResolvedReferral, SubjectCount, SubjectFilter,
+    SubjectSummary, UnclearPairRequest,
 };
 use crate::workflow::ledger::{EntryFilter, Noted, ProofOf, ProvenEntry, SignedLedger};
 use crate::workflow::requests::{AnswerSubjectRequest, OpenSubjectRequest, RequestOutcome, RequestsWanted};

@@ -29,9 +29,9 @@ use crate::gallery::{
 };
 use crate::ledger::verify::Leaf;
 use crate::workflow::beneficiary::{
-    BeneficiaryOutcome, BeneficiaryRequest, CaseDecision, CasePictures, ClearPairRequest, IssuedChallenge, ListPage, PageRequest,
-    PairChange, RepeatedCapture, ResolveReferral, ResolvedReferral, SubjectCount, SubjectFilter, SubjectSummary,
-    UnclearPairRequest,
+    BeneficiaryOutcome, BeneficiaryRequest, CaseDecision, CasePictures, ClearPairRequest, IssuedChallenge, ListPage,
+    PageRequest, PairChange, RepeatedCapture, ResolveReferral, ResolvedReferral, SubjectCount, SubjectFilter,
+    SubjectSummary, UnclearPairRequest,
 };
 use crate::workflow::ledger::{EntryFilter, ProofOf, ProvenEntry, SignedLedger};
 use crate::workflow::{

@@ -5,8 +5,8 @@ use super::requests::RequestClocks;
 use super::{Engine, NumberIds, WorkflowError, content_digest::ContentDigest, reach};
 use crate::context::{Reach, RequestContext};
 use crate::gallery::{
-    Attributes, ChangeStanding, Erase, Erasure, ErasureReceipt, Gallery, GalleryError, LedgerTables, Look, Outcome, ReadSet, Receipt,
-    RequestId, Retry, StandingAction, Subject, SubjectId, SubjectRequest, Timestamp, leaf_at,
+    Attributes, ChangeStanding, Erase, Erasure, ErasureReceipt, Gallery, GalleryError, LedgerTables, Look, Outcome,
+    ReadSet, Receipt, RequestId, Retry, StandingAction, Subject, SubjectId, SubjectRequest, Timestamp, leaf_at,
 };
 use crate::ledger::entry::{Entry, KeyedDigest, Kind, PrincipalKind};
 
@@ -98,7 +98,8 @@ pub struct Accesses {
 impl<S> SubjectReport<S> {
     /// The same with another form of the record.
     pub fn map<T>(self, of: impl FnOnce(S) -> T) -> SubjectReport<T> {
-        let Self { id, subject, approved, referred, denied, waiting, pairs, pictures, decided, requests, accesses } = self;
+        let Self { id, subject, approved, referred, denied, waiting, pairs, pictures, decided, requests, accesses } =
+            self;
         let subject = subject.map(of);
         SubjectReport { id, subject, approved, referred, denied, waiting, pairs, pictures, decided, requests, accesses }
     }

@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 
 use crate::counter::{Both, configure, copy, day_at_the_counter};
 use crate::need_assets;
-use crate::support::{Serving, chinhchu, manifest, photo, read_lines, run, signal, text, wait};
+use crate::support::{Serving, assert_documented, chinhchu, manifest, photo, read_lines, run, signal, text, wait};
 
 /// A field of every entry of a list.
 fn each(list: &Value, array: &str, field: &str) -> Vec<String> {
@@ -53,6 +53,9 @@ fn duties(data: &Path, config: &str) {
     run(retain.iter().chain(&["--config", config])).refused(&["[retention]"]);
     let answer = run(retain.iter().chain(&["--config", &with_days, "--dry-run"])).ended(0).json();
     assert_eq!((&answer["dry_run"], &answer["decisions"], &answer["kept"]), (&json!(true), &json!(0), &json!(0)));
+    assert_documented("rights.md", &answer);
+    run(["gallery", "retain", "--server", "http://127.0.0.1:1"])
+        .refused(&["a server does this by itself", "--data DIR"]);
     let show = || run(["gallery", "show", &folder, "--json", "--config", config]).ended(0).json()["retention"].clone();
     assert_eq!(show(), Value::Null, "a dry run is none");
     let did = run(retain.iter().chain(&["--config", &with_days])).ended(0).json();
@@ -292,7 +295,13 @@ fn rights(both: &Both) {
     fn by<'a>(action: &[&'a str], who: &'a str) -> Vec<&'a str> {
         [&["subject"], action, &["--by", who, "--reason", "theo yêu cầu"]].concat()
     }
-    let answer = |args: &[&str], code| both.json(args, code);
+    let answer = |args: &[&str], code| {
+        let answer = both.json(args, code);
+        if !args.contains(&"show") {
+            assert_documented("rights.md", &answer);
+        }
+        answer
+    };
     let person = ["--requester", "person"];
     let restrict = by(&[&["restrict", "record-3"][..], &person].concat(), "auditor-1");
     assert_eq!(answer(&restrict, 0)["action"], "restricted");
@@ -315,12 +324,16 @@ fn rights(both: &Both) {
     let standing = answer(&["subject", "show", "record-3"], 0)["standing"].clone();
     let stands = |of: &Value| (of["number"].as_u64(), of["in_force"].as_bool(), of["ended"].as_u64());
     let stands: Vec<_> = standing.as_array().unwrap().iter().map(stands).collect();
-    assert_eq!(
-        stands,
-        [(Some(1), Some(false), None), (Some(2), Some(true), None), (Some(3), Some(false), Some(1))]
-    );
+    assert_eq!(stands, [(Some(1), Some(false), None), (Some(2), Some(true), None), (Some(3), Some(false), Some(1))]);
     assert_eq!(answer(&by(&["lift", "record-3"], "auditor-1"), 0)["done"], true);
-    assert_eq!(answer(&by(&["lift", "record-3"], "auditor-1"), 1)["done"], false);
+    assert_eq!(answer(&by(&["lift", "record-3"], "auditor-1"), 1)["missing"], "NOT_RESTRICTED");
+    // What is not there is said, and an officer is named by either word.
+    let told = both.text(&by(&["lift", "record-3"], "auditor-1"), 1);
+    assert_eq!(told, "the record is not restricted; nothing was done\n");
+    let as_officer = ["subject", "release", "nobody", "VKS-1", "--officer", "auditor-1", "--reason", "theo yêu cầu"];
+    assert_eq!(both.text(&as_officer, 1), "nobody is enrolled under this id; nothing was done\n");
+    let told = both.text(&by(&["release", "record-3", "VKS-1"], "auditor-1"), 1);
+    assert_eq!(told, "no legal hold of this name is on the record; nothing was done\n");
     assert_eq!(both.text(&by(&["hold", "record-3", "VKS-12"], "auditor-1"), 0), "held\n");
     both.refused(&by(&["hold", "record-3", "079088000017"], "auditor-1"), &["nobody's number"]);
 
@@ -399,7 +412,7 @@ fn rights(both: &Both) {
 
 fn pairs(both: &Both) {
     fn word<'a>(verb: &'a str, other: &'a str, officer: &'a str) -> [&'a str; 8] {
-        ["case", verb, "record-1", other, "--officer", officer, "--reason", "Sinh đôi"]
+        ["case", verb, "record-1", other, "--by", officer, "--reason", "Sinh đôi"]
     }
     assert_eq!(both.text(&["case", "pairs"], 1), "no such pair\n");
     let told = both.text(&word("clear", "record-2", "officer-1"), 0);

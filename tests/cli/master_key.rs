@@ -4,7 +4,9 @@ use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
-use crate::support::{Ran, chinhchu, ran, run, text};
+use serde_json::Value;
+
+use crate::support::{Ran, assert_documented, chinhchu, ran, run, text};
 
 fn mode(path: &Path) -> u32 {
     fs::metadata(path).unwrap().permissions().mode() & 0o777
@@ -198,4 +200,81 @@ fn a_check_of_the_configuration_finds_keys_where_they_must_not_lie() {
     fs::set_permissions(&program, fs::Permissions::from_mode(0o755)).unwrap();
     assert!(!codes(&check(&command).ended(0)).contains(&"KEY_COMMAND_OPEN".to_owned()));
     assert!(!folder.path().join("unseal.was-run").exists());
+}
+
+/// A server does not start so, and a command is no other program: it would run what anybody can have put there.
+#[test]
+fn every_command_that_takes_the_master_key_refuses_what_a_server_refuses() {
+    let folder = tempfile::tempdir().unwrap();
+    let at = |name: &str| folder.path().join(name);
+    crate::config_check::gallery(&at("people"));
+    made(&at("people/master.key"));
+    made(&at("master.key"));
+    let program = at("unseal");
+    fs::write(&program, format!("#!/bin/sh\ntouch \"$0.was-run\"\ncat {}\n", text(&at("master.key")))).unwrap();
+    fs::set_permissions(&program, fs::Permissions::from_mode(0o777)).unwrap();
+    let within = "key = { file = \"people/master.key\" }\nkey_store = \"keys/subjects\"".to_owned();
+    let open = format!("key = {{ command = [\"{}\"] }}\nkey_store = \"keys/subjects\"", text(&program));
+    let commands: [&[&str]; 6] = [
+        &["subject", "list"],
+        &["subject", "report", "person-1"],
+        &["ledger", "verify"],
+        &["keys", "seal"],
+        &["keys", "rotate"],
+        &["keys", "master-id"],
+    ];
+    for (sealing, code) in [(&within, "MASTER_KEY_WITH_DATA"), (&open, "KEY_COMMAND_OPEN")] {
+        let config = text(&configured(folder.path(), sealing));
+        for command in commands {
+            run([&["--config", &config][..], command].concat()).refused(&["dangerous set-up", code, "insist"]);
+        }
+    }
+    assert!(!at("unseal.was-run").exists());
+    let meant = format!("{open}\n[danger]\ninsist = [\"KEY_COMMAND_OPEN\"]");
+    let config = text(&configured(folder.path(), &meant));
+    run(["--config", &config, "keys", "master-id"]).ended(0);
+    assert!(at("unseal.was-run").exists());
+}
+
+#[test]
+fn the_status_of_a_key_store_that_is_not_made_yet_says_so_and_what_makes_it() {
+    let folder = tempfile::tempdir().unwrap();
+    let at = |name: &str| folder.path().join(name);
+    made(&at("master.key"));
+    let config = text(&configured(folder.path(), "key = { file = \"master.key\" }\nkey_store = \"keys/subjects\""));
+    let status = |more: &[&str]| run([&["--config", &config, "keys", "status"][..], more].concat());
+    let none = status(&[]).ended(1);
+    assert!(none.stdout.contains("no key store yet") && none.stdout.contains("--data DIR"), "{none:?}");
+    assert!(none.stderr.is_empty(), "{none:?}");
+    let json = status(&["--json"]).ended(1).json();
+    assert_eq!((&json["found"], &json["master_key_id"], &json["keys"]), (&false.into(), &Value::Null, &0.into()));
+    status(&["--data", &text(&at("nowhere"))]).refused(&["nowhere"]);
+
+    crate::config_check::gallery(&at("people"));
+    let clear = status(&[]).ended(1);
+    assert!(clear.stdout.contains("in the clear") && clear.stdout.contains("keys seal --data"), "{clear:?}");
+    run(["--config", &config, "keys", "seal"]).ended(0);
+    let sealed = status(&["--json"]).ended(0).json();
+    assert_documented("sealing.md", &json);
+    assert_documented("sealing.md", &sealed);
+    assert_eq!((&sealed["found"], &sealed["gallery"]["state"]), (&true.into(), &"sealed".into()));
+    assert_eq!(sealed["keys"].as_u64().unwrap() - sealed["left"].as_u64().unwrap(), 2, "those of its tables");
+
+    // Where something is sealed a key store that is gone is no beginning.
+    fs::remove_file(at("keys/subjects")).unwrap();
+    status(&[]).refused(&["there is no key store", "put it back"]);
+}
+
+#[test]
+fn a_check_of_the_configuration_says_where_the_copys_folder_is_not_there() {
+    let folder = tempfile::tempdir().unwrap();
+    made(&folder.path().join("master.key"));
+    let sealing =
+        "key = { file = \"master.key\" }\nkey_store = \"keys/subjects\"\nkey_store_copy = \"disk-2/subjects\"";
+    let config = text(&configured(folder.path(), sealing));
+    crate::config_check::gallery(&folder.path().join("people"));
+    for command in [&["config", "check"][..], &["keys", "seal"]] {
+        run([&["--config", &config][..], command].concat()).refused(&["disk-2", "mounted"]);
+    }
+    assert!(!folder.path().join("disk-2").exists() && !folder.path().join("keys/subjects").exists());
 }

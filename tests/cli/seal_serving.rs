@@ -19,6 +19,7 @@ use crate::support::{PATIENCE, Serving, chinhchu, photo, root, run, text};
 /// Writes a master key and a configuration that names it. The configuration's path.
 pub fn made_keys(folder: &Path, more: &str) -> String {
     fs::create_dir_all(folder.join("master")).unwrap();
+    fs::create_dir_all(folder.join("copy")).unwrap();
     run(["keys", "new-master", &text(&folder.join("master/m1.key"))]).ended(0);
     config(folder, "first.toml", &format!("key = {{ file = \"master/m1.key\" }}\n{more}"))
 }

@@ -80,6 +80,8 @@ fn a_gallery_is_sealed_used_checked_and_its_master_key_is_changed() {
     assert_eq!(run(["keys", "status", "--config", &second, "--json"]).ended(0).json()["rotation_due"], false);
     assert!(with(&second, &["subject", "list"]).ended(0).stdout.contains("record-two"));
     with(&first, &["subject", "list"]).refused(&["master key"]);
+    let told = run(["keys", "status", "--config", &second]).ended(0).stdout;
+    assert!(told.contains("no gallery is named"), "{told}");
     let status = run(["keys", "status", "--config", &second, "--json"]).ended(0).json();
     assert_eq!((status["destroyed"].as_u64() > Some(0), status["unreadable"].as_u64()), (true, Some(0)));
     assert_eq!(fs::read(at("subjects/keys")).unwrap()[4096..], fs::read(at("copy/keys")).unwrap()[4096..]);
@@ -147,4 +149,36 @@ fn the_pictures_of_a_case_that_waits_are_written_for_an_officer_until_it_is_answ
     let checked = run(["config", "check", "--config", &text(&none), "--json"]);
     assert_eq!(checked.json()["picture_days"], 0);
     assert_eq!(run(["config", "check", "--config", &config, "--json"]).json()["picture_days"], 30);
+}
+
+/// Nothing of a gallery is sealed under a key that is not its own: not even by who reads it from its server, and
+/// needs no key for that.
+#[test]
+fn an_audit_of_a_served_gallery_takes_no_other_master_key_than_the_gallerys() {
+    need_assets!();
+    let folder = tempfile::tempdir().unwrap();
+    let at = |name: &str| folder.path().join(name);
+    for key in ["m1.key", "m2.key"] {
+        run(["keys", "new-master", &text(&at(key))]).ended(0);
+    }
+    let config = |name: &str, key: &str, store: &str| {
+        fs::write(at(name), format!("[sealing]\nkey = {{ file = \"{key}\" }}\nkey_store = \"{store}\"\n")).unwrap();
+        text(&at(name))
+    };
+    let right = config("right.toml", "m1.key", "subjects/keys");
+    let data = text(&at("people"));
+    for (id, name) in [("a", "obama.jpg"), ("b", "obama2.jpg")] {
+        run(["enroll", id, &text(&photo(name)), "--create", "--config", &right, "--data", &data]).ended(0);
+    }
+    let server = Serving::start_with(&at("people"), &["--config", &right]);
+    let out = text(&at("out"));
+    let audit = |config: &str| run(["audit", "--data", &data, "--fmr", "1e-3", "--out", &out, "--config", config]);
+    let wrong = config("wrong.toml", "m2.key", "subjects/keys");
+    audit(&wrong).refused(&["sealing.key", "is sealed under the master key"]);
+    // Nor where the key store is another one as well.
+    let wrong = config("elsewhere.toml", "m2.key", "other/keys");
+    audit(&wrong).refused_last(&["sealing.key", "is sealed under the master key"]);
+    assert!(!at("out/checkpoint").exists());
+    audit(&right).ended(1);
+    assert_eq!(server.terminate(), Some(0));
 }

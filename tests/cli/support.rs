@@ -131,6 +131,25 @@ pub fn blank_png(width: u32, height: u32) -> Vec<u8> {
     bytes.into_inner()
 }
 
+/// Asserts that a page of `docs/` names every field of an answer.
+#[track_caller]
+pub fn assert_documented(page: &str, answer: &Value) {
+    let text = std::fs::read_to_string(root().join("docs").join(page)).expect("the page");
+    let mut left = vec![answer];
+    while let Some(value) = left.pop() {
+        match value {
+            Value::Object(fields) => {
+                for (name, value) in fields {
+                    assert!(text.contains(&format!("`{name}`")), "docs/{page} does not name the field {name}");
+                    left.push(value);
+                }
+            }
+            Value::Array(values) => left.extend(values),
+            _ => {}
+        }
+    }
+}
+
 /// Path as text, for arguments.
 pub fn text(path: &Path) -> String {
     path.to_str().expect("a path in UTF-8").to_owned()

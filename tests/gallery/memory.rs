@@ -12,8 +12,8 @@ use chinhchu::gallery::{
     DecisionFilter, DecisionHead, DecisionKey, DecisionPage, Found, GalleryError, GalleryId, GallerySnapshot,
     IndexFilter, LedgerHead, LedgerRead, LedgerRecords, LedgerTables, NewTemplate, PairState, Plan, Planned,
     RECENT_MAX, ReadSet, RecordStore, Records, RequestFilter, RequestId, RequestPage, RetentionRun, Scope, Sizes,
-    SnapshotHead, SnapshotPart, StoredCapture, StoredChallenge, StoredDecision, StoredPictures, StoredRequest, StoredTemplate,
-    SubjectHead, SubjectId, SubjectRequest, Timestamp, VectorIndex, Watermark, Write,
+    SnapshotHead, SnapshotPart, StoredCapture, StoredChallenge, StoredDecision, StoredPictures, StoredRequest,
+    StoredTemplate, SubjectHead, SubjectId, SubjectRequest, Timestamp, VectorIndex, Watermark, Write,
 };
 use chinhchu::ledger::commitment::{Commitment, Opening};
 use chinhchu::ledger::entry::{Entry, KeyedDigest, LedgerKey};
@@ -455,6 +455,7 @@ impl RecordStore for MemoryStore {
             templates: tables.templates.len() as u64,
             template_next: tables.template_next,
             taken_at: Timestamp::now(),
+            master_key: None,
         };
         let all: Vec<StoredTemplate> = tables.templates.keys().filter_map(|&id| tables.stored(id)).collect();
         let mut parts = Vec::new();

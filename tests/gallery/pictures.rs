@@ -117,7 +117,9 @@ fn erase(subject: &str) -> Erase {
 
 async fn pictures_are_kept_with_what_did_not_approve_and_with_nothing_else(gallery: Gallery) {
     create(&gallery, "a", &[1]).await.unwrap();
-    for (transaction, outcome) in [("refers", Outcome::Refer), ("denies", Outcome::Deny), ("approves", Outcome::Approve)] {
+    for (transaction, outcome) in
+        [("refers", Outcome::Refer), ("denies", Outcome::Deny), ("approves", Outcome::Approve)]
+    {
         decide(&gallery, transaction, 1, "a", outcome).await;
     }
     for transaction in ["refers", "denies"] {
@@ -342,7 +344,8 @@ fn every_look_is_entered_with_what_it_came_to_and_none_is_given_without() {
                 (outcome, entry.records, entry.attempt, entry.subjects.len())
             })
             .collect();
-        let told: Vec<_> = told.iter().map(|(outcome, records, attempt, of)| (outcome.as_deref(), *records, *attempt, *of)).collect();
+        let told: Vec<_> =
+            told.iter().map(|(outcome, records, attempt, of)| (outcome.as_deref(), *records, *attempt, *of)).collect();
         assert_eq!(
             told,
             [
@@ -407,7 +410,8 @@ fn a_thief_finds_nothing_of_a_picture_and_each_is_under_its_persons_key_alone() 
         decide(&gallery, "t-b", 2 - 1, "b", Outcome::Deny).await;
     });
     drop(gallery);
-    let needles = [b"a picture of the tests".to_vec(), b"\xff\xd8\xff\xe0\x00\x10JFIF".to_vec(), jpeg(10)[300..340].to_vec()];
+    let needles =
+        [b"a picture of the tests".to_vec(), b"\xff\xd8\xff\xe0\x00\x10JFIF".to_vec(), jpeg(10)[300..340].to_vec()];
     let found = files(&dir.path().join("data"));
     for needle in &needles {
         assert!(!holds(&found, needle), "{}", String::from_utf8_lossy(needle));

@@ -161,12 +161,8 @@ async fn what_is_younger_stays(gallery: Gallery) {
     answered(&gallery, number, RequestAnswer::Complete).await.unwrap();
     stand(&gallery, "a", hold()).await;
     stand(&gallery, "a", release()).await;
-    let rules = RetentionRules {
-        decision_days: Some(1),
-        request_days: Some(1),
-        standing_days: Some(1),
-        picture_days: Some(1),
-    };
+    let rules =
+        RetentionRules { decision_days: Some(1), request_days: Some(1), standing_days: Some(1), picture_days: Some(1) };
     assert_eq!(run(&gallery, rules).await.counts, RetentionCounts::default());
     assert_eq!(listed(&gallery, "a").await, ["t 1"]);
 }

@@ -7,9 +7,9 @@ use std::sync::Arc;
 
 use chinhchu::gallery::{
     self, Basis, ChallengeOwner, ChangeStanding, ClearPair, DecisionFilter, DecisionKey, EnrolMode, Enrolment, Erase,
-    Erasure, ErasureReceipt, Filter, Gallery, GalleryError, HoldName, LegalBasis, NewCapture, NewChallenge, NewDecision, Note,
-    Obstacle, Outcome, ReadSet, RequestId, Requester, Resolution, ResolveCommand, Restricted, Scope, Searched,
-    SnapshotPart, StandingAction, SubjectHead, Timestamp, Watermark,
+    Erasure, ErasureReceipt, Filter, Gallery, GalleryError, HoldName, LegalBasis, NewCapture, NewChallenge,
+    NewDecision, Note, Obstacle, Outcome, ReadSet, RequestId, Requester, Resolution, ResolveCommand, Restricted, Scope,
+    Searched, SnapshotPart, StandingAction, SubjectHead, Timestamp, Watermark,
 };
 
 use crate::memory::{MemoryIndex, MemoryStore};

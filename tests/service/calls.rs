@@ -19,8 +19,8 @@ use chinhchu::workflow::{
 use tokio_stream::StreamExt;
 
 use crate::fake::{
-    Running, beneficiary_outcome, case_decision, case_pictures, cleared_pair, decisions_page, identify_outcome, repeated_captures,
-    report, subject, subject_request, subject_summary, verify_outcome,
+    Running, beneficiary_outcome, case_decision, case_pictures, cleared_pair, decisions_page, identify_outcome,
+    repeated_captures, report, subject, subject_request, subject_summary, verify_outcome,
 };
 
 #[tokio::test(flavor = "multi_thread")]
@@ -409,7 +409,9 @@ async fn reflection_lists_the_services_in_both_versions() {
 async fn pictures_of_cases_come_whole_with_why_there_are_none_and_say_nothing_of_themselves() {
     let server = Running::start(|_| {}).await;
     let client = server.client().await;
-    for (transaction, asked, attempt) in [("t", None, 3), ("t", Some(2), 2), ("approved", None, 3), ("closed", Some(1), 1)] {
+    for (transaction, asked, attempt) in
+        [("t", None, 3), ("t", Some(2), 2), ("approved", None, 3), ("closed", Some(1), 1)]
+    {
         let transaction = RequestId::new(transaction).unwrap();
         let found = client.pictures(&transaction, asked).await.unwrap();
         assert!(found == case_pictures(DecisionKey { transaction, attempt }));

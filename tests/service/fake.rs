@@ -12,20 +12,21 @@ use chinhchu::context::RequestContext;
 use chinhchu::face::quality::{Flaw, Measure, Quality};
 use chinhchu::face::{FaceError, FaceReport, Pose, RecipeDigest, Rect, Template};
 use chinhchu::gallery::{
-    Answered, Attributes, CasePicture, ClearedPair, Closing, DecisionFilter, DecisionHead, DecisionKey, Erasure, GalleryError,
-    HoldName, LegalBasis, NewTemplate, Note, Obstacle, Outcome, PairEntry, PairEntryKind, PairState, PictureOf, Receipt,
-    RecordedBasis, RequestId, RequestKind, RequestStep, Requester, Resolution, Source, Standing, StandingAction,
-    StandingEntry, StoredTemplate, Subject, SubjectId, SubjectRequest, Timestamp, Vouch, Vouched,
+    Answered, Attributes, CasePicture, ClearedPair, Closing, DecisionFilter, DecisionHead, DecisionKey, Erasure,
+    GalleryError, HoldName, LegalBasis, NewTemplate, Note, Obstacle, Outcome, PairEntry, PairEntryKind, PairState,
+    PictureOf, Receipt, RecordedBasis, RequestId, RequestKind, RequestStep, Requester, Resolution, Source, Standing,
+    StandingAction, StandingEntry, StoredTemplate, Subject, SubjectId, SubjectRequest, Timestamp, Vouch, Vouched,
 };
 use chinhchu::imaging::Format;
 use chinhchu::matching::{CurveBasis, CurveName, Fmr, Fnmr, Reference, Threshold};
 use chinhchu::service::{Backend, Client, ServeError, ServeOptions, bind};
 use chinhchu::workflow::beneficiary::{
-    AppliedRule, BeneficiaryOutcome, BeneficiaryRequest, CaptureSeen, CaseDecision, CasePictures, ChallengeState, ChipEvidence,
-    ClearPairRequest, Comparison, Consequence, CopyOf, Decided, Duplicate, Duplicates, EarlierAttempt, EarlierAttempts,
-    Evidence, EvidenceKind, FieldState, FrameEvidence, History, IssuedChallenge, ListPage, PageRequest, PairChange,
-    PicturesKept, ReasonCode, RecordEvidence, RecordTemplates, RepeatedCapture, ResolveReferral, ResolvedReferral, Scheme,
-    SchemeState, SubjectCount, SubjectFilter, SubjectSummary, UnclearPairRequest,
+    AppliedRule, BeneficiaryOutcome, BeneficiaryRequest, CaptureSeen, CaseDecision, CasePictures, ChallengeState,
+    ChipEvidence, ClearPairRequest, Comparison, Consequence, CopyOf, Decided, Duplicate, Duplicates, EarlierAttempt,
+    EarlierAttempts, Evidence, EvidenceKind, FieldState, FrameEvidence, History, IssuedChallenge, ListPage,
+    PageRequest, PairChange, PicturesKept, ReasonCode, RecordEvidence, RecordTemplates, RepeatedCapture,
+    ResolveReferral, ResolvedReferral, Scheme, SchemeState, SubjectCount, SubjectFilter, SubjectSummary,
+    UnclearPairRequest,
 };
 use chinhchu::workflow::requests::{AnswerSubjectRequest, OpenSubjectRequest, RequestOutcome, RequestsWanted};
 use chinhchu::workflow::rights::{

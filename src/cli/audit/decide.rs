@@ -53,7 +53,7 @@ pub(super) struct DecideArgs {
     #[arg(long, value_name = "TEXT")]
     reason: String,
     /// Pseudonymous id of the officer
-    #[arg(long, value_name = "ID")]
+    #[arg(long, visible_alias = "by", value_name = "ID")]
     officer: String,
     /// Folder of the audit
     #[arg(long, value_name = "DIR")]

@@ -23,7 +23,7 @@ pub(super) struct ResolveArgs {
     outcome: AnswerArg,
     /// Pseudonymous id of the officer; not needed with --server and --token-file, where the token
     /// names who it is
-    #[arg(long, value_name = "ID", value_parser = options::id)]
+    #[arg(long, visible_alias = "by", value_name = "ID", value_parser = options::id)]
     officer: Option<SubjectId>,
     /// Why; kept with the decision
     #[arg(long, value_name = "TEXT")]

@@ -50,6 +50,8 @@ pub(super) struct ConfigFile {
     pub policies: BTreeMap<String, PolicyFile>,
 }
 
+// Whole numbers are read with their sign: so one below 0 is told the bounds of its key, as one above them is.
+
 /// `[engine]`
 #[derive(Debug, Clone, Default, PartialEq, Deserialize)]
 #[serde(default, deny_unknown_fields)]
@@ -57,8 +59,8 @@ pub(super) struct EngineSection {
     pub pack: Option<PathBuf>,
     pub second_pack: Option<PathBuf>,
     pub onnxruntime: Option<PathBuf>,
-    pub workers: Option<usize>,
-    pub queue_max: Option<usize>,
+    pub workers: Option<i64>,
+    pub queue_max: Option<i64>,
     pub curve: Option<CurveChoice>,
     pub default_fmr: Option<f64>,
     pub default_fpir: Option<f64>,
@@ -68,9 +70,9 @@ pub(super) struct EngineSection {
 #[derive(Debug, Clone, Default, PartialEq, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub(super) struct ImagesSection {
-    pub encoded_bytes_max: Option<usize>,
-    pub pixels_max: Option<u64>,
-    pub decode_bytes_max: Option<u64>,
+    pub encoded_bytes_max: Option<i64>,
+    pub pixels_max: Option<i64>,
+    pub decode_bytes_max: Option<i64>,
 }
 
 /// `[server]`
@@ -78,11 +80,11 @@ pub(super) struct ImagesSection {
 #[serde(default, deny_unknown_fields)]
 pub(super) struct ServerSection {
     pub listen: Option<String>,
-    pub requests_in_flight_max: Option<usize>,
+    pub requests_in_flight_max: Option<i64>,
     pub turn_wait_seconds_max: Option<f64>,
-    pub message_bytes_max: Option<usize>,
-    pub deadline_seconds_max: Option<u64>,
-    pub drain_seconds: Option<u64>,
+    pub message_bytes_max: Option<i64>,
+    pub deadline_seconds_max: Option<i64>,
+    pub drain_seconds: Option<i64>,
 }
 
 /// `[tls]`
@@ -114,8 +116,8 @@ pub(super) struct CaptureSection {
 pub(super) struct GallerySection {
     pub data: Option<PathBuf>,
     pub id: Option<String>,
-    pub templates_max: Option<u64>,
-    pub memory_bytes_max: Option<u64>,
+    pub templates_max: Option<i64>,
+    pub memory_bytes_max: Option<i64>,
     pub graph: Option<bool>,
     pub legal_basis: Option<LegalBasisRule>,
 }
@@ -139,31 +141,31 @@ pub(super) struct DangerSection {
 #[derive(Debug, Clone, Default, PartialEq, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub(super) struct CasesSection {
-    pub history_days: Option<u32>,
-    pub capture_days: Option<u32>,
+    pub history_days: Option<i64>,
+    pub capture_days: Option<i64>,
     pub capture_key: Option<PathBuf>,
-    pub picture_days: Option<u32>,
-    pub challenge_minutes: Option<u32>,
-    pub clear_officers: Option<u32>,
-    pub clear_days: Option<u32>,
+    pub picture_days: Option<i64>,
+    pub challenge_minutes: Option<i64>,
+    pub clear_officers: Option<i64>,
+    pub clear_days: Option<i64>,
 }
 
 /// `[rights]`
 #[derive(Debug, Clone, Default, PartialEq, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub(super) struct RightsSection {
-    pub acknowledge_days: Option<u32>,
-    pub complete_days: Option<u32>,
-    pub erase_days: Option<u32>,
+    pub acknowledge_days: Option<i64>,
+    pub complete_days: Option<i64>,
+    pub erase_days: Option<i64>,
 }
 
 /// `[retention]`
 #[derive(Debug, Clone, Default, PartialEq, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub(super) struct RetentionSection {
-    pub decision_days: Option<u32>,
-    pub request_days: Option<u32>,
-    pub standing_days: Option<u32>,
+    pub decision_days: Option<i64>,
+    pub request_days: Option<i64>,
+    pub standing_days: Option<i64>,
 }
 
 /// `[ledger]`
@@ -176,7 +178,7 @@ pub(super) struct LedgerSection {
     pub replaces: Option<PathBuf>,
     #[serde(default = "LedgerSection::digest_key")]
     pub digest_key: PathBuf,
-    pub retention_days: Option<u32>,
+    pub retention_days: Option<i64>,
 }
 
 impl LedgerSection {
@@ -379,7 +381,7 @@ mod tests {
     fn a_wrong_type_is_told_in_words_and_not_in_the_programs_types() {
         for (text, expected) in [
             ("[engine]\nqueue_max = \"many\"", "expected a whole number"),
-            ("[engine]\nworkers = -1", "expected a whole number"),
+            ("[policies.p]\nattempts_max = -1", "a whole number, 0 or more"),
             ("[engine]\nqueue_max = 99999999999999999999", "is too large"),
             ("[engine]\nworkers = 1.5", "expected a whole number"),
             ("[images]\npixels_max = true", "expected a whole number"),

@@ -187,13 +187,16 @@ fn read(global: &GlobalArgs, file: Option<&Path>) -> Result<(KeySource, MasterKe
         return Ok((source, key, None));
     }
     let settings = Settings::new(global)?;
-    let sealing = settings.sealing().ok_or_else(|| {
+    let unnamed = || {
         Failure::new(
             "no master key is named: name its file by --key FILE, or a configuration with [sealing] by --config",
         )
-    })?;
-    let (key, previous) = sealing.read_keys(&settings.origin)?;
-    Ok((sealing.key.clone(), key, previous))
+    };
+    let sealing = settings.sealing().ok_or_else(unnamed)?;
+    match settings.configured_keys(None)? {
+        Some((key, previous)) => Ok((sealing.key.clone(), key, previous)),
+        None => Err(unnamed()),
+    }
 }
 
 /// Whatever the mode: media that custodians keep may know none, and one share alone is nothing.

@@ -3,15 +3,19 @@
 
 use std::io::IsTerminal;
 use std::ops::ControlFlow;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use clap::Args;
 use serde::Serialize;
 
+use crate::cli::sealing::SealingSettings;
 use crate::cli::settings::Settings;
 use crate::cli::{Exit, Failure, GlobalArgs, Outcome, print};
 use crate::gallery::{self, GalleryError, Sealed, SealingState};
 use crate::sealing::{Examined, KeyStore, KeyStoreError, KeyStoreOptions, Rotation};
+
+/// Where no gallery is named.
+const UNNAMED: &str = "no gallery is named: with --data DIR it is told whether one is sealed";
 
 pub(super) const EXAMPLES: &str = "\
 Examples:
@@ -34,7 +38,8 @@ sealing.previous_key. Every key of the key store is sealed anew, and the earlier
 A server with both in its configuration does the same beside its work, from its start on, and says in
 its log when it is done; then `previous_key` can go. Interrupted, either goes on.
 
-Exit code: 0 done; 1 `status` found keys that cannot be opened; 2 it cannot be done, or wrong usage.";
+Exit code: 0 done; 1 `status` found keys that cannot be opened, or no key store yet; 2 it cannot be
+done (also where a gallery is sealed and its key store is not there), or wrong usage.";
 
 #[derive(Debug, Args)]
 pub(super) struct SealArgs {
@@ -55,7 +60,7 @@ pub(super) struct StoreArgs {
 
 #[derive(Debug, Args)]
 pub(super) struct StatusArgs {
-    /// Folder of a gallery, to be told whether it is sealed, or how far that is
+    /// Folder of a gallery, to be told whether it is sealed, or how far that is; the configured one unless given
     #[arg(long, value_name = "DIR")]
     data: Option<PathBuf>,
     /// Print one JSON object
@@ -75,7 +80,7 @@ struct SealAnswer {
 pub(super) fn seal(global: &GlobalArgs, args: SealArgs) -> Outcome {
     let settings = Settings::new(global)?;
     let Some(folder) = args.data.or_else(|| settings.data.clone()) else {
-        return Err(Failure::new("no gallery named; give --data DIR"));
+        return Err(Failure::new("no gallery named; give --data DIR, or `data` under [gallery] in the configuration"));
     };
     configured(&settings)?;
     if !gallery::is_at(&folder) {
@@ -108,14 +113,19 @@ pub(super) fn seal(global: &GlobalArgs, args: SealArgs) -> Outcome {
     tell(&text, &answer, args.json)
 }
 
-#[derive(Serialize)]
+/// The `keys status` and `keys rotate` answer; field names are a contract.
+#[derive(Default, Serialize)]
 struct StoreAnswer {
+    /// Whether there is a key store: not before anything is sealed.
+    found: bool,
     key_store: PathBuf,
     copy: Option<PathBuf>,
-    /// The master key that the keys are sealed under.
-    master_key_id: String,
+    /// The master key that the keys are sealed under; `null` where there is no key store.
+    master_key_id: Option<String>,
     /// Keys that are made, those included that were destroyed.
     keys: u64,
+    /// Of these, keys that nobody was given yet: the next ones.
+    left: u64,
     /// Of these, keys that were destroyed.
     destroyed: u64,
     /// Keys that cannot be opened, in the store and its copy.
@@ -174,7 +184,7 @@ impl GalleryAnswer {
 
 /// Changes the master key of a key store that nobody has open.
 pub(super) fn rotate(global: &GlobalArgs, args: StoreArgs) -> Outcome {
-    let options = options(&Settings::new(global)?)?;
+    let options = options(&Settings::new(global)?, None)?;
     if options.previous.is_none() {
         return Err(Failure::new(
             "name the master key until now as sealing.previous_key, and the new one as sealing.key",
@@ -201,24 +211,37 @@ pub(super) fn rotate(global: &GlobalArgs, args: StoreArgs) -> Outcome {
 
 /// Says how a key store stands.
 pub(super) fn status(global: &GlobalArgs, args: StatusArgs) -> Outcome {
-    let options = options(&Settings::new(global)?)?;
-    let gallery = args.data.map(|data| match gallery::sealing_state(&data) {
-        Ok(state) => Ok(GalleryAnswer::new(data, state)),
+    let settings = Settings::new(global)?;
+    let sealing = configured(&settings)?;
+    // One that is configured need not be made yet; one that was typed must be there.
+    let data = args.data.clone().or_else(|| settings.data.clone().filter(|data| gallery::is_at(data)));
+    let gallery = data.as_ref().map(|data| match gallery::sealing_state(data) {
+        Ok(state) => Ok((GalleryAnswer::new(data.clone(), state), state)),
         Err(GalleryError::InUse(_)) => Err(Failure::new(format_args!(
-            "the gallery {} is in use; the log of its server says how far its sealing is",
+            "the gallery {} is in use, and its server has the key store open; its log says how far sealing is, and \
+             `keys status` everything once it has ended",
             data.display()
         ))),
         Err(error) => Err(Failure::new(error)),
     });
-    let gallery = gallery.transpose()?;
+    let (gallery, state) = gallery.transpose()?.unzip();
+    let is_there = |path: &PathBuf| path.symlink_metadata().is_ok();
+    let is_made = is_there(&sealing.key_store) || sealing.key_store_copy.as_ref().is_some_and(is_there);
+    // What is sealed, or half sealed, was so under keys: that they are not there is an error.
+    if !is_made && matches!(state, None | Some(SealingState::Clear)) {
+        let (key_store, copy) = (sealing.key_store.clone(), sealing.key_store_copy.clone());
+        return not_made(StoreAnswer { key_store, copy, gallery, ..StoreAnswer::default() }, args.json);
+    }
+    let options = options(&settings, data.as_deref())?;
     let keys = open(options.clone())?;
     let answer = StoreAnswer { gallery, ..answer(&keys, options)? };
     let mut text = format!(
-        "{}  {} keys under the master key {}, {} of them destroyed",
+        "{}  {} keys under the master key {}, {} of them destroyed and {} not handed out yet",
         answer.key_store.display(),
         answer.keys,
-        answer.master_key_id,
-        answer.destroyed
+        answer.master_key_id.as_deref().unwrap_or_default(),
+        answer.destroyed,
+        answer.left
     );
     if answer.unreadable > 0 {
         text.push_str(&format!(
@@ -240,36 +263,59 @@ pub(super) fn status(global: &GlobalArgs, args: StatusArgs) -> Outcome {
     if answer.rotation_due {
         text.push_str("\nthe master key is to be changed: `chinhchu keys rotate`, or start the server");
     }
-    if let Some(gallery) = &answer.gallery {
-        text.push('\n');
-        text.push_str(&gallery.line());
+    text.push('\n');
+    match &answer.gallery {
+        Some(gallery) => text.push_str(&gallery.line()),
+        None => text.push_str(UNNAMED),
     }
     let exit = if answer.unreadable > 0 { Exit::Negative } else { Exit::Success };
     tell(&text, &answer, args.json).map(|_| exit)
 }
 
+/// Says that there is no key store, and what that means.
+fn not_made(answer: StoreAnswer, json: bool) -> Outcome {
+    let mut text = format!("{}  there is no key store yet", answer.key_store.display());
+    match &answer.gallery {
+        Some(gallery) => {
+            let data = gallery.data.display();
+            text.push_str(&format!(
+                ": nothing is sealed\n{data}  in the clear; `chinhchu keys seal --data {data}` seals it, and makes the key store"
+            ));
+        }
+        None => text.push_str(&format!(
+            ": nothing was sealed under this configuration, or the file is lost; then put it back from its copy\n{UNNAMED}"
+        )),
+    }
+    tell(&text, &answer, json).map(|_| Exit::Negative)
+}
+
 fn answer(keys: &KeyStore, options: KeyStoreOptions) -> Result<StoreAnswer, Failure> {
     let Examined { destroyed, unreadable, empty_at_end } = keys.examine().map_err(Failure::new)?;
     Ok(StoreAnswer {
+        found: true,
         destroyed,
         unreadable,
         empty_at_end,
         key_store: options.path,
         copy: options.copy,
-        master_key_id: keys.master().to_string(),
+        master_key_id: Some(keys.master().to_string()),
         keys: keys.made(),
+        left: keys.left(),
         rotation_due: !keys.is_rotated(),
         gallery: None,
     })
 }
 
-fn configured(settings: &Settings) -> Result<&crate::cli::sealing::SealingSettings, Failure> {
-    let missing = "nothing is sealed by this configuration; name the keys under [sealing] (docs/sealing.md)";
-    settings.sealing().ok_or_else(|| Failure::new(missing))
+fn missing() -> Failure {
+    Failure::new("nothing is sealed by this configuration; name the keys under [sealing] (docs/sealing.md)")
 }
 
-fn options(settings: &Settings) -> Result<KeyStoreOptions, Failure> {
-    configured(settings)?.key_store_options(&settings.origin)
+fn configured(settings: &Settings) -> Result<&SealingSettings, Failure> {
+    settings.sealing().ok_or_else(missing)
+}
+
+fn options(settings: &Settings, data: Option<&Path>) -> Result<KeyStoreOptions, Failure> {
+    settings.key_store_options(data)?.ok_or_else(missing)
 }
 
 fn open(options: KeyStoreOptions) -> Result<KeyStore, Failure> {

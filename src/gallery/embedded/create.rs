@@ -95,8 +95,8 @@ pub(super) fn complete(database: &Database) -> Result<(), StoreError> {
         let read = database.begin_read()?;
         // Nothing of a newer program's folder, or of none of ours, is touched.
         let record = read_gallery(&read.open_table(GALLERY)?)?;
-        let has_newest = if_there(read.open_table(OPEN_REQUESTS))?.is_some()
-            && if_there(read.open_table(PICTURE_TIMES))?.is_some();
+        let has_newest =
+            if_there(read.open_table(OPEN_REQUESTS))?.is_some() && if_there(read.open_table(PICTURE_TIMES))?.is_some();
         // Sealed ones were made with all that is older.
         if record.sealing.is_some() && has_newest {
             return Ok(());

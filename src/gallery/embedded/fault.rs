@@ -3,6 +3,7 @@
 use std::io;
 use std::path::Path;
 
+use super::folder::DATABASE;
 use crate::gallery::GalleryError;
 use crate::sealing::KeyStoreError;
 
@@ -71,7 +72,14 @@ fn from_redb_error(error: redb::Error, path: &Path) -> GalleryError {
     let damaged = |detail: String| GalleryError::Damaged { path: path.to_owned(), detail };
     match error {
         redb::Error::Io(error) => from_io(&error, path),
-        redb::Error::Corrupted(detail) => damaged(detail),
+        redb::Error::Corrupted(detail) => {
+            // In the words of the library, which say nothing to who has to act.
+            tracing::debug!(detail, "the database was found damaged");
+            damaged(format!(
+                "its database {DATABASE} does not match its own checksums: a disk may be failing, or the file was cut or \
+                 written over"
+            ))
+        }
         redb::Error::DatabaseAlreadyOpen | redb::Error::LockProtocolMismatch => GalleryError::InUse(path.to_owned()),
         redb::Error::UpgradeRequired(found) if u32::from(found) > REDB_FORMAT => {
             GalleryError::NewerVersion { path: path.to_owned(), found: u32::from(found), known: REDB_FORMAT }
@@ -96,7 +104,8 @@ pub(super) fn from_io(error: &io::Error, path: &Path) -> GalleryError {
         // A size limit on the file is a full disk to the one who writes.
         StorageFull | QuotaExceeded | FileTooLarge => GalleryError::DiskFull,
         InvalidData | UnexpectedEof => {
-            GalleryError::Damaged { path: path.to_owned(), detail: "the file is not a gallery's database".into() }
+            let detail = format!("{DATABASE} in it is no gallery's database, or was cut");
+            GalleryError::Damaged { path: path.to_owned(), detail }
         }
         PermissionDenied | ReadOnlyFilesystem => {
             GalleryError::NotAllowed { path: path.to_owned(), detail: error.to_string() }
@@ -108,6 +117,17 @@ pub(super) fn from_io(error: &io::Error, path: &Path) -> GalleryError {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    /// The library's words are for those who wrote it.
+    #[test]
+    fn a_damaged_database_is_told_by_its_file_and_with_what_to_do() {
+        let error = redb::Error::Corrupted("Primary is corrupted despite 2-phase commit".to_owned());
+        let told = StoreError::Redb(error).at(Path::new("/srv/people")).to_string();
+        for part in ["/srv/people", "chinhchu.redb", "checksums", "restore it from a backup"] {
+            assert!(told.contains(part), "{told}");
+        }
+        assert!(!told.contains("Primary"), "{told}");
+    }
 
     #[test]
     fn what_the_system_forbids_is_said_with_the_folder_and_points_to_no_log() {

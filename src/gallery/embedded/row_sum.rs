@@ -154,17 +154,8 @@ pub(super) fn is_sum_of_rows(
     let mut found = Sum::default();
     let texts =
         [SUBJECTS, REQUESTS, DECISIONS, CLEARED, SUBJECT_DECISIONS, CAPTURE_BANDS, SUBJECT_CAPTURES, OWNER_CHALLENGES];
-    let numbers = [
-        TEMPLATES,
-        CHANGES,
-        DECISION_HEADS,
-        WAITING,
-        CAPTURES,
-        CHALLENGES,
-        DOOMED_KEYS,
-        CASE_PICTURES,
-        PICTURE_TIMES,
-    ];
+    let numbers =
+        [TEMPLATES, CHANGES, DECISION_HEADS, WAITING, CAPTURES, CHALLENGES, DOOMED_KEYS, CASE_PICTURES, PICTURE_TIMES];
     texts.iter().try_for_each(|table| add_table(transaction, protection, *table, &mut found))?;
     numbers.iter().try_for_each(|table| add_table(transaction, protection, *table, &mut found))?;
     add_table(transaction, protection, REQUEST_ORDER, &mut found)?;

@@ -52,6 +52,7 @@ impl Snapshot {
             templates: self.templates()?.len()?,
             template_next: self.counters()?.template_next,
             taken_at: Timestamp::now(),
+            master_key: self.protection().keys().map(|keys| keys.master().0),
         })
     }
 

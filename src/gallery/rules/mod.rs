@@ -258,7 +258,9 @@ impl Command {
             Self::Clear(clear) => pair::plan(clear, records, now),
             Self::Unclear(unclear) => pair::plan_end(unclear, records, now),
             Self::Issue(challenge) => Ok(challenge::plan(challenge, records, now)),
-            Self::Entered(command, entries) => ledger::with_entries(command.planned(records, now)?, entries, records, now),
+            Self::Entered(command, entries) => {
+                ledger::with_entries(command.planned(records, now)?, entries, records, now)
+            }
             Self::Enter(entry) => ledger::plan_entry(entry, records, now),
             Self::Sequence(signer) => ledger::plan_sequence(signer, records, now),
             Self::ChangeSigner { before, after, entry } => ledger::plan_key_change(before, after, entry, records, now),

@@ -256,8 +256,7 @@ impl SigningKey {
         let bytes = private::read_secret(path, FILE_BYTES_MAX)
             .map_err(|source| KeyError::Io { path: path.to_owned(), source })?;
         let text = str::from_utf8(private::key_line(&bytes)).map_err(|_| NotAKey::Form);
-        text.and_then(str::parse)
-            .map_err(|source| KeyError::NotAKey { path: path.to_owned(), source })
+        text.and_then(str::parse).map_err(|source| KeyError::NotAKey { path: path.to_owned(), source })
     }
 
     /// The public key.

@@ -309,7 +309,8 @@ impl StoreFile {
     /// Writes a label, durably.
     fn put_label(&self, label: Label, number: u64, contents: &[u8]) -> Result<(), KeyStoreError> {
         let place = label.place(&self.header.id, number);
-        let sealed = aead::seal(&self.header.store_key, &place.each(), contents).map_err(|error| self.failed(&error))?;
+        let sealed =
+            aead::seal(&self.header.store_key, &place.each(), contents).map_err(|error| self.failed(&error))?;
         let done = self.file.write_all_at(&sealed, label.at()).and_then(|()| self.file.sync_data());
         done.map_err(|error| self.failed(&error))
     }

@@ -328,11 +328,8 @@ fn what_is_left_of_a_block_is_handed_out_by_the_next_program_and_no_number_twice
     assert_eq!(keys.len(), 160);
     drop(store);
     // A rotation keeps the place.
-    let options = KeyStoreOptions {
-        master: master(),
-        previous: Some(place.options.master.clone()),
-        ..place.options.clone()
-    };
+    let options =
+        KeyStoreOptions { master: master(), previous: Some(place.options.master.clone()), ..place.options.clone() };
     let store = KeyStore::open(options.clone(), false).unwrap();
     assert!(rotate(&store, |_| {}));
     drop(store);
@@ -352,7 +349,11 @@ fn after_a_kill_no_number_is_handed_out_that_was_handed_out_before() {
         let killed = place.copied();
         let next = killed.open().hand_out().unwrap();
         assert!(!first.contains(&next) && !then.contains(&next), "{next} after {handed_out}");
-        assert_eq!(next == 3, handed_out == 0, "what nobody was given is given, and no more of a block that was in use");
+        assert_eq!(
+            next == 3,
+            handed_out == 0,
+            "what nobody was given is given, and no more of a block that was in use"
+        );
         drop(store);
     }
 }
@@ -393,11 +394,8 @@ fn a_store_is_of_one_gallery_through_rotations_and_in_both_files() {
     assert_eq!(store.gallery().unwrap(), Some(one), "what was written stays");
     store.hand_out().unwrap();
     drop(store);
-    let options = KeyStoreOptions {
-        master: master(),
-        previous: Some(place.options.master.clone()),
-        ..place.options.clone()
-    };
+    let options =
+        KeyStoreOptions { master: master(), previous: Some(place.options.master.clone()), ..place.options.clone() };
     let store = KeyStore::open(options.clone(), false).unwrap();
     rotate(&store, |_| {});
     drop(store);

@@ -30,6 +30,7 @@ pub(super) fn head_to_wire(head: &SnapshotHead) -> pb::Head {
         template_next: head.template_next,
         taken_at_ms: head.taken_at.0,
         beside,
+        master_key: head.master_key.map(|id| id.to_vec()).unwrap_or_default(),
     }
 }
 
@@ -48,6 +49,10 @@ pub(super) fn head_from_wire(head: pb::Head) -> Result<SnapshotHead, Malformed> 
         templates: head.templates,
         template_next: head.template_next,
         taken_at: Timestamp(head.taken_at_ms),
+        master_key: match head.master_key.as_slice() {
+            [] => None,
+            id => Some(id.try_into().map_err(|_| "the id of its master key is none")?),
+        },
     })
 }
 
@@ -266,7 +271,8 @@ mod tests {
     #[test]
     fn templates_of_two_recipes_come_back_with_their_own() {
         let recipes = vec![(RecipeDigest([1; 32]), 2), (RecipeDigest([2; 32]), 3)];
-        let head = SnapshotHead { recipes, subjects: 1, templates: 2, template_next: 9, taken_at: Timestamp(5) };
+        let (taken_at, master_key) = (Timestamp(5), Some([4; 8]));
+        let head = SnapshotHead { recipes, subjects: 1, templates: 2, template_next: 9, taken_at, master_key };
         let wire = head_to_wire(&head);
         assert_eq!(wire.version, VERSION_OF_RECIPES, "a reader that knows one recipe must not read on");
         assert_eq!(head_from_wire(wire).unwrap(), head);

@@ -245,7 +245,17 @@ async fn a_snapshot_that_does_not_end_or_does_not_add_up_is_an_error() {
         let (templates, template_next) = (subjects, 9);
         let beside = Vec::new();
         let (dimension, taken_at_ms) = (2, 1);
-        Content::Head(pb::Head { version, recipe, dimension, subjects, templates, template_next, taken_at_ms, beside })
+        Content::Head(pb::Head {
+            version,
+            recipe,
+            dimension,
+            subjects,
+            templates,
+            template_next,
+            taken_at_ms,
+            beside,
+            master_key: Vec::new(),
+        })
     };
     let batch = |vector: &[f32]| {
         let vector = crate::float32::encode(vector);

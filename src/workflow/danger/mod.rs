@@ -240,10 +240,15 @@ pub fn findings(setup: &Setup<'_>) -> Vec<Finding> {
         all.push(TLS_1_2.at("tls.min_version", "1.2"));
     }
     all.extend(folders::findings(setup));
-    all.extend(setup.master_keys.iter().flat_map(keys::findings));
+    all.extend(of_master_keys(&setup.master_keys));
     all.extend(setup.log.filter(|filter| is_of_everything(filter)).map(|filter| LOG_OF_LIBRARIES.at("--log", filter)));
     all.sort_by_key(|finding| finding.rule.effect != Effect::Refuse);
     all
+}
+
+/// The rules about where master keys lie that a set-up breaks.
+pub fn of_master_keys(keys: &[MasterKeyPlace]) -> Vec<Finding> {
+    keys.iter().flat_map(keys::findings).collect()
 }
 
 /// What Verify and Identify do without.

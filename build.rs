@@ -29,7 +29,7 @@ const PAGES: &str = "src/desk/pages";
 /// Messages that carry photos, ids or personal fields: a derived `Debug` would
 /// print them into the first log that formats a request. `service::pb`,
 /// `service::local` and `ledger::entry` give them one that says nothing.
-const PERSONAL: [&str; 75] = [
+const PERSONAL: [&str; 78] = [
     "chinhchu.v1.VerifyRequest",
     "chinhchu.v1.IdentifyRequest",
     "chinhchu.v1.IdentifyResponse",
@@ -63,6 +63,9 @@ const PERSONAL: [&str; 75] = [
     "chinhchu.v1.OfficerAnswer",
     "chinhchu.v1.GetDecisionRequest",
     "chinhchu.v1.GetDecisionResponse",
+    "chinhchu.v1.GetPicturesRequest",
+    "chinhchu.v1.CasePicture",
+    "chinhchu.v1.GetPicturesResponse",
     "chinhchu.v1.DecisionSummary",
     "chinhchu.v1.ListDecisionsRequest",
     "chinhchu.v1.ListDecisionsResponse",

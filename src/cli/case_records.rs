@@ -12,8 +12,8 @@ use crate::gallery::{
 };
 use crate::service::{AnswerCall, Client, RightsCall, SubjectInfo, TemplateInfo};
 use crate::workflow::beneficiary::{
-    CaseDecision, Cases, ClearPairRequest, ListPage, PageRequest, RepeatedCapture, ResolveReferral, ResolvedReferral,
-    SubjectCount, SubjectFilter, SubjectSummary,
+    CaseDecision, CasePictures, Cases, ClearPairRequest, ListPage, PageRequest, RepeatedCapture, ResolveReferral,
+    ResolvedReferral, SubjectCount, SubjectFilter, SubjectSummary,
 };
 use crate::workflow::reason::Reason;
 use crate::workflow::requests::{
@@ -195,6 +195,22 @@ impl CaseRecords {
             Self::Server(client) => {
                 let unknown = [Reason::TransactionUnknown, Reason::AttemptUnknown];
                 there(client.case(transaction, attempt).await, &unknown)
+            }
+        }
+    }
+
+    /// The pictures of a decision, of the last of the transaction where no attempt is named; `None` where
+    /// there is no such decision.
+    pub(super) async fn pictures(
+        &self,
+        transaction: &RequestId,
+        attempt: Option<u32>,
+    ) -> Result<Option<CasePictures>, Failure> {
+        match self {
+            Self::Folder { context, .. } => told(self.cases()?.pictures(context, transaction, attempt).await),
+            Self::Server(client) => {
+                let unknown = [Reason::TransactionUnknown, Reason::AttemptUnknown];
+                there(client.pictures(transaction, attempt).await, &unknown)
             }
         }
     }

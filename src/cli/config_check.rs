@@ -103,6 +103,8 @@ struct ConfigCheckAnswer {
     /// Where what is at rest is sealed.
     #[serde(skip_serializing_if = "Option::is_none")]
     sealing: Option<SealingAnswer>,
+    /// Days for which pictures of cases that wait for an officer would be kept; 0 in a gallery in the clear.
+    picture_days: u32,
     /// Where operators approve configurations.
     #[serde(skip_serializing_if = "Option::is_none")]
     approval: Option<ApprovalAnswer>,
@@ -209,6 +211,7 @@ fn check(global: &GlobalArgs, args: CheckArgs) -> Outcome {
         policies: settings.policies.iter().count(),
         tls,
         sealing: settings.sealing().map(SealingAnswer::new),
+        picture_days: settings.retention_rules().picture_days.unwrap_or(0),
         approval,
         findings,
     };
@@ -250,6 +253,11 @@ impl ConfigCheckAnswer {
         }
         lines.extend(self.tls.iter().flat_map(TlsAnswer::lines));
         lines.extend(self.sealing.iter().map(SealingAnswer::line));
+        lines.push(match (self.picture_days, &self.sealing) {
+            (_, None) => "pictures of cases that wait: none, as nothing is sealed".to_owned(),
+            (0, _) => "pictures of cases that wait: none (cases.picture_days)".to_owned(),
+            (days, _) => format!("pictures of cases that wait: sealed, until closed, at most {days} days"),
+        });
         if let Some(approval) = &self.approval {
             lines.push(match &approval.missing {
                 None => format!("two operators have approved the configuration {}", approval.digest),

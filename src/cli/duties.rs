@@ -57,9 +57,17 @@ impl Duties {
             let options = RetentionOptions { dry_run: false, pause: PAUSE };
             match self.gallery.retain(&context, &self.retention, options).await {
                 Ok(run) => {
-                    let RetentionCounts { decisions, requests, standing_entries, kept } = run.counts;
+                    let RetentionCounts { decisions, requests, standing_entries, pictures, kept } = run.counts;
                     let seconds = run.ended_at.0.saturating_sub(run.began_at.0) / 1000;
-                    tracing::info!(decisions, requests, standing_entries, kept, seconds, "retention took away");
+                    tracing::info!(
+                        decisions,
+                        requests,
+                        standing_entries,
+                        pictures,
+                        kept,
+                        seconds,
+                        "retention took away"
+                    );
                 }
                 Err(error) => tracing::error!(%error, "retention could not be applied; the next run goes on"),
             }

@@ -45,6 +45,8 @@ struct ReportShown<'a> {
     standing: Vec<StandingShown<'a>>,
     decisions: DecisionsShown,
     pairs: u64,
+    /// Pictures that are kept of cases which wait for an officer.
+    pictures: u64,
     /// Requests about the record, lowest number first.
     requests: Vec<RequestShown<'a>>,
     /// `null` where no transparency log is kept.
@@ -123,6 +125,7 @@ fn shown(report: &SubjectReport<SubjectInfo>) -> ReportShown<'_> {
             last_at: report.decided.map(|(_, last)| date::shown(last)),
         },
         pairs: report.pairs,
+        pictures: report.pictures,
         requests: report.requests.iter().map(RequestShown::of).collect(),
         accesses,
         accesses_truncated: report.accesses.as_ref().is_some_and(|all| all.truncated),
@@ -156,6 +159,7 @@ fn text(of: &ReportShown<'_>, report: &SubjectReport<SubjectInfo>) -> String {
         both("Từ ngày, đến ngày", "first and last decision", &format!("{first}, {last}"));
     }
     both("Cặp hồ sơ giống khuôn mặt đã được xác nhận", "pairs that officers cleared", &of.pairs.to_string());
+    both("Ảnh đang lưu của các lần chờ xử lý", "pictures kept of cases that wait", &of.pictures.to_string());
     both("Hạn chế xử lý", "restricted", if of.restricted { "có / yes" } else { "không / no" });
     if of.erasure_waits {
         both("Yêu cầu xóa đang chờ", "an erasure waits", "có / yes");

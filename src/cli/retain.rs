@@ -41,11 +41,13 @@ impl RunShown {
         format!("\nretention  {}  took away {}", self.ended_at, self.text())
     }
 
-    /// `3 decisions, 0 requests of people and 2 entries about standing`, and what was kept.
+    /// `3 decisions, 0 requests of people, 2 entries about standing and the pictures of 1 cases`, and what
+    /// was kept.
     fn text(&self) -> String {
-        let RetentionCounts { decisions, requests, standing_entries, kept } = self.counts;
+        let RetentionCounts { decisions, requests, standing_entries, pictures, kept } = self.counts;
         let taken = format!(
-            "{decisions} decisions, {requests} requests of people and {standing_entries} entries about standing"
+            "{decisions} decisions, {requests} requests of people, {standing_entries} entries about standing and the \
+             pictures of {pictures} cases"
         );
         match kept {
             0 => taken,
@@ -56,7 +58,8 @@ impl RunShown {
 
 /// Runs the command on the gallery in a folder that nobody has open.
 pub(super) async fn run(settings: &Settings, folder: &Path, dry_run: bool, json: bool) -> Outcome {
-    if !settings.retention.is_any() {
+    let rules = settings.retention_rules();
+    if !rules.is_any() {
         return Err(Failure::new(
             "no [retention] in the configuration: everything is kept. Name days under it, and the file by --config",
         ));
@@ -64,7 +67,7 @@ pub(super) async fn run(settings: &Settings, folder: &Path, dry_run: bool, json:
     let gallery = galleries::open(folder, settings).map_err(|failure| settings.blame_folder(folder, failure))?;
     let options = RetentionOptions { dry_run, ..RetentionOptions::default() };
     let context = caller::context("gallery/retain");
-    let run = gallery.retain(&context, &settings.retention, options).await.map_err(Failure::new)?;
+    let run = gallery.retain(&context, &rules, options).await.map_err(Failure::new)?;
     let shown = RunShown::of(&run);
     match json {
         true => print::json(&RetainAnswer { dry_run, run: shown })?,

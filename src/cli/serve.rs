@@ -170,7 +170,7 @@ pub fn run(global: &GlobalArgs, args: ServeArgs) -> Outcome {
                 approval::remember(&settings, &typed)?;
                 options.log_key = log_key(folder);
                 snapshots = hand_on_snapshots(folder, Arc::clone(&gallery));
-                duties = Some(Duties { gallery: Arc::clone(&gallery), retention: settings.retention });
+                duties = Some(Duties { gallery: Arc::clone(&gallery), retention: settings.retention_rules() });
                 ledger = LedgerWork::open(&settings, folder, &gallery).await?;
                 engine = engine.with_gallery(gallery).map_err(Failure::new)?;
                 if let Some(key) = settings.capture_key(folder)? {

@@ -335,6 +335,12 @@ impl Settings {
         &self.cases
     }
 
+    /// What is kept no longer. A gallery keeps pictures where it is sealed.
+    pub(super) fn retention_rules(&self) -> RetentionRules {
+        let picture_days = self.sealing.is_some().then_some(self.cases.picture_days);
+        RetentionRules { picture_days, ..self.retention }
+    }
+
     /// The key of fingerprints of captures: of the file that is named, else in the gallery's folder,
     /// made where there is none; `None` where none are kept.
     pub(super) fn capture_key(&self, folder: &Path) -> Result<Option<FingerprintKey>, Failure> {
@@ -504,6 +510,7 @@ fn case_rules(file: &CasesSection) -> Result<CaseRules, Failure> {
     Ok(CaseRules {
         history_days: whole("cases.history_days", file.history_days, 1, 3650)?.unwrap_or(default.history_days),
         capture_days: whole("cases.capture_days", file.capture_days, 0, 3650)?.unwrap_or(default.capture_days),
+        picture_days: whole("cases.picture_days", file.picture_days, 0, 30)?.unwrap_or(default.picture_days),
         challenge_minutes: whole("cases.challenge_minutes", file.challenge_minutes, 1, 60)?
             .unwrap_or(default.challenge_minutes),
         clear_officers: whole("cases.clear_officers", file.clear_officers, 1, 2)?.unwrap_or(default.clear_officers),
@@ -538,6 +545,8 @@ fn retention_rules(file: &RetentionSection, cases: &CasesSection) -> Result<Rete
         decision_days: whole("retention.decision_days", file.decision_days, decisions_least, 36_500)?,
         request_days: whole("retention.request_days", file.request_days, 1, 36_500)?,
         standing_days: whole("retention.standing_days", file.standing_days, 1, 36_500)?,
+        // See `Settings::retention_rules`.
+        picture_days: None,
     })
 }
 
@@ -618,6 +627,7 @@ mod tests {
             ("[server]\ndrain_seconds = 100000", "server.drain_seconds"),
             ("[cases]\nchallenge_minutes = 0", "cases.challenge_minutes"),
             ("[cases]\nchallenge_minutes = 61", "cases.challenge_minutes"),
+            ("[cases]\npicture_days = 31", "cases.picture_days"),
             ("[rights]\nacknowledge_days = 0", "rights.acknowledge_days"),
             ("[rights]\nacknowledge_days = -1", "rights.acknowledge_days is -1; it lies between 1 and 60"),
             ("[engine]\nworkers = -1", "engine.workers is -1; it lies between 1 and 1024"),

@@ -3,8 +3,8 @@
 //! the pseudonymous id. The answer itself is the workflow's; here it is bytes.
 
 use super::{
-    ChallengeOwner, Enrolment, GalleryError, LedgerFacts, Note, RequestId, SubjectHead, SubjectId, Timestamp,
-    Watermark, same_province,
+    ChallengeOwner, Enrolment, GalleryError, LedgerFacts, NewPictures, Note, RequestId, SubjectHead, SubjectId,
+    Timestamp, Watermark, same_province,
 };
 use crate::face::Template;
 
@@ -71,6 +71,8 @@ pub struct NewDecision {
     pub captures: Vec<NewCapture>,
     /// For how many milliseconds that is kept.
     pub captures_lifetime_ms: u64,
+    /// Pictures for officers; kept in a sealed gallery, and of a decision that does not approve.
+    pub pictures: Option<NewPictures>,
     /// Unit that presented the case, where the caller named one.
     pub unit: Option<String>,
     /// Province of the record, or else of the caller, where one is known.
@@ -199,6 +201,8 @@ pub struct StoredDecision {
     pub resolutions: Vec<Resolution>,
     /// How many officers an approval of theirs takes; 0 until one has answered.
     pub officers_needed: u32,
+    /// Until when pictures were to be kept with it, at most; `None` where none were. They may be gone before.
+    pub pictures_until: Option<Timestamp>,
 }
 
 impl StoredDecision {

@@ -12,10 +12,11 @@ use super::records::{Committed, ReadSet, Records};
 use super::rules::{self, Command};
 use super::store::RecordStore;
 use super::{
-    ANSWER_BYTES_MAX, Candidate, CaptureBand, CapturesFound, ChangeStanding, ClearPair, ClearedPair, DecisionFilter,
-    DecisionKey, DecisionPage, Enrolment, Erase, Erasure, ErasureReceipt, Filter, GalleryError, GalleryId,
-    GallerySnapshot, LookUp, NewChallenge, NewDecision, Receipt, RequestId, ResolveCommand, Restricted, Retry, Scope,
-    Stats, StoredChallenge, StoredDecision, Subject, SubjectId, UnclearPair, Watermark,
+    ANSWER_BYTES_MAX, CASE_PICTURES_MAX, Candidate, CaptureBand, CapturesFound, ChangeStanding, ClearPair, ClearedPair,
+    DecisionFilter, DecisionKey, DecisionPage, Enrolment, Erase, Erasure, ErasureReceipt, Filter, GalleryError,
+    GalleryId, GallerySnapshot, LookUp, NewChallenge, NewDecision, PICTURE_BYTES_MAX, Receipt, RequestId,
+    ResolveCommand, Restricted, Retry, Scope, Stats, StoredChallenge, StoredDecision, StoredPictures, Subject,
+    SubjectId, Timestamp, UnclearPair, Watermark,
 };
 use crate::context::RequestContext;
 use crate::face::{RecipeDigest, Template};
@@ -254,6 +255,13 @@ impl Gallery {
         if let Some(enrolment) = &decision.enrolment {
             self.check(enrolment)?;
         }
+        let pictures = decision.pictures.iter().flat_map(|new| &new.pictures);
+        let is_too_long = pictures.clone().any(|picture| picture.jpeg.len() > PICTURE_BYTES_MAX);
+        if is_too_long || pictures.count() > CASE_PICTURES_MAX {
+            return Err(GalleryError::Storage(
+                "the pictures of a decision are too many or too long to be stored".into(),
+            ));
+        }
         self.commit_decision(context, Command::Decide(decision)).await
     }
 
@@ -454,6 +462,21 @@ impl Gallery {
     pub async fn decision(&self, key: &DecisionKey) -> Result<Option<StoredDecision>, GalleryError> {
         let wanted = ReadSet { decision: Some(key.clone()), ..ReadSet::default() };
         Ok(self.store.read(wanted).await?.decision)
+    }
+
+    /// The pictures of a decision, as far as they are kept still.
+    ///
+    /// # Errors
+    /// As [`RecordStore::read`].
+    pub async fn pictures(&self, key: &DecisionKey) -> Result<Option<StoredPictures>, GalleryError> {
+        let wanted = ReadSet { decision: Some(key.clone()), pictures: true, ..ReadSet::default() };
+        let found = self.store.read(wanted).await?.pictures;
+        Ok(found.filter(|pictures| pictures.kept_until > Timestamp::now()))
+    }
+
+    /// Whether what is stored lies sealed. A gallery in the clear may come to be sealed while it is open.
+    pub fn is_sealed(&self) -> bool {
+        self.store.is_sealed()
     }
 
     /// The last attempt of a transaction.

@@ -19,6 +19,7 @@ mod ledger_check;
 mod ledgered;
 mod note;
 mod open;
+mod picture;
 mod records;
 mod requests;
 mod retention;
@@ -50,6 +51,7 @@ pub(crate) use ledger::{kind_digest, leaf_at};
 pub use ledger_check::{LedgerFault, LedgerReport, trusted_keys, verify_ledger};
 pub use note::Note;
 pub use open::{is_at, keeps_ledger, look, open, open_on, open_parts, read_all, read_ledger_at, seal, sealing_state};
+pub use picture::{CASE_PICTURES_MAX, CasePicture, NewPictures, PICTURE_BYTES_MAX, PictureOf, StoredPictures};
 pub use records::{
     Arrived, Change, Changes, Committed, LedgerRecords, RECENT_MAX, ReadSet, Records, Sizes, StoredRequest,
 };

@@ -3,8 +3,8 @@
 use super::ledger::LedgerHead;
 use super::{
     Attributes, CaptureBand, ChallengeOwner, ClearedPair, DecisionHead, DecisionKey, Erasure, GalleryError,
-    NewTemplate, Receipt, RequestId, RetentionRun, StoredCapture, StoredChallenge, StoredDecision, StoredTemplate,
-    Subject, SubjectHead, SubjectId, SubjectRequest, Timestamp, Watermark,
+    NewTemplate, Receipt, RequestId, RetentionRun, StoredCapture, StoredChallenge, StoredDecision, StoredPictures,
+    StoredTemplate, Subject, SubjectHead, SubjectId, SubjectRequest, Timestamp, Watermark,
 };
 use crate::ledger::commitment::Commitment;
 
@@ -35,6 +35,12 @@ pub struct ReadSet {
     pub templates: bool,
     /// Whether all attempts of the transaction of [`ReadSet::decision`] are read as well.
     pub attempts: bool,
+    /// Whether the pictures of [`ReadSet::decision`] are read as well.
+    pub pictures: bool,
+    /// How many pictures are kept of decisions about this subject.
+    pub pictures_of: Option<SubjectId>,
+    /// Numbers of decisions, up to so many, whose pictures were kept before this time, or whose time is over.
+    pub expired_pictures: Option<(Timestamp, usize)>,
     /// The newest decisions about this subject, those that were committed at this time or later,
     /// [`RECENT_MAX`] at most.
     pub recent: Option<(SubjectId, Timestamp)>,
@@ -126,6 +132,15 @@ pub struct Records {
     /// What came after [`ReadSet::arrived_after`]; `None` where that was not asked for, or the
     /// log no longer reaches back so far.
     pub arrived: Option<Vec<Arrived>>,
+    /// Whether what is stored lies sealed: always told.
+    pub is_sealed: bool,
+    /// The pictures of [`ReadSet::decision`], where asked for and there.
+    pub pictures: Option<StoredPictures>,
+    /// How many pictures are kept of decisions about [`ReadSet::pictures_of`]; those whose time is over are
+    /// left out.
+    pub pictures_kept: u64,
+    /// The numbers of [`ReadSet::expired_pictures`], lowest first.
+    pub expired_pictures: Vec<u64>,
     /// Whether the gallery keeps a transparency log: always told.
     pub has_ledger: bool,
     /// Number of the next entry of that log, from 0, where a command is planned.

@@ -18,6 +18,8 @@ use crate::ledger::entry::{Code, Entry, Kind};
 const DAY_MS: u64 = 24 * 60 * 60 * 1000;
 /// Rows looked at at a time.
 const READ_AT_ONCE: usize = 256;
+/// Cases whose pictures one commit takes away.
+const PICTURES_AT_ONCE: usize = 16;
 
 /// For how many days each kind of data is kept; `None` for ever. The default keeps everything.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -28,6 +30,9 @@ pub struct RetentionRules {
     pub request_days: Option<u32>,
     /// What was said of the standing of a record that is neither restricted nor held, from the newest on.
     pub standing_days: Option<u32>,
+    /// Pictures of cases that wait for an officer, from their decision on: where that is less than was said
+    /// when they were kept. What is over by that goes with every run that has days here.
+    pub picture_days: Option<u32>,
 }
 
 impl RetentionRules {
@@ -51,6 +56,8 @@ pub enum Expired {
     Request(u64, Option<SubjectId>),
     /// What was said of the standing of this subject's record.
     Standing(SubjectId),
+    /// The pictures of so many cases.
+    Pictures(usize),
 }
 
 opaque!(Expired);
@@ -64,14 +71,21 @@ pub struct RetentionCounts {
     pub requests: u64,
     /// Entries about the standing of records.
     pub standing_entries: u64,
+    /// Decisions whose pictures went.
+    pub pictures: u64,
     /// Transactions, requests and records of which something is old enough and is kept, because of an open
     /// referral, a legal hold or a restriction, or a younger part.
     pub kept: u64,
 }
 
 impl RetentionCounts {
-    fn by_kind(&self) -> [(&'static str, u64); 3] {
-        [("decisions", self.decisions), ("requests", self.requests), ("standing_entries", self.standing_entries)]
+    fn by_kind(&self) -> [(&'static str, u64); 4] {
+        [
+            ("decisions", self.decisions),
+            ("requests", self.requests),
+            ("standing_entries", self.standing_entries),
+            ("pictures", self.pictures),
+        ]
     }
 }
 
@@ -122,6 +136,9 @@ impl Gallery {
         let now = Timestamp::now();
         let counts = RetentionCounts::default();
         let mut job = Job { gallery: self, context, options, now, counts, is_entered: false };
+        if let Some(before) = RetentionRules::cutoff(now, rules.picture_days) {
+            job.pictures(before).await?;
+        }
         if let Some(before) = RetentionRules::cutoff(now, rules.decision_days) {
             job.decisions(before).await?;
         }
@@ -145,6 +162,18 @@ impl Gallery {
 }
 
 impl Job<'_> {
+    async fn pictures(&mut self, before: Timestamp) -> Result<(), GalleryError> {
+        // Of those that would go the numbers alone are read.
+        let limit = if self.options.dry_run { usize::MAX } else { PICTURES_AT_ONCE };
+        loop {
+            let taken = self.taken_by(Command::Retain(Expired::Pictures(limit), before)).await?;
+            self.counts.pictures += taken;
+            if taken == 0 || self.options.dry_run {
+                return Ok(());
+            }
+        }
+    }
+
     async fn decisions(&mut self, before: Timestamp) -> Result<(), GalleryError> {
         let filter = DecisionFilter { until: Some(before), ..DecisionFilter::default() };
         let mut after = Some(0);
@@ -199,10 +228,16 @@ impl Job<'_> {
 
     /// Takes one thing away, where nothing stands against it. How many rows callers know that was.
     async fn take(&mut self, expired: Expired, before: Timestamp) -> Result<u64, GalleryError> {
+        let taken = self.taken_by(Command::Retain(expired, before)).await?;
+        self.counts.kept += u64::from(taken == 0);
+        Ok(taken)
+    }
+
+    /// Carries one command out, unless it would take nothing or this is no run.
+    async fn taken_by(&mut self, command: Command) -> Result<u64, GalleryError> {
         let store = &self.gallery.store;
-        let command = Command::Retain(expired, before);
         let planned = command.plan(&store.read(command.reads()).await?, self.now)?;
-        let taken = match planned {
+        Ok(match planned {
             Planned::Done(_) => 0,
             Planned::Write(plan) if self.options.dry_run => plan.committed.taken,
             Planned::Write(_) => {
@@ -210,9 +245,7 @@ impl Job<'_> {
                 self.pause().await;
                 store.commit(self.context, command).await?.taken
             }
-        };
-        self.counts.kept += u64::from(taken == 0);
-        Ok(taken)
+        })
     }
 
     fn entry(&self, outcome: &str, kind: Option<&str>, records: u64) -> Result<Option<NewEntry>, GalleryError> {

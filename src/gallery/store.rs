@@ -108,6 +108,11 @@ pub trait RecordStore: Send + Sync {
     /// As [`RecordStore::read`].
     async fn captures_sharing(&self, bands: &[CaptureBand]) -> Result<CapturesFound, GalleryError>;
 
+    /// Whether what is stored lies sealed. A store in the clear may come to be sealed while it is open.
+    fn is_sealed(&self) -> bool {
+        false
+    }
+
     /// Whether the gallery keeps a transparency log. It begins with the store, or at an opening.
     fn has_ledger(&self) -> bool;
 

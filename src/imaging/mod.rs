@@ -41,12 +41,14 @@ mod jpeg_scaled;
 mod orient;
 mod pixels;
 mod png;
+mod small;
 mod standard_huffman;
 mod webp;
 
 use image::metadata::Orientation;
 
 pub use error::ImageError;
+pub use small::{resized_jpeg, small_jpeg};
 
 /// Limits on the cost of decoding an image, checked before allocation.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -10,9 +10,9 @@ use crate::gallery::{
 };
 use crate::ledger::verify::Leaf;
 use crate::workflow::beneficiary::{
-    BeneficiaryOutcome, BeneficiaryRequest, CaseDecision, ClearPairRequest, IssuedChallenge, ListPage, PageRequest,
-    PairChange, RepeatedCapture, ResolveReferral, ResolvedReferral, SubjectCount, SubjectFilter, SubjectSummary,
-    UnclearPairRequest,
+    BeneficiaryOutcome, BeneficiaryRequest, CaseDecision, CasePictures, ClearPairRequest, IssuedChallenge, ListPage,
+    PageRequest, PairChange, RepeatedCapture, ResolveReferral, ResolvedReferral, SubjectCount, SubjectFilter,
+    SubjectSummary, UnclearPairRequest,
 };
 use crate::workflow::ledger::{EntryFilter, Noted, ProofOf, ProvenEntry, SignedLedger};
 use crate::workflow::requests::{AnswerSubjectRequest, OpenSubjectRequest, RequestOutcome, RequestsWanted};
@@ -92,6 +92,22 @@ pub trait Backend: Send + Sync + 'static {
         transaction: &RequestId,
         attempt: Option<u32>,
     ) -> Result<Option<CaseDecision>, WorkflowError>;
+    /// The pictures of a decision that waits for an officer; `None` where there is no such decision.
+    async fn pictures(
+        &self,
+        context: &RequestContext,
+        transaction: &RequestId,
+        attempt: Option<u32>,
+    ) -> Result<Option<CasePictures>, WorkflowError> {
+        let (_, _, _) = (context, transaction, attempt);
+        Err(WorkflowError::NoGallery)
+    }
+
+    /// Whether pictures of cases that wait are kept at present. Cheap.
+    fn keeps_pictures(&self) -> bool {
+        false
+    }
+
     /// A page of decisions.
     async fn decisions(
         &self,
@@ -306,6 +322,19 @@ impl Backend for Engine {
         attempt: Option<u32>,
     ) -> Result<Option<CaseDecision>, WorkflowError> {
         Engine::case(self, context, transaction, attempt).await
+    }
+
+    async fn pictures(
+        &self,
+        context: &RequestContext,
+        transaction: &RequestId,
+        attempt: Option<u32>,
+    ) -> Result<Option<CasePictures>, WorkflowError> {
+        self.case_pictures(context, transaction, attempt).await
+    }
+
+    fn keeps_pictures(&self) -> bool {
+        Engine::keeps_pictures(self)
     }
 
     async fn decisions(

@@ -29,9 +29,9 @@ use crate::gallery::{
 };
 use crate::ledger::verify::Leaf;
 use crate::workflow::beneficiary::{
-    BeneficiaryOutcome, BeneficiaryRequest, CaseDecision, ClearPairRequest, IssuedChallenge, ListPage, PageRequest,
-    PairChange, RepeatedCapture, ResolveReferral, ResolvedReferral, SubjectCount, SubjectFilter, SubjectSummary,
-    UnclearPairRequest,
+    BeneficiaryOutcome, BeneficiaryRequest, CaseDecision, CasePictures, ClearPairRequest, IssuedChallenge, ListPage,
+    PageRequest, PairChange, RepeatedCapture, ResolveReferral, ResolvedReferral, SubjectCount, SubjectFilter,
+    SubjectSummary, UnclearPairRequest,
 };
 use crate::workflow::ledger::{EntryFilter, ProofOf, ProvenEntry, SignedLedger};
 use crate::workflow::{
@@ -296,6 +296,18 @@ impl Client {
         let transaction_id = transaction.as_str().to_owned();
         let request = self.request(pb::GetDecisionRequest { transaction_id, attempt: attempt.unwrap_or(0) });
         Ok(self.cases.clone().get_decision(request).await?.into_inner().try_into()?)
+    }
+
+    /// The pictures of a decision that waits for an officer, of the last of the transaction where no attempt
+    /// is named.
+    ///
+    /// # Errors
+    /// See [`Client`].
+    pub async fn pictures(&self, transaction: &RequestId, attempt: Option<u32>) -> Result<CasePictures, ClientError> {
+        let transaction_id = transaction.as_str().to_owned();
+        let request = self.request(pb::GetPicturesRequest { transaction_id, attempt: attempt.unwrap_or(0) });
+        let answer = self.cases.clone().get_pictures(request).await?.into_inner();
+        Ok(convert::case_pictures(answer, transaction.clone())?)
     }
 
     /// A page of decisions; those alone that wait for an officer where the filter says so, and then

@@ -229,6 +229,14 @@ impl pb::beneficiary_server::Beneficiary for Handlers {
     }
 }
 
+/// Why there is no decision that was asked for.
+fn unknown_decision(attempt: Option<u32>) -> WorkflowError {
+    match attempt {
+        Some(_) => GalleryError::UnknownAttempt.into(),
+        None => GalleryError::UnknownTransaction.into(),
+    }
+}
+
 #[tonic::async_trait]
 impl pb::cases_server::Cases for Handlers {
     async fn get_decision(
@@ -241,11 +249,20 @@ impl pb::cases_server::Cases for Handlers {
         let (transaction, attempt) = convert::get_decision(request.into_inner()).map_err(&refused)?;
         let context = call.context.clone().with_transaction(transaction.as_str());
         let found = self.backend.case(&context, &transaction, attempt).await.map_err(&refused)?;
-        let unknown = match attempt {
-            Some(_) => GalleryError::UnknownAttempt,
-            None => GalleryError::UnknownTransaction,
-        };
-        Ok(answer(&call, found.ok_or_else(|| refused(unknown.into()))?))
+        Ok(answer(&call, found.ok_or_else(|| refused(unknown_decision(attempt)))?))
+    }
+
+    async fn get_pictures(
+        &self,
+        request: Request<pb::GetPicturesRequest>,
+    ) -> Result<Response<pb::GetPicturesResponse>, Status> {
+        let call = Call::of(&request)?;
+        let refused = refuse(&call, FieldNames::BENEFICIARY);
+        self.log_transaction(&request.get_ref().transaction_id);
+        let (transaction, attempt) = convert::get_pictures(request.into_inner()).map_err(&refused)?;
+        let context = call.context.clone().with_transaction(transaction.as_str());
+        let found = self.backend.pictures(&context, &transaction, attempt).await.map_err(&refused)?;
+        Ok(answer(&call, found.ok_or_else(|| refused(unknown_decision(attempt)))?))
     }
 
     async fn list_decisions(

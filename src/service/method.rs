@@ -25,6 +25,7 @@ pub(super) enum Method {
     ResolveReferral,
     ClearPair,
     GetDecision,
+    GetPictures,
     ListDecisions,
     ListReferrals,
     ListRepeatedCaptures,
@@ -117,7 +118,7 @@ const fn public(method: Method, path: &'static str) -> Row {
 /// Every method, in the order of [`Method`], with the roles that may call it and what each of them
 /// reaches.
 #[rustfmt::skip]
-pub(super) static TABLE: [Row; 36] = {
+pub(super) static TABLE: [Row; 37] = {
     use Admittance::{Exempt, Place, Turn};
     use Effect::{Read, Write};
     use Priority::{Enrolment, Identification, Verification};
@@ -149,6 +150,9 @@ pub(super) static TABLE: [Row; 36] = {
         row(Method::ClearPair,         "/chinhchu.v1.Beneficiary/ClearPair",         Write, Place, &[(Officer, Own)]),
         row(Method::GetDecision,       "/chinhchu.v1.Cases/GetDecision",             Read,  Place,
             &[(Workflow, All), (Counter, Own), (Clinic, Own), (Officer, Own), (Auditor, All)]),
+        // Faces: for those alone who answer a case, and who look after them. Not for whoever presented it.
+        row(Method::GetPictures,       "/chinhchu.v1.Cases/GetPictures",             Read,  Place,
+            &[(Officer, Own), (Auditor, All)]),
         row(Method::ListDecisions,     "/chinhchu.v1.Cases/ListDecisions",           Read,  Place,
             &[(Workflow, All), (Officer, Own), (Auditor, All)]),
         row(Method::ListReferrals,     "/chinhchu.v1.Cases/ListReferrals",           Read,  Place,

@@ -170,6 +170,7 @@ pub mod pb {
     opaque!(DecisionEvidence DuplicateSearch DuplicateCandidate ResolveReferralRequest ClearPairRequest);
     opaque!(ListSubjectsRequest ListSubjectsResponse SubjectSummary CountSubjectsRequest OfficerAnswer History);
     opaque!(GetDecisionRequest GetDecisionResponse DecisionSummary ListDecisionsRequest ListDecisionsResponse);
+    opaque!(GetPicturesRequest CasePicture GetPicturesResponse);
     opaque!(CaptureSeen RepeatedCapture ListRepeatedCapturesResponse);
     opaque!(ProveRequest ProveResponse ListEntriesRequest LedgerEntry ListEntriesResponse);
     opaque!(ListReferralsResponse PairEntry Pair ListClearedPairsResponse UnclearPairRequest UnclearPairResponse);

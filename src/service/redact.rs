@@ -328,6 +328,16 @@ impl Redact for pb::GetDecisionResponse {
     }
 }
 
+/// Whole: the faces of one case, for those alone who may call the method.
+impl Redact for pb::GetPicturesResponse {
+    fn redact(&mut self, _: Fields) {
+        let Self { pictures, kept_until: _, none_reason: _, left_out: _, attempt: _ } = self;
+        for picture in pictures {
+            let pb::CasePicture { kind: _, frame: _, image: _ } = picture;
+        }
+    }
+}
+
 impl Redact for pb::ListRepeatedCapturesResponse {
     fn redact(&mut self, fields: Fields) {
         let Self { repeated_captures, next_page_token: _ } = self;
@@ -398,6 +408,7 @@ mod tests {
             ("ResolveReferral", redacting::<pb::ResolveReferralResponse>),
             ("ClearPair", redacting::<pb::ClearPairResponse>),
             ("GetDecision", redacting::<pb::GetDecisionResponse>),
+            ("GetPictures", redacting::<pb::GetPicturesResponse>),
             ("ListDecisions", redacting::<pb::ListDecisionsResponse>),
             ("ListReferrals", redacting::<pb::ListReferralsResponse>),
             ("ListRepeatedCaptures", redacting::<pb::ListRepeatedCapturesResponse>),

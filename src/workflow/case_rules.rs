@@ -1,5 +1,5 @@
 //! Rules of the operator about cases: how far back a record's history is looked at, how long a
-//! challenge may be answered, and what clearing a pair takes.
+//! challenge may be answered, for how long pictures wait for an officer, and what clearing a pair takes.
 
 use crate::gallery::Timestamp;
 
@@ -13,6 +13,9 @@ pub struct CaseRules {
     pub history_days: u32,
     /// Days for which fingerprints of captures are kept, 0–3650; 0 keeps none.
     pub capture_days: u32,
+    /// Days for which pictures of cases that wait for an officer are kept, where the gallery is sealed, 0–30;
+    /// 0 keeps none.
+    pub picture_days: u32,
     /// Minutes for which a challenge of Active Authentication may be answered, 1–60.
     pub challenge_minutes: u32,
     /// Officers it takes to clear a pair, 1 or 2.
@@ -23,7 +26,14 @@ pub struct CaseRules {
 
 impl Default for CaseRules {
     fn default() -> Self {
-        Self { history_days: 30, capture_days: 90, challenge_minutes: 10, clear_officers: 1, clear_days: None }
+        Self {
+            history_days: 30,
+            capture_days: 90,
+            picture_days: 30,
+            challenge_minutes: 10,
+            clear_officers: 1,
+            clear_days: None,
+        }
     }
 }
 
@@ -36,6 +46,11 @@ impl CaseRules {
     /// For how many milliseconds fingerprints of captures are kept.
     pub(super) fn capture_lifetime_ms(&self) -> u64 {
         u64::from(self.capture_days) * DAY_MS
+    }
+
+    /// For how many milliseconds pictures are kept.
+    pub(super) fn picture_lifetime_ms(&self) -> u64 {
+        u64::from(self.picture_days) * DAY_MS
     }
 
     /// For how many milliseconds a challenge may be answered.

@@ -9,6 +9,7 @@ use crate::chip::Anchors;
 use crate::face::fingerprint::FingerprintKey;
 use crate::face::{FacePool, Pack, PoolOptions, RecipeDigest};
 use crate::gallery::{Gallery, GalleryError, Records, SubjectId};
+use crate::imaging::Limits;
 use crate::matching::{Calibration, Curve, CurveChoice, Reference};
 
 /// What an engine is made of.
@@ -54,6 +55,7 @@ struct Shared {
     default_fmr: f64,
     default_fpir: f64,
     rules: CaptureRules,
+    limits: Limits,
 }
 
 impl Engine {
@@ -74,7 +76,8 @@ impl Engine {
             return Err(WorkflowError::SameGeneration { pack: first.pack().name().to_owned() });
         }
         let rules = options.capture.clone();
-        let shared = Arc::new(Shared { first, further, default_fmr, default_fpir, rules });
+        let limits = options.pool.limits;
+        let shared = Arc::new(Shared { first, further, default_fmr, default_fpir, rules, limits });
         Ok(Self {
             shared,
             gallery: None,
@@ -193,6 +196,12 @@ impl Engine {
         self.capture_key.as_ref().filter(|_| self.case_rules.capture_days > 0)
     }
 
+    /// Whether pictures of cases that wait for an officer are kept: as the rules say, where the gallery is
+    /// sealed. Cheap; may change from no to yes while a gallery is sealed beside the work.
+    pub fn keeps_pictures(&self) -> bool {
+        self.case_rules.picture_days > 0 && self.gallery().is_ok_and(Gallery::is_sealed)
+    }
+
     /// What officers do, and how far back a record's history is looked at.
     pub(super) fn case_rules(&self) -> &CaseRules {
         &self.case_rules
@@ -293,6 +302,11 @@ impl Engine {
     /// What is asked of captures.
     pub(super) fn rules(&self) -> &CaptureRules {
         &self.shared.rules
+    }
+
+    /// What the cost of decoding a picture is bound by.
+    pub(super) fn image_limits(&self) -> &Limits {
+        &self.shared.limits
     }
 
     /// The gallery, or the error that says there is none.

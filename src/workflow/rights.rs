@@ -76,6 +76,8 @@ pub struct SubjectReport<S = Subject> {
     pub waiting: u64,
     /// Pairs of which officers said why both share the face.
     pub pairs: u64,
+    /// Pictures that are kept of cases which wait for an officer.
+    pub pictures: u64,
     /// When the first and the last decision were made.
     pub decided: Option<(Timestamp, Timestamp)>,
     /// Requests about the record, lowest number first.
@@ -96,9 +98,10 @@ pub struct Accesses {
 impl<S> SubjectReport<S> {
     /// The same with another form of the record.
     pub fn map<T>(self, of: impl FnOnce(S) -> T) -> SubjectReport<T> {
-        let Self { id, subject, approved, referred, denied, waiting, pairs, decided, requests, accesses } = self;
+        let Self { id, subject, approved, referred, denied, waiting, pairs, pictures, decided, requests, accesses } =
+            self;
         let subject = subject.map(of);
-        SubjectReport { id, subject, approved, referred, denied, waiting, pairs, decided, requests, accesses }
+        SubjectReport { id, subject, approved, referred, denied, waiting, pairs, pictures, decided, requests, accesses }
     }
 }
 
@@ -201,6 +204,7 @@ impl<'a> Rights<'a> {
             decisions_about: Some(id.clone()),
             cleared_with: Some(id.clone()),
             requests_of: Some(id.clone()),
+            pictures_of: Some(id.clone()),
             ..ReadSet::default()
         };
         let records = self.gallery.read(wanted).await?;
@@ -224,6 +228,7 @@ impl<'a> Rights<'a> {
             denied: count(Outcome::Deny),
             waiting: about.iter().filter(|one| one.waits).count() as u64,
             pairs: records.pairs.len() as u64,
+            pictures: records.pictures_kept,
             requests: records.subject_requests.clone(),
             decided: about.first().zip(about.last()).map(|(first, last)| (first.decided_at, last.decided_at)),
             accesses,

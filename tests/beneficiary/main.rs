@@ -12,6 +12,7 @@ mod ledger;
 mod officers;
 mod once;
 mod people;
+mod pictures;
 mod program;
 mod reads;
 mod records;

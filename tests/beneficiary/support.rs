@@ -8,6 +8,7 @@ use chinhchu::face::PoolOptions;
 use chinhchu::face::fingerprint::FingerprintKey;
 use chinhchu::gallery::{self, DecisionKey, EmbeddedOptions, Outcome, RequestId, SubjectId};
 use chinhchu::imaging::Limits;
+use chinhchu::sealing::{KeyStoreOptions, MasterKey, Secret};
 use chinhchu::service::{Client, ServeError, ServeOptions, bind};
 use chinhchu::tools::forge::{CardDraft, Flaw, HolderDraft, KeyKind};
 use chinhchu::workflow::beneficiary::{BeneficiaryOutcome, BeneficiaryRequest, Policies, Record, Scheme};
@@ -132,6 +133,17 @@ pub fn engine_with(folder: &Path, anchors: Anchors, calibration: Option<PathBuf>
     let engine = engine_alone(anchors, calibration);
     let (recipe, dimension) = (engine.recipe(), engine.pack().dimension());
     let gallery = gallery::open(folder, recipe, dimension, EmbeddedOptions::default()).expect("a gallery");
+    engine.with_gallery(Arc::new(gallery)).expect("the pack's recipe")
+}
+
+/// The same over a gallery that is sealed: its data in `data`, its keys in `keys`, both in `folder`.
+pub fn sealed_engine(folder: &Path) -> Engine {
+    let engine = engine_alone(anchors(), None);
+    let (recipe, dimension) = (engine.recipe(), engine.pack().dimension());
+    let master = MasterKey::new(Secret::copied(&[3; 32]));
+    let sealing = KeyStoreOptions { path: folder.join("keys"), copy: None, master, previous: None };
+    let options = EmbeddedOptions { sealing: Some(sealing), ..EmbeddedOptions::default() };
+    let gallery = gallery::open(&folder.join("data"), recipe, dimension, options).expect("a gallery");
     engine.with_gallery(Arc::new(gallery)).expect("the pack's recipe")
 }
 

@@ -1,8 +1,13 @@
 //! A clear gallery with a log is sealed, used, checked, forgets a person and gets another master key, all
-//! of it on the command line.
+//! of it on the command line; and a sealed one keeps pictures of cases that wait.
 
 use std::fs;
+use std::os::unix::fs::PermissionsExt;
+use std::path::Path;
 
+use serde_json::json;
+
+use crate::counter::{configure, day_at_the_counter};
 use crate::need_assets;
 use crate::support::{Serving, photo, run, text};
 
@@ -80,6 +85,70 @@ fn a_gallery_is_sealed_used_checked_and_its_master_key_is_changed() {
     let status = run(["keys", "status", "--config", &second, "--json"]).ended(0).json();
     assert_eq!((status["destroyed"].as_u64() > Some(0), status["unreadable"].as_u64()), (true, Some(0)));
     assert_eq!(fs::read(at("subjects/keys")).unwrap()[4096..], fs::read(at("copy/keys")).unwrap()[4096..]);
+}
+
+#[test]
+fn the_pictures_of_a_case_that_waits_are_written_for_an_officer_until_it_is_answered() {
+    need_assets!();
+    let scratch = tempfile::tempdir().unwrap();
+    let at = |name: &str| scratch.path().join(name);
+    let config = configure(scratch.path());
+    for folder in ["master", "keys"] {
+        fs::create_dir(at(folder)).unwrap();
+    }
+    run(["keys", "new-master", &text(&at("master/key"))]).ended(0);
+    let sealing = "[sealing]\nkey = { file = \"master/key\" }\nkey_store = \"keys/subjects\"\n";
+    fs::write(&config, fs::read_to_string(&config).unwrap() + sealing).unwrap();
+    let data = at("people");
+    day_at_the_counter(&data, &config);
+    let place = ["--config", &config, "--data", &text(&data)].map(str::to_owned);
+    let here = |words: &[&str]| run(words.iter().map(|word| (*word).to_owned()).chain(place.clone()));
+    let out = text(&at("out"));
+    let pictures = |transaction: &str, more: &[&str]| {
+        here(&[&["case", "pictures", transaction, "--out", &out, "--json"], more].concat())
+    };
+
+    let found = pictures("t-2", &[]).ended(0).json();
+    assert_eq!((&found["attempt"], &found["none_reason"], &found["left_out"]), (&json!(1), &json!(null), &json!(0)));
+    assert!(found["kept_until"].as_str().unwrap().ends_with('Z'));
+    let kinds: Vec<_> = found["pictures"].as_array().unwrap().iter().map(|one| (&one["kind"], &one["frame"])).collect();
+    assert_eq!(kinds, [(&json!("capture"), &json!(0)), (&json!("chip_photo"), &json!(null))]);
+    for picture in found["pictures"].as_array().unwrap() {
+        let path = Path::new(picture["path"].as_str().unwrap());
+        assert_eq!(fs::metadata(path).unwrap().permissions().mode() & 0o777, 0o600);
+        assert!(fs::read(path).unwrap().starts_with(b"\xff\xd8\xff"));
+    }
+    assert_eq!(fs::metadata(&out).unwrap().permissions().mode() & 0o777, 0o700);
+    let first = pictures("t-3", &["--attempt", "1"]).ended(0).json();
+    assert_eq!(first["attempt"], 1);
+    assert!(here(&["case", "pictures", "t-3", "--out", &out]).ended(0).stdout.contains("t-3, attempt 2: 2 pictures"));
+    // An approval has none, and what there is not has none.
+    let never = pictures("t-1", &[]).ended(1).json();
+    assert_eq!((&never["none_reason"], &never["pictures"]), (&json!("never_kept"), &json!([])));
+    assert_eq!(pictures("t-9", &[]).ended(1).json(), json!({ "found": false }));
+    let report = here(&["subject", "report", "record-1", "--json"]).ended(0).json();
+    assert_eq!(report["pictures"], 6, "two of each attempt that did not approve");
+
+    let answer = ["case", "resolve", "t-2", "--outcome", "deny", "--officer", "O-12", "--reason", "seen"];
+    here(&answer).ended(0);
+    assert_eq!(pictures("t-2", &[]).ended(1).json()["none_reason"], "no_longer_kept");
+    // A server gives the same.
+    let server = Serving::start_with(&data, &["--config", &config]);
+    let there = text(&at("there"));
+    let served = run(["case", "pictures", "t-4", "--out", &there, "--json", "--server", &server.url]).ended(0).json();
+    assert_eq!(served["pictures"].as_array().unwrap().len(), 2);
+    run(["case", "pictures", "t-2", "--out", &there, "--server", &server.url]).ended(1);
+    assert_eq!(server.terminate(), Some(0));
+    // The operator keeps none any more: what there is goes with the next run, named in [retention] or not.
+    let none = at("none.toml");
+    fs::write(&none, fs::read_to_string(&config).unwrap() + "[cases]\npicture_days = 0\n").unwrap();
+    let retain = ["gallery", "retain", "--json", "--config", &text(&none), "--data", &text(&data)].map(str::to_owned);
+    assert_eq!(run(retain.clone()).ended(0).json()["pictures"], 3);
+    assert_eq!(run(retain).ended(0).json()["pictures"], 0);
+    assert_eq!(pictures("t-4", &[]).ended(1).json()["none_reason"], "no_longer_kept");
+    let checked = run(["config", "check", "--config", &text(&none), "--json"]);
+    assert_eq!(checked.json()["picture_days"], 0);
+    assert_eq!(run(["config", "check", "--config", &config, "--json"]).json()["picture_days"], 30);
 }
 
 /// Nothing of a gallery is sealed under a key that is not its own: not even by who reads it from its server, and

@@ -63,6 +63,7 @@ async fn kept(gallery: &Gallery, owner: &ChallengeOwner) -> Vec<(u8, Option<u32>
 
 fn decision(transaction: &str, attempt: u32, outcome: Outcome) -> NewDecision {
     NewDecision {
+        pictures: None,
         captures: Vec::new(),
         captures_lifetime_ms: 0,
         challenge: None,

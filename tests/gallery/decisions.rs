@@ -18,6 +18,7 @@ fn key(transaction: &str, attempt: u32) -> DecisionKey {
 /// A decision about `s`; an approval of content 1 enrols it.
 fn decision(key: DecisionKey, content: u8, outcome: Outcome) -> NewDecision {
     NewDecision {
+        pictures: None,
         captures: Vec::new(),
         captures_lifetime_ms: 0,
         challenge: None,

@@ -76,6 +76,7 @@ pub fn facts() -> LedgerFacts {
 /// A decision about a subject.
 pub fn decision(transaction: &str, attempt: u32, subject: &str, outcome: Outcome) -> NewDecision {
     NewDecision {
+        pictures: None,
         captures: Vec::new(),
         captures_lifetime_ms: 0,
         challenge: None,

@@ -25,6 +25,7 @@ mod ledger;
 mod ledger_file;
 mod memory;
 mod model;
+mod pictures;
 mod power;
 mod recipes;
 mod requests;

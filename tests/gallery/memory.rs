@@ -12,8 +12,8 @@ use chinhchu::gallery::{
     DecisionFilter, DecisionHead, DecisionKey, DecisionPage, Found, GalleryError, GalleryId, GallerySnapshot,
     IndexFilter, LedgerHead, LedgerRead, LedgerRecords, LedgerTables, NewTemplate, PairState, Plan, Planned,
     RECENT_MAX, ReadSet, RecordStore, Records, RequestFilter, RequestId, RequestPage, RetentionRun, Scope, Sizes,
-    SnapshotHead, SnapshotPart, StoredCapture, StoredChallenge, StoredDecision, StoredRequest, StoredTemplate,
-    SubjectHead, SubjectId, SubjectRequest, Timestamp, VectorIndex, Watermark, Write,
+    SnapshotHead, SnapshotPart, StoredCapture, StoredChallenge, StoredDecision, StoredPictures, StoredRequest,
+    StoredTemplate, SubjectHead, SubjectId, SubjectRequest, Timestamp, VectorIndex, Watermark, Write,
 };
 use chinhchu::ledger::commitment::{Commitment, Opening};
 use chinhchu::ledger::entry::{Entry, KeyedDigest, LedgerKey};
@@ -44,6 +44,8 @@ struct Tables {
     /// Number of the last capture.
     last_capture: u64,
     challenges: BTreeMap<u64, StoredChallenge>,
+    /// By the number of their decision.
+    pictures: BTreeMap<u64, StoredPictures>,
     of_people: BTreeMap<u64, SubjectRequest>,
     retention: Option<RetentionRun>,
     /// Number of the last request of a person.
@@ -57,6 +59,8 @@ struct Tables {
     tiles: BTreeMap<u8, Vec<Hash>>,
     checkpoints: BTreeMap<u64, LogNote>,
     is_closed: bool,
+    /// As which it gives itself out: what is in memory lies nowhere.
+    is_sealed: bool,
 }
 
 impl Tables {
@@ -132,6 +136,16 @@ impl Tables {
             .decisions_about
             .as_ref()
             .map(|subject| self.heads().into_values().filter(|head| head.subject == *subject).collect());
+        let pictures = decision.as_ref().filter(|_| wanted.pictures).and_then(|one| self.pictures.get(&one.number));
+        let pictures = pictures.cloned();
+        let pictures_kept = wanted.pictures_of.as_ref().map_or(0, |subject| {
+            let kept = self.pictures.values().filter(|one| one.subject == *subject && one.kept_until > now);
+            kept.map(|one| one.pictures.len() as u64).sum()
+        });
+        let expired_pictures = wanted.expired_pictures.map_or_else(Vec::new, |(before, limit)| {
+            let is_over = |one: &&StoredPictures| one.kept_at < before || one.kept_until <= now;
+            self.pictures.values().filter(is_over).map(|one| one.number).take(limit).collect()
+        });
         let cleared_heads = cleared_with.iter().filter_map(|id| self.subjects.get(id)).cloned().collect();
         let arrived = wanted.arrived_after.map(|Watermark(after)| {
             let relabelled = |of: &SubjectId| {
@@ -188,6 +202,10 @@ impl Tables {
             pairs: pairs.into_iter().map(|(_, pair)| pair).collect(),
             cleared_heads,
             arrived,
+            is_sealed: self.is_sealed,
+            pictures,
+            pictures_kept,
+            expired_pictures,
             has_ledger: self.head.is_some(),
             entry_next: self.head.as_ref().map(|_| self.commitments.len() as u64),
             ledger: self.ledger(wanted),
@@ -246,7 +264,13 @@ impl Tables {
                 self.last_decision = self.last_decision.max(decision.number);
                 self.decisions.insert(decision.key.clone(), decision);
             }
-            Write::ForgetDecisions(subject) => self.decisions.retain(|_, decision| decision.subject != subject),
+            Write::ForgetDecisions(subject) => {
+                self.decisions.retain(|_, decision| decision.subject != subject);
+                self.pictures.retain(|_, pictures| pictures.subject != subject);
+            }
+            Write::Pictures(pictures) => drop(self.pictures.insert(pictures.number, pictures)),
+            Write::RemovePictures(number) => drop(self.pictures.remove(&number)),
+            Write::ForgetPictures(subject) => self.pictures.retain(|_, pictures| pictures.subject != subject),
             Write::ForgetChallenges(transaction) => {
                 self.challenges.retain(|_, challenge| challenge.owner.transaction != transaction);
             }
@@ -256,7 +280,8 @@ impl Tables {
             }
             Write::RemoveDecision(key) => {
                 self.captures.retain(|_, capture| capture.key != key);
-                self.decisions.remove(&key).expect("a decision that is there");
+                let removed = self.decisions.remove(&key).expect("a decision that is there");
+                self.pictures.remove(&removed.number);
             }
             Write::RemoveRequest(number) => drop(self.of_people.remove(&number)),
             Write::Retention(run) => self.retention = Some(run),
@@ -364,6 +389,12 @@ impl MemoryStore {
 }
 
 impl MemoryStore {
+    /// The same store, which gives itself out as sealed.
+    pub fn as_sealed(self) -> Self {
+        self.tables.lock().unwrap().is_sealed = true;
+        self
+    }
+
     /// The same store, which keeps a transparency log.
     pub fn with_ledger(self, key: &LedgerKey, first_key: VerifierKey) -> Self {
         self.tables.lock().unwrap().head = Some(LedgerHead::begin(key, first_key));
@@ -480,6 +511,10 @@ impl RecordStore for MemoryStore {
         let requests: Vec<SubjectRequest> = passing.by_ref().take(limit).cloned().collect();
         let more_after = passing.next().and(requests.last().map(|last| last.number).or(Some(after)));
         Ok(RequestPage { requests, more_after })
+    }
+
+    fn is_sealed(&self) -> bool {
+        self.tables.lock().unwrap().is_sealed
     }
 
     fn has_ledger(&self) -> bool {

@@ -175,6 +175,7 @@ async fn whoever_comes_by_a_recipe_is_met_by_the_search_of_that_recipe(gallery: 
     let searched = |probe: &Template, as_of| Searched { probe: probe.clone(), score: 0.99, as_of };
     let decide = |transaction: &str, searches: Vec<Searched>| {
         let decision = NewDecision {
+            pictures: None,
             captures: Vec::new(),
             captures_lifetime_ms: 0,
             challenge: None,

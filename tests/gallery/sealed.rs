@@ -37,6 +37,7 @@ pub fn person(subject: &str, seeds: &[u64]) -> Enrolment {
 
 pub fn decision(transaction: &str, subject: &str) -> NewDecision {
     NewDecision {
+        pictures: None,
         captures: vec![NewCapture { fingerprint: b"fingerprint-of-the-test".to_vec(), bands: vec![*b"band-one"] }],
         captures_lifetime_ms: 1 << 40,
         challenge: None,

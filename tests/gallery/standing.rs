@@ -94,6 +94,7 @@ async fn head(gallery: &Gallery, subject: &str) -> Option<SubjectHead> {
 
 fn decision(transaction: &str, subject: &str, outcome: Outcome) -> NewDecision {
     NewDecision {
+        pictures: None,
         captures: Vec::new(),
         captures_lifetime_ms: 0,
         challenge: None,

@@ -57,6 +57,7 @@ fn key(transaction: &str, attempt: u32) -> DecisionKey {
 
 fn decision(transaction: &str, subject: &str, outcome: Outcome) -> NewDecision {
     NewDecision {
+        pictures: None,
         captures: Vec::new(),
         captures_lifetime_ms: 0,
         challenge: None,

@@ -19,8 +19,8 @@ use chinhchu::workflow::{
 use tokio_stream::StreamExt;
 
 use crate::fake::{
-    Running, beneficiary_outcome, case_decision, cleared_pair, decisions_page, identify_outcome, repeated_captures,
-    report, subject, subject_request, subject_summary, verify_outcome,
+    Running, beneficiary_outcome, case_decision, case_pictures, cleared_pair, decisions_page, identify_outcome,
+    repeated_captures, report, subject, subject_request, subject_summary, verify_outcome,
 };
 
 #[tokio::test(flavor = "multi_thread")]
@@ -403,6 +403,26 @@ async fn reflection_lists_the_services_in_both_versions() {
     let answer = answers.next().await.unwrap().unwrap().message_response.unwrap();
     let v1alpha::server_reflection_response::MessageResponse::FileDescriptorResponse(files) = answer else { panic!() };
     assert!(!files.file_descriptor_proto.is_empty());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn pictures_of_cases_come_whole_with_why_there_are_none_and_say_nothing_of_themselves() {
+    let server = Running::start(|_| {}).await;
+    let client = server.client().await;
+    for (transaction, asked, attempt) in
+        [("t", None, 3), ("t", Some(2), 2), ("approved", None, 3), ("closed", Some(1), 1)]
+    {
+        let transaction = RequestId::new(transaction).unwrap();
+        let found = client.pictures(&transaction, asked).await.unwrap();
+        assert!(found == case_pictures(DecisionKey { transaction, attempt }));
+    }
+    for (attempt, reason) in [(None, "TRANSACTION_UNKNOWN"), (Some(1), "ATTEMPT_UNKNOWN")] {
+        let unknown = client.pictures(&RequestId::new("unknown").unwrap(), attempt).await.unwrap_err();
+        assert_eq!(unknown.reason, reason);
+    }
+    let picture = pb::CasePicture { kind: 1, frame: 0, image: vec![255, 216] };
+    let answer = pb::GetPicturesResponse { pictures: vec![picture.clone()], ..Default::default() };
+    assert_eq!(format!("{picture:?} {answer:?}"), "CasePicture(…) GetPicturesResponse(…)");
 }
 
 #[tokio::test(flavor = "multi_thread")]

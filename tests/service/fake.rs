@@ -12,20 +12,21 @@ use chinhchu::context::RequestContext;
 use chinhchu::face::quality::{Flaw, Measure, Quality};
 use chinhchu::face::{FaceError, FaceReport, Pose, RecipeDigest, Rect, Template};
 use chinhchu::gallery::{
-    Answered, Attributes, ClearedPair, Closing, DecisionFilter, DecisionHead, DecisionKey, Erasure, GalleryError,
-    HoldName, LegalBasis, NewTemplate, Note, Obstacle, Outcome, PairEntry, PairEntryKind, PairState, Receipt,
-    RecordedBasis, RequestId, RequestKind, RequestStep, Requester, Resolution, Source, Standing, StandingAction,
-    StandingEntry, StoredTemplate, Subject, SubjectId, SubjectRequest, Timestamp, Vouch, Vouched,
+    Answered, Attributes, CasePicture, ClearedPair, Closing, DecisionFilter, DecisionHead, DecisionKey, Erasure,
+    GalleryError, HoldName, LegalBasis, NewTemplate, Note, Obstacle, Outcome, PairEntry, PairEntryKind, PairState,
+    PictureOf, Receipt, RecordedBasis, RequestId, RequestKind, RequestStep, Requester, Resolution, Source, Standing,
+    StandingAction, StandingEntry, StoredTemplate, Subject, SubjectId, SubjectRequest, Timestamp, Vouch, Vouched,
 };
 use chinhchu::imaging::Format;
 use chinhchu::matching::{CurveBasis, CurveName, Fmr, Fnmr, Reference, Threshold};
 use chinhchu::service::{Backend, Client, ServeError, ServeOptions, bind};
 use chinhchu::workflow::beneficiary::{
-    AppliedRule, BeneficiaryOutcome, BeneficiaryRequest, CaptureSeen, CaseDecision, ChallengeState, ChipEvidence,
-    ClearPairRequest, Comparison, Consequence, CopyOf, Decided, Duplicate, Duplicates, EarlierAttempt, EarlierAttempts,
-    Evidence, EvidenceKind, FieldState, FrameEvidence, History, IssuedChallenge, ListPage, PageRequest, PairChange,
-    ReasonCode, RecordEvidence, RecordTemplates, RepeatedCapture, ResolveReferral, ResolvedReferral, Scheme,
-    SchemeState, SubjectCount, SubjectFilter, SubjectSummary, UnclearPairRequest,
+    AppliedRule, BeneficiaryOutcome, BeneficiaryRequest, CaptureSeen, CaseDecision, CasePictures, ChallengeState,
+    ChipEvidence, ClearPairRequest, Comparison, Consequence, CopyOf, Decided, Duplicate, Duplicates, EarlierAttempt,
+    EarlierAttempts, Evidence, EvidenceKind, FieldState, FrameEvidence, History, IssuedChallenge, ListPage,
+    PageRequest, PairChange, PicturesKept, ReasonCode, RecordEvidence, RecordTemplates, RepeatedCapture,
+    ResolveReferral, ResolvedReferral, Scheme, SchemeState, SubjectCount, SubjectFilter, SubjectSummary,
+    UnclearPairRequest,
 };
 use chinhchu::workflow::requests::{AnswerSubjectRequest, OpenSubjectRequest, RequestOutcome, RequestsWanted};
 use chinhchu::workflow::rights::{
@@ -258,6 +259,7 @@ pub fn subject_report(id: SubjectId) -> SubjectReport {
         denied: 2,
         waiting: 1,
         pairs: 4,
+        pictures: 5,
         requests: vec![subject_request(Some(id.clone()), None)],
         decided: Some((Timestamp(1_600_000_000_000), Timestamp(1_700_000_000_000))),
         accesses: Some(Accesses { newest: vec![access], truncated: true }),
@@ -678,6 +680,18 @@ impl Backend for Fake {
         Ok((transaction.as_str() != "unknown").then(|| case_decision(key)))
     }
 
+    async fn pictures(
+        &self,
+        context: &RequestContext,
+        transaction: &RequestId,
+        attempt: Option<u32>,
+    ) -> Result<Option<CasePictures>, WorkflowError> {
+        let _inside = self.0.enter("pictures", context);
+        self.0.error()?;
+        let key = DecisionKey { transaction: transaction.clone(), attempt: attempt.unwrap_or(3) };
+        Ok((transaction.as_str() != "unknown").then(|| case_pictures(key)))
+    }
+
     async fn decisions(
         &self,
         context: &RequestContext,
@@ -775,6 +789,24 @@ pub fn case_decision(key: DecisionKey) -> CaseDecision {
         presented_by: Some(SubjectId::new("clerk-4").unwrap()),
         waits: true,
     }
+}
+
+/// Pictures of a decision: none where it was closed, or approved.
+pub fn case_pictures(key: DecisionKey) -> CasePictures {
+    let kept = match key.transaction.as_str() {
+        "approved" => PicturesKept::Never,
+        "closed" => PicturesKept::NoLonger,
+        _ => PicturesKept::Until(Timestamp(1_700_000_000_999)),
+    };
+    let picture = |of, byte| CasePicture { of, jpeg: vec![byte; 300_000 / 6] };
+    let pictures = match kept {
+        PicturesKept::Until(_) => {
+            vec![picture(PictureOf::Capture(0), 1), picture(PictureOf::Capture(4), 2), picture(PictureOf::Chip, 3)]
+        }
+        PicturesKept::Never | PicturesKept::NoLonger => Vec::new(),
+    };
+    let left_out = pictures.len() as u32;
+    CasePictures { key, pictures, left_out, kept }
 }
 
 /// A page with something in every field but the numbers, which do not travel.

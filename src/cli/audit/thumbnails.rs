@@ -2,15 +2,11 @@
 
 use std::path::{Path, PathBuf};
 
-use image::codecs::jpeg::JpegEncoder;
-use image::imageops::{self, FilterType};
-use image::{ImageBuffer, Rgb};
-
 use super::super::photo;
 use super::input::AuditInput;
 use super::plan::AuditPlan;
 use crate::audit::Capture;
-use crate::imaging::{Limits, decode_scaled};
+use crate::imaging::{Limits, decode_scaled, resized_jpeg};
 
 /// Height in pixels: enough to see who it is.
 const HEIGHT: u32 = 96;
@@ -40,13 +36,8 @@ impl ThumbnailSource {
         let path = self.folders[usize::from(capture.second_gallery)].as_ref()?.join(&capture.id);
         let bytes = photo::read(&path, self.limits.encoded_bytes_max).ok()?;
         let decoded = decode_scaled(&bytes, &self.limits, HEIGHT).ok()?.image;
-        let (width, height) = (decoded.width(), decoded.height());
-        let picture: ImageBuffer<Rgb<u8>, &[u8]> = ImageBuffer::from_raw(width, height, decoded.data())?;
-        let narrow = u64::from(width) * u64::from(HEIGHT) / u64::from(height);
+        let narrow = u64::from(decoded.width()) * u64::from(HEIGHT) / u64::from(decoded.height());
         let narrow = u32::try_from(narrow).ok()?.clamp(1, 3 * HEIGHT);
-        let small = imageops::resize(&picture, narrow, HEIGHT, FilterType::Triangle);
-        let mut jpeg = Vec::new();
-        JpegEncoder::new_with_quality(&mut jpeg, QUALITY).encode_image(&small).ok()?;
-        Some(jpeg)
+        resized_jpeg(&decoded, narrow, HEIGHT, QUALITY)
     }
 }

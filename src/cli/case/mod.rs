@@ -1,11 +1,12 @@
 //! `chinhchu case`: what was decided, who waits for an officer, what officers answered, which
-//! captures were used before, and which pairs of records were cleared.
+//! captures were used before, which pairs of records were cleared, and the pictures of cases that wait.
 
 mod answer;
 mod captures;
 mod evidence;
 mod list;
 mod pairs;
+mod pictures;
 mod show;
 
 use clap::{Args, Subcommand};
@@ -20,6 +21,7 @@ Examples:
   chinhchu case list --subject person-1 --since 2026-11-01 --server http://127.0.0.1:50051
   chinhchu case list --outcome deny --reason CHIP_ALTERED --all --json --data people
   chinhchu case show 7d9f-01 --data people
+  chinhchu case pictures 7d9f-01 --attempt 1 --out pictures --config chinhchu.toml --data people
   chinhchu case resolve 7d9f-01 --attempt 2 --outcome approve --officer O-12 \\
       --reason 'papers compared' --data people
   chinhchu case captures --since 2026-11-01 --data people
@@ -51,6 +53,9 @@ enum CaseAction {
     /// Show a decision: reasons, evidence, what officers answered
     #[command(after_help = EXAMPLES)]
     Show(show::CaseShowArgs),
+    /// Write the pictures of a decision that waits for an officer into files
+    #[command(after_help = EXAMPLES)]
+    Pictures(pictures::PicturesArgs),
     /// List decisions, oldest first
     #[command(after_help = EXAMPLES)]
     List(list::CaseListArgs),
@@ -81,6 +86,7 @@ pub fn run(global: &GlobalArgs, args: CaseArgs) -> Outcome {
     runtime::block_on(async {
         match args.action {
             CaseAction::Show(args) => show::run(&settings, args).await,
+            CaseAction::Pictures(args) => pictures::run(&settings, args).await,
             CaseAction::List(args) => list::run(&settings, args).await,
             CaseAction::Resolve(args) => answer::run(&settings, args).await,
             CaseAction::Captures(args) => captures::list(&settings, args).await,

@@ -45,6 +45,8 @@ graph = false                  # serve: keep a graph for approximate look-ups, i
 history_days = 30              # a record's earlier attempts are evidence for so long
 capture_days = 90              # fingerprints of captures are kept for so long; 0: none
 # capture_key = "captures.key" # their key, 0600; default: in the gallery's folder
+picture_days = 30              # sealed: captures and chip photo of what did not approve, for officers,
+                               # until the transaction is closed or for so long, 0 to 30; 0: none
 challenge_minutes = 10         # a challenge of Active Authentication may be answered for so long
 clear_officers = 1             # officers it takes to clear a pair: 1 or 2
 # clear_days = 365             # the clearing of a pair ends after so long; default: never

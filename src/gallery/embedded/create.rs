@@ -7,6 +7,7 @@ use redb::{Database, ReadableDatabase, ReadableTable};
 use super::EmbeddedOptions;
 use super::challenges::{CHALLENGES, OWNER_CHALLENGES};
 use super::fault::StoreError;
+use super::pictures::{CASE_PICTURES, PICTURE_TIMES};
 use super::protection::{Owner, Protection};
 use super::read::Recipes;
 use super::record::{
@@ -74,6 +75,8 @@ pub(super) fn initialise(
         transaction.open_table(SUBJECT_REQUESTS)?;
         transaction.open_table(REQUESTS_OF_SUBJECT)?;
         transaction.open_table(OPEN_REQUESTS)?;
+        transaction.open_table(CASE_PICTURES)?;
+        transaction.open_table(PICTURE_TIMES)?;
     }
     transaction.commit()?;
     Ok(())
@@ -92,12 +95,13 @@ pub(super) fn complete(database: &Database) -> Result<(), StoreError> {
         let read = database.begin_read()?;
         // Nothing of a newer program's folder, or of none of ours, is touched.
         let record = read_gallery(&read.open_table(GALLERY)?)?;
-        let has_requests = if_there(read.open_table(OPEN_REQUESTS))?.is_some();
-        // Programs before this one made no sealed ones.
-        if record.sealing.is_some() && has_requests {
+        let has_newest =
+            if_there(read.open_table(OPEN_REQUESTS))?.is_some() && if_there(read.open_table(PICTURE_TIMES))?.is_some();
+        // Sealed ones were made with all that is older.
+        if record.sealing.is_some() && has_newest {
             return Ok(());
         }
-        if has_requests
+        if has_newest
             && if_there(read.open_table(DECISIONS))?.is_some()
             && if_there(read.open_table(CLEARED))?.is_some()
             && if_there(read.open_table(CHANGES))?.is_some()
@@ -114,6 +118,8 @@ pub(super) fn complete(database: &Database) -> Result<(), StoreError> {
     transaction.open_table(SUBJECT_REQUESTS)?;
     transaction.open_table(REQUESTS_OF_SUBJECT)?;
     transaction.open_table(OPEN_REQUESTS)?;
+    transaction.open_table(CASE_PICTURES)?;
+    transaction.open_table(PICTURE_TIMES)?;
     if read_gallery(&transaction.open_table(GALLERY)?)?.sealing.is_some() {
         transaction.commit()?;
         return Ok(());

@@ -9,6 +9,7 @@ use super::challenges::Challenges;
 use super::create::put_gallery;
 use super::fault::StoreError;
 use super::ledger::Ledger;
+use super::pictures::Pictures;
 use super::protection::{Owner, Protection};
 use super::read::{self, Recipes, State};
 use super::record::{
@@ -89,6 +90,7 @@ pub(super) struct Group<'t> {
     rows: RowSum<'t>,
     challenges: Challenges<'t>,
     requests_of_people: SubjectRequests<'t>,
+    pictures: Pictures<'t>,
     /// Where the gallery keeps a transparency log.
     ledger: Option<Ledger<'t>>,
     /// Where a sealed copy is made of this clear gallery.
@@ -180,6 +182,14 @@ impl<'t> Tables for Group<'t> {
     fn open_requests(&self) -> Result<&Self::ByNumber, StoreError> {
         Ok(&self.requests_of_people.tables()?.open)
     }
+
+    fn case_pictures(&self) -> Result<&Self::ByNumber, StoreError> {
+        Ok(&self.pictures.tables()?.pictures)
+    }
+
+    fn picture_times(&self) -> Result<&Self::ByNumber, StoreError> {
+        Ok(&self.pictures.tables()?.times)
+    }
 }
 
 impl<'t> Group<'t> {
@@ -218,6 +228,7 @@ impl<'t> Group<'t> {
             rows: RowSum::after(protection, &before.row_sum).noting(is_noting),
             challenges: Challenges::open(transaction, protection)?,
             requests_of_people: SubjectRequests::new(transaction, protection),
+            pictures: Pictures::new(transaction, protection),
             ledger: has_ledger
                 .then(|| Ok::<_, StoreError>(Ledger::make(transaction, protection)?.noting(is_noting)))
                 .transpose()?,
@@ -293,6 +304,12 @@ impl<'t> Group<'t> {
             Write::Decision(decision) => self.put_decision(&decision),
             Write::Capture(capture) => self.put_capture(&capture),
             Write::ForgetCaptures(subject) => self.forget_captures(&subject),
+            Write::Pictures(pictures) => {
+                let owner = self.owner(&pictures.subject)?;
+                self.pictures.put(&pictures, owner, &mut self.rows)
+            }
+            Write::RemovePictures(number) => self.pictures.remove(number, &mut self.rows),
+            Write::ForgetPictures(subject) => self.forget_pictures(&subject),
             Write::Challenge(challenge) => self.challenges.put(&challenge, &mut self.rows),
             Write::RemoveChallenge(number) => self.challenges.remove(number, &mut self.rows),
             Write::ForgetChallenges(transaction) => self.challenges.forget(&transaction, &mut self.rows),
@@ -447,6 +464,12 @@ impl<'t> Group<'t> {
         numbers.into_iter().try_for_each(|number| self.remove_capture(number))
     }
 
+    fn forget_pictures(&mut self, subject: &SubjectId) -> Result<(), StoreError> {
+        let numbers: Vec<u64> =
+            read_subject_decisions(&self.subject_decisions, self.protection, subject, 0)?.collect::<Result<_, _>>()?;
+        numbers.into_iter().try_for_each(|number| self.pictures.remove(number, &mut self.rows))
+    }
+
     fn forget_decisions(&mut self, subject: &SubjectId) -> Result<(), StoreError> {
         let numbers: Vec<u64> =
             read_subject_decisions(&self.subject_decisions, self.protection, subject, 0)?.collect::<Result<_, _>>()?;
@@ -468,11 +491,12 @@ impl<'t> Group<'t> {
             (decision_key(self.protection, key), subject_decision_key(self.protection, subject, number));
         self.rows.remove(&mut self.decisions, name.as_str())?;
         self.rows.remove(&mut self.decision_heads, number)?;
+        self.pictures.remove(number, &mut self.rows)?;
         self.rows.remove(&mut self.waiting, number)?;
         self.rows.remove(&mut self.subject_decisions, listed.as_str())
     }
 
-    /// Takes one decision away, with its captures.
+    /// Takes one decision away, with its captures and pictures.
     fn remove_decision(&mut self, key: &DecisionKey) -> Result<(), StoreError> {
         let record = read_decision(self, key)?;
         let record = record.ok_or_else(|| StoreError::damaged("a decision that is taken away is not there"))?;
@@ -671,6 +695,7 @@ impl<'t> Group<'t> {
         self.prune()?;
         self.prune_captures()?;
         self.challenges.prune(self.now, &mut self.rows)?;
+        self.pictures.prune(self.now, &mut self.rows)?;
         self.prune_doomed_keys()?;
         self.log_changes()?;
         self.list_recipes()?;

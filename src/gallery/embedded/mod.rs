@@ -8,7 +8,7 @@
 //! the database lies on (`storage`), where it is while it is open (`database`), which tables there
 //! are (`tables`), what their bytes mean (`record`) and how they are sealed (`protection`, `row_sum`), how they are made (`create`) and read
 //! (`read`, `snapshot`), how many commands share a transaction (`group`), what happens when one
-//! fails (`writer`), what changed last (`log`), where the transparency log lies (`ledger`). A clear gallery
+//! fails (`writer`), what changed last (`log`), where the transparency log lies (`ledger`), and the pictures of cases (`pictures`). A clear gallery
 //! is sealed row by row (`seal`) into a copy (`sealed_copy`), also while it is served (`seal_serving`), which
 //! is told what is written meanwhile (`written_rows`). The index is `index`. How it all works is said by
 //! `options`, how much memory there is by `budget`.
@@ -26,6 +26,7 @@ mod index;
 mod ledger;
 mod log;
 mod options;
+mod pictures;
 mod protection;
 mod read;
 mod record;

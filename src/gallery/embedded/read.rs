@@ -7,6 +7,7 @@ use redb::ReadableTable;
 
 use super::challenges::{next_challenge, read_challenges};
 use super::fault::StoreError;
+use super::pictures::{count_pictures, expired_pictures, read_pictures};
 use super::record::{ChangeRecord, Counters, SubjectRecord};
 use super::subject_requests::{read_requests_of, read_subject_request};
 use super::tables::{
@@ -57,6 +58,9 @@ pub(super) fn read(tables: &impl Tables, state: &State<'_>, wanted: &ReadSet) ->
         decided_subject,
         templates,
         attempts,
+        pictures,
+        pictures_of,
+        expired_pictures: expired,
         recent,
         presented_about,
         decisions_about,
@@ -82,6 +86,7 @@ pub(super) fn read(tables: &impl Tables, state: &State<'_>, wanted: &ReadSet) ->
         subject_request_next: state.subject_requests + 1,
         room: state.templates_max.saturating_sub(state.templates),
         templates_max: state.templates_max,
+        is_sealed: tables.protection().keys().is_some(),
         ..Records::default()
     };
     if let Some(id) = request {
@@ -98,6 +103,15 @@ pub(super) fn read(tables: &impl Tables, state: &State<'_>, wanted: &ReadSet) ->
             found.reverse();
             records.attempts = found;
         }
+        if let Some(decision) = records.decision.as_ref().filter(|_| *pictures) {
+            records.pictures = read_pictures(tables, decision.number)?;
+        }
+    }
+    if let Some(subject) = pictures_of {
+        records.pictures_kept = count_pictures(tables, subject, Timestamp::now())?;
+    }
+    if let Some((before, limit)) = *expired {
+        records.expired_pictures = expired_pictures(tables, before, limit, Timestamp::now())?;
     }
     if let Some((subject, since)) = recent {
         records.recent = recent_decisions(tables, subject, *since)?;

@@ -229,18 +229,20 @@ pub(super) struct RetentionRecord {
     pub standing_entries: u64,
     #[prost(uint64, tag = "6")]
     pub kept: u64,
+    #[prost(uint64, tag = "7")]
+    pub pictures: u64,
 }
 
 impl RetentionRecord {
     pub(super) fn of(run: &RetentionRun) -> Self {
         let RetentionRun { began_at, ended_at, counts } = run;
-        let RetentionCounts { decisions, requests, standing_entries, kept } = *counts;
-        Self { began_at: began_at.0, ended_at: ended_at.0, decisions, requests, standing_entries, kept }
+        let RetentionCounts { decisions, requests, standing_entries, pictures, kept } = *counts;
+        Self { began_at: began_at.0, ended_at: ended_at.0, decisions, requests, standing_entries, kept, pictures }
     }
 
     pub(super) fn restore(self) -> RetentionRun {
-        let Self { began_at, ended_at, decisions, requests, standing_entries, kept } = self;
-        let counts = RetentionCounts { decisions, requests, standing_entries, kept };
+        let Self { began_at, ended_at, decisions, requests, standing_entries, kept, pictures } = self;
+        let counts = RetentionCounts { decisions, requests, standing_entries, pictures, kept };
         RetentionRun { began_at: Timestamp(began_at), ended_at: Timestamp(ended_at), counts }
     }
 }
@@ -425,6 +427,9 @@ pub(super) struct DecisionRecord {
     pub transaction: String,
     #[prost(uint32, tag = "16")]
     pub attempt: u32,
+    /// Until when pictures were to be kept with it; none where none were.
+    #[prost(uint64, optional, tag = "17")]
+    pub pictures_until: Option<u64>,
 }
 
 /// A capture that took part in a decision.
@@ -785,6 +790,7 @@ impl DecisionRecord {
             province: decision.province.clone(),
             transaction: decision.key.transaction.as_str().to_owned(),
             attempt: decision.key.attempt,
+            pictures_until: decision.pictures_until.map(|until| until.0),
         }
     }
 
@@ -816,6 +822,7 @@ impl DecisionRecord {
             number: self.number,
             resolutions: self.resolutions.into_iter().map(ResolutionRecord::restore).collect::<Result<_, _>>()?,
             officers_needed: self.officers_needed,
+            pictures_until: self.pictures_until.map(Timestamp),
         })
     }
 }

@@ -15,11 +15,12 @@ use redb::{Key, ReadTransaction, ReadableTable, Table, TableDefinition, TableHan
 
 use super::challenges::{CHALLENGES, OWNER_CHALLENGES};
 use super::fault::StoreError;
+use super::pictures::{CASE_PICTURES, PICTURE_TIMES};
 use super::protection::Protection;
 use super::subject_requests::{OPEN_REQUESTS, REQUESTS_OF_SUBJECT, SUBJECT_REQUESTS};
 use super::tables::{
     CAPTURE_BANDS, CAPTURES, CHANGES, CLEARED, DECISION_HEADS, DECISIONS, DOOMED_KEYS, REQUEST_ORDER, REQUESTS,
-    SUBJECT_CAPTURES, SUBJECT_DECISIONS, SUBJECT_KEYS, SUBJECTS, TEMPLATES, WAITING,
+    SUBJECT_CAPTURES, SUBJECT_DECISIONS, SUBJECT_KEYS, SUBJECTS, TEMPLATES, WAITING, if_there,
 };
 use super::written_rows::Noted;
 
@@ -153,7 +154,8 @@ pub(super) fn is_sum_of_rows(
     let mut found = Sum::default();
     let texts =
         [SUBJECTS, REQUESTS, DECISIONS, CLEARED, SUBJECT_DECISIONS, CAPTURE_BANDS, SUBJECT_CAPTURES, OWNER_CHALLENGES];
-    let numbers = [TEMPLATES, CHANGES, DECISION_HEADS, WAITING, CAPTURES, CHALLENGES, DOOMED_KEYS];
+    let numbers =
+        [TEMPLATES, CHANGES, DECISION_HEADS, WAITING, CAPTURES, CHALLENGES, DOOMED_KEYS, CASE_PICTURES, PICTURE_TIMES];
     texts.iter().try_for_each(|table| add_table(transaction, protection, *table, &mut found))?;
     numbers.iter().try_for_each(|table| add_table(transaction, protection, *table, &mut found))?;
     add_table(transaction, protection, REQUEST_ORDER, &mut found)?;
@@ -170,7 +172,8 @@ fn add_table<K: Key + 'static, V: Value + 'static>(
     definition: TableDefinition<'_, K, V>,
     sum: &mut Sum,
 ) -> Result<(), StoreError> {
-    let table = transaction.open_table(definition)?;
+    // One that came later adds nothing; a row of one that was taken away is missing in the sum.
+    let Some(table) = if_there(transaction.open_table(definition))? else { return Ok(()) };
     for row in table.iter()? {
         let (key, value) = row?;
         let (key, value) = (key.value(), value.value());

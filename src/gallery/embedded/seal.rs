@@ -6,6 +6,7 @@ use redb::{Key, TableDefinition, Value};
 use super::challenges::{CHALLENGES, ChallengeRecord, OWNER_CHALLENGES};
 use super::fault::StoreError;
 use super::ledger::{ABOUT, CHECKPOINTS, COMMITMENTS, ENTRIES, EntryRecord, HEAD, TILES};
+use super::pictures::{CASE_PICTURES, CasePicturesRecord, PICTURE_TIMES, PictureTimesRecord};
 use super::protection::{Owner, Protection};
 use super::record::{
     CaptureRecord, ChangeRecord, ClearedRecord, DecisionHeadRecord, DecisionRecord, RequestRecord, SubjectRecord,
@@ -204,6 +205,14 @@ pub(super) fn each_table(each: &mut impl EachTable, has_ledger: bool) -> Result<
         Ok((copying.name("requests_of_subject", key)?, value.to_vec()))
     })?;
     each.table(OPEN_REQUESTS, same)?;
+    // A gallery in the clear keeps no pictures.
+    each.table(CASE_PICTURES, |copying, key, value| {
+        copying.numbered::<CasePicturesRecord>("case_pictures", (key, value), |record| &record.subject)
+    })?;
+    each.table(PICTURE_TIMES, |copying, key, value| {
+        let record: PictureTimesRecord = unseal("picture_times", key, value)?;
+        copying.wrap("picture_times", key.to_vec(), Owner::Table, &record)
+    })?;
     if has_ledger {
         each.table(HEAD, same)?;
         each.table(COMMITMENTS, same)?;

@@ -441,6 +441,10 @@ impl RecordStore for EmbeddedStore {
         .await
     }
 
+    fn is_sealed(&self) -> bool {
+        self.shared.database.protection().keys().is_some()
+    }
+
     fn has_ledger(&self) -> bool {
         self.shared.has_ledger
     }

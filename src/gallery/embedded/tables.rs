@@ -16,6 +16,7 @@
 //! | `subject_requests` | number | a request of a person: [`subject_requests`](super::subject_requests) |
 //! | `requests_of_subject` | subject id, NUL, number | nothing: the requests about a subject |
 //! | `open_requests` | number | nothing: those that have not ended |
+//! | `case_pictures`, `picture_times` | number of a decision | in a sealed gallery, its pictures and until when they are kept: [`pictures`](super::pictures) |
 //! | `subject_keys` | subject id | in a sealed gallery, the number of the subject's key, where its row does not tell it |
 //! | `doomed_keys` | number of a key | nothing: keys to be destroyed, of subjects who were erased |
 //!
@@ -34,6 +35,7 @@ use redb::{ReadOnlyTable, ReadTransaction, ReadableTable, TableDefinition, Table
 use super::challenges::{CHALLENGES, OWNER_CHALLENGES};
 use super::fault::StoreError;
 use super::ledger::LedgerSnapshot;
+use super::pictures::{CASE_PICTURES, PICTURE_TIMES};
 use super::protection::Protection;
 use super::record::{
     CaptureRecord, ChangeRecord, ClearedRecord, Counters, DecisionHeadRecord, DecisionRecord, GalleryRecord, IdRecord,
@@ -60,7 +62,7 @@ pub(super) const FORMAT_VERSION_WITH_STANDING: u32 = 4;
 pub(super) const FORMAT_VERSION_SEALED: u32 = 5;
 
 /// Tables whose values are sealed in a sealed gallery.
-pub(super) const TABLES: [&str; 12] = [
+pub(super) const TABLES: [&str; 14] = [
     "gallery",
     "subjects",
     "templates",
@@ -73,6 +75,8 @@ pub(super) const TABLES: [&str; 12] = [
     "challenges",
     "ledger_entries",
     "subject_requests",
+    "case_pictures",
+    "picture_times",
 ];
 
 pub(super) const GALLERY: TableDefinition<&str, &[u8]> = TableDefinition::new("gallery");
@@ -141,6 +145,8 @@ pub(super) trait Tables {
     fn subject_requests(&self) -> Result<&Self::ByNumber, StoreError>;
     fn requests_of_subject(&self) -> Result<&Self::ByText, StoreError>;
     fn open_requests(&self) -> Result<&Self::ByNumber, StoreError>;
+    fn case_pictures(&self) -> Result<&Self::ByNumber, StoreError>;
+    fn picture_times(&self) -> Result<&Self::ByNumber, StoreError>;
 }
 
 /// One read transaction. A table is opened when it is first read.
@@ -164,6 +170,8 @@ pub(super) struct Snapshot {
     subject_requests: OnceCell<Rows<u64>>,
     requests_of_subject: OnceCell<Rows<&'static str>>,
     open_requests: OnceCell<Rows<u64>>,
+    case_pictures: OnceCell<Rows<u64>>,
+    picture_times: OnceCell<Rows<u64>>,
 }
 
 impl Snapshot {
@@ -188,6 +196,8 @@ impl Snapshot {
             subject_requests: OnceCell::new(),
             requests_of_subject: OnceCell::new(),
             open_requests: OnceCell::new(),
+            case_pictures: OnceCell::new(),
+            picture_times: OnceCell::new(),
         }
     }
 
@@ -318,6 +328,14 @@ impl Tables for Snapshot {
 
     fn open_requests(&self) -> Result<&Self::ByNumber, StoreError> {
         self.opened(&self.open_requests, OPEN_REQUESTS)
+    }
+
+    fn case_pictures(&self) -> Result<&Self::ByNumber, StoreError> {
+        self.opened(&self.case_pictures, CASE_PICTURES)
+    }
+
+    fn picture_times(&self) -> Result<&Self::ByNumber, StoreError> {
+        self.opened(&self.picture_times, PICTURE_TIMES)
     }
 }
 

@@ -6,7 +6,7 @@ use crate::face::Template;
 use crate::gallery::records::{Committed, ReadSet, Records};
 use crate::gallery::{
     Basis, EnrolMode, GalleryError, NewDecision, Outcome, Receipt, Resolution, ResolveCommand, Searched, StoredCapture,
-    StoredDecision, SubjectHead, SubjectId, Timestamp,
+    StoredDecision, StoredPictures, SubjectHead, SubjectId, Timestamp,
 };
 use crate::matching::compare;
 
@@ -36,6 +36,8 @@ pub(super) fn reads(decision: &NewDecision) -> ReadSet {
     let basis = decision.basis.as_ref();
     ReadSet {
         decision: Some(decision.key.clone()),
+        // Their pictures go.
+        attempts: decision.outcome == Outcome::Approve && decision.key.attempt > 1,
         subjects: vec![decision.subject.clone()],
         cleared_with: basis.map(|_| decision.subject.clone()),
         captures_since: basis.and_then(|basis| basis.captures_before).map(|since| {
@@ -93,6 +95,15 @@ pub(super) fn plan(decision: &NewDecision, records: &Records, now: Timestamp) ->
         written = written.map(|head| verified(head, &decision.scheme, records.commit, now));
     }
     writes.extend(written.map(Write::Subject));
+    let pictures = decision.pictures.as_ref().filter(|_| records.is_sealed && decision.outcome != Outcome::Approve);
+    let pictures = pictures.map(|new| StoredPictures {
+        number: records.decision_next,
+        subject: decision.subject.clone(),
+        kept_at: now,
+        kept_until: Timestamp(now.0.saturating_add(new.lifetime_ms)),
+        pictures: new.pictures.clone(),
+        left_out: new.left_out,
+    });
     let stored = StoredDecision {
         key: key.clone(),
         content: decision.content,
@@ -109,8 +120,13 @@ pub(super) fn plan(decision: &NewDecision, records: &Records, now: Timestamp) ->
         number: records.decision_next,
         resolutions: Vec::new(),
         officers_needed: 0,
+        pictures_until: pictures.as_ref().map(|pictures| pictures.kept_until),
     };
     writes.push(Write::Decision(stored.clone()));
+    writes.extend(pictures.map(Write::Pictures));
+    if decision.outcome == Outcome::Approve {
+        writes.extend(without_pictures(&records.attempts));
+    }
     writes.extend(used);
     let expires_at = Timestamp(now.0.saturating_add(decision.captures_lifetime_ms));
     writes.extend((0u32..).zip(records.capture_next..).zip(&decision.captures).map(|((frame, number), content)| {
@@ -127,6 +143,12 @@ pub(super) fn plan(decision: &NewDecision, records: &Records, now: Timestamp) ->
     }));
     let receipt = Receipt { commit: records.commit, templates, replayed: false };
     Ok(Planned::Write(Plan { writes, committed: Committed { decision: Some(stored), ..Committed::of(receipt) } }))
+}
+
+/// Rows that take away the pictures of a transaction that is closed: nobody looks at it any more.
+fn without_pictures(attempts: &[StoredDecision]) -> impl Iterator<Item = Write> {
+    let with_pictures = attempts.iter().filter(|attempt| attempt.pictures_until.is_some());
+    with_pictures.map(|attempt| Write::RemovePictures(attempt.number))
 }
 
 /// Whether nothing that a decision rests on has changed since it was read, and nobody with the
@@ -225,6 +247,9 @@ pub(super) fn plan_resolution(
         // One who is not enrolled has no such time.
         let verified = head.cloned().map(|head| verified(head, &decision.scheme, records.commit, now));
         writes.extend(verified.map(Write::Subject));
+    }
+    if decision.resolution().is_some() {
+        writes.extend(without_pictures(&records.attempts));
     }
     writes.push(Write::Decision(decision.clone()));
     let receipt = Receipt { commit: records.commit, templates: 0, replayed: false };

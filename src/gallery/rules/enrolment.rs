@@ -184,6 +184,7 @@ pub(super) fn plan_removal(id: &SubjectId, records: &Records) -> Result<Rows, Ga
     let mut writes: Vec<Write> = removed_templates(old).collect();
     writes.extend(forgotten_pairs(records));
     writes.push(Write::ForgetCaptures(id.clone()));
+    writes.push(Write::ForgetPictures(id.clone()));
     writes.push(Write::RemoveSubject(id.clone()));
     Ok(Rows::of(writes))
 }

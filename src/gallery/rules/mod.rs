@@ -21,8 +21,8 @@ use super::records::{Committed, ReadSet, Records, StoredRequest};
 use super::{
     AnswerRequest, ChangeStanding, ClearPair, ClearedPair, DecisionKey, EnrolMode, Enrolment, Erase, Expired,
     GalleryError, NewChallenge, NewDecision, NewTemplate, OpenRequest, Receipt, RequestId, ResolveCommand,
-    RetentionRun, Retry, StoredCapture, StoredChallenge, StoredDecision, SubjectHead, SubjectId, SubjectRequest,
-    Timestamp, UnclearPair,
+    RetentionRun, Retry, StoredCapture, StoredChallenge, StoredDecision, StoredPictures, SubjectHead, SubjectId,
+    SubjectRequest, Timestamp, UnclearPair,
 };
 use crate::ledger::note::Note;
 
@@ -125,10 +125,16 @@ pub enum Write {
     },
     /// A decision, in place of the one that may be there.
     Decision(StoredDecision),
-    /// Takes a decision away, with what it is listed by and its captures.
+    /// Takes a decision away, with what it is listed by, its captures and its pictures.
     RemoveDecision(DecisionKey),
     /// A new capture under a new number.
     Capture(StoredCapture),
+    /// The pictures of a decision, in a sealed gallery.
+    Pictures(StoredPictures),
+    /// Takes away the pictures of the decision with this number, where there are any.
+    RemovePictures(u64),
+    /// Takes away the pictures of every decision about a subject.
+    ForgetPictures(SubjectId),
     /// A challenge, in place of the one that may be there.
     Challenge(StoredChallenge),
     /// Takes the challenge with this number away.
@@ -137,7 +143,7 @@ pub enum Write {
     ForgetCaptures(SubjectId),
     /// Takes away every challenge of a transaction.
     ForgetChallenges(RequestId),
-    /// Takes away every decision about a subject, with what they are listed by.
+    /// Takes away every decision about a subject, with what they are listed by and their pictures.
     ForgetDecisions(SubjectId),
     /// A request of a person, in place of the one that may be there.
     SubjectRequest(SubjectRequest),
@@ -191,7 +197,7 @@ impl Command {
             Self::Erase(erase, retry) => standing::reads_for_erasure(erase, retry),
             Self::OpenRequest(open, retry) => subject_request::reads_to_open(open, retry),
             Self::AnswerRequest(answer, retry) => subject_request::reads_to_answer(answer, retry),
-            Self::Retain(expired, _) => retention::reads(expired),
+            Self::Retain(expired, before) => retention::reads(expired, *before),
             Self::EndRetention(_) => ReadSet::default(),
             Self::Decide(decision) => decision::reads(decision),
             Self::Resolve(ResolveCommand { key, .. }) => {

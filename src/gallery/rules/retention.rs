@@ -7,7 +7,7 @@ use crate::gallery::{
     DecisionKey, Expired, Receipt, RetentionRun, Standing, StoredDecision, SubjectHead, SubjectId, Timestamp,
 };
 
-pub(super) fn reads(expired: &Expired) -> ReadSet {
+pub(super) fn reads(expired: &Expired, before: Timestamp) -> ReadSet {
     let of_record = |subject: Option<&SubjectId>| ReadSet {
         subjects: subject.into_iter().cloned().collect(),
         decisions_about: subject.cloned(),
@@ -19,6 +19,7 @@ pub(super) fn reads(expired: &Expired) -> ReadSet {
         }
         Expired::Request(number, subject) => ReadSet { subject_request: Some(*number), ..of_record(subject.as_ref()) },
         Expired::Standing(subject) => of_record(Some(subject)),
+        Expired::Pictures(limit) => ReadSet { expired_pictures: Some((before, *limit)), ..ReadSet::default() },
     }
 }
 
@@ -27,9 +28,15 @@ pub(super) fn plan(expired: &Expired, before: Timestamp, records: &Records) -> P
     let subject = match expired {
         Expired::Decisions(_, subject) | Expired::Standing(subject) => Some(subject),
         Expired::Request(_, subject) => subject.as_ref(),
+        Expired::Pictures(_) => None,
     };
     let is_needed = waits_for_officer(records) || subject.is_some_and(|subject| is_kept(subject, records));
-    let (writes, taken) = match expired {
+    let (writes, taken): (Vec<Write>, u64) = match expired {
+        // Their end is their end, whoever waits: a hold keeps the record and its decisions, not faces.
+        Expired::Pictures(_) => {
+            let numbers = &records.expired_pictures;
+            (numbers.iter().map(|number| Write::RemovePictures(*number)).collect(), numbers.len() as u64)
+        }
         _ if is_needed => (Vec::new(), 0),
         Expired::Decisions(key, subject) => decisions(key, subject, before, records),
         Expired::Request(number, _) => request(*number, before, records),

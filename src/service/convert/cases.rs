@@ -4,13 +4,13 @@ use super::decision::{clear_pair, id, key, outcome, scheme_of, wire_scheme};
 use super::gallery::{from_wire, out_of_range, to_wire};
 use super::{BadAnswer, named, present};
 use crate::gallery::{
-    ClearedPair, DecisionFilter, DecisionHead, Note, PairEntry, PairEntryKind, PairState, RequestId, Scheme, SubjectId,
-    Timestamp,
+    CasePicture, ClearedPair, DecisionFilter, DecisionHead, DecisionKey, Note, PairEntry, PairEntryKind, PairState,
+    PictureOf, RequestId, Scheme, SubjectId, Timestamp,
 };
 use crate::service::pb;
 use crate::workflow::beneficiary::{
-    CaseDecision, ClearPairRequest, ListPage, PageRequest, PairChange, RepeatedCapture, StandingFilter, SubjectCount,
-    SubjectFilter, SubjectSummary, UnclearPairRequest,
+    CaseDecision, CasePictures, ClearPairRequest, ListPage, PageRequest, PairChange, PicturesKept, RepeatedCapture,
+    StandingFilter, SubjectCount, SubjectFilter, SubjectSummary, UnclearPairRequest,
 };
 use crate::workflow::{Field, WorkflowError};
 
@@ -55,6 +55,69 @@ impl TryFrom<pb::GetDecisionResponse> for CaseDecision {
             waits: response.waits,
         })
     }
+}
+
+/// As [`get_decision`].
+///
+/// # Errors
+/// [`WorkflowError`] names the field that is wrong.
+pub(in crate::service) fn get_pictures(
+    request: pb::GetPicturesRequest,
+) -> Result<(RequestId, Option<u32>), WorkflowError> {
+    let pb::GetPicturesRequest { transaction_id, attempt } = request;
+    get_decision(pb::GetDecisionRequest { transaction_id, attempt })
+}
+
+impl From<CasePictures> for pb::GetPicturesResponse {
+    fn from(of: CasePictures) -> Self {
+        let picture = |CasePicture { of, jpeg }: CasePicture| {
+            let (kind, frame) = match of {
+                PictureOf::Capture(frame) => (pb::PictureKind::Capture, frame),
+                PictureOf::Chip => (pb::PictureKind::ChipPhoto, 0),
+            };
+            pb::CasePicture { kind: kind.into(), frame, image: jpeg }
+        };
+        let (kept_until, none_reason) = match of.kept {
+            PicturesKept::Until(until) => (Some(to_wire(until)), pb::NoPictures::Unspecified),
+            PicturesKept::Never => (None, pb::NoPictures::NeverKept),
+            PicturesKept::NoLonger => (None, pb::NoPictures::NoLongerKept),
+        };
+        Self {
+            pictures: of.pictures.into_iter().map(picture).collect(),
+            kept_until,
+            none_reason: none_reason.into(),
+            left_out: of.left_out,
+            attempt: of.key.attempt,
+        }
+    }
+}
+
+/// Converts the pictures of a decision of this transaction.
+///
+/// # Errors
+/// [`BadAnswer`] names the field that is wrong.
+pub(in crate::service) fn case_pictures(
+    response: pb::GetPicturesResponse,
+    transaction: RequestId,
+) -> Result<CasePictures, BadAnswer> {
+    let picture = |of: pb::CasePicture| CasePicture {
+        of: match of.kind() {
+            pb::PictureKind::ChipPhoto => PictureOf::Chip,
+            pb::PictureKind::Capture | pb::PictureKind::Unspecified => PictureOf::Capture(of.frame),
+        },
+        jpeg: of.image,
+    };
+    let kept = match response.none_reason() {
+        pb::NoPictures::Unspecified => PicturesKept::Until(time(response.kept_until, "kept_until")?),
+        pb::NoPictures::NeverKept => PicturesKept::Never,
+        pb::NoPictures::NoLongerKept => PicturesKept::NoLonger,
+    };
+    Ok(CasePictures {
+        key: DecisionKey::new(transaction, response.attempt).map_err(|_| BadAnswer("attempt"))?,
+        left_out: response.left_out,
+        kept,
+        pictures: response.pictures.into_iter().map(picture).collect(),
+    })
 }
 
 /// Converts a request and checks what the types of its fields do not.

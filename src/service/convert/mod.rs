@@ -12,9 +12,9 @@ mod rights;
 mod verification;
 
 pub(super) use cases::{
-    decisions_page, get_decision, list_decisions, list_pairs, list_repeated_captures, page, pairs_page,
-    repeated_captures_page, subject_filter, subjects_page, unclear_pair, wire_list_decisions, wire_size,
-    wire_standing_filter, wire_unclear_pair,
+    case_pictures, decisions_page, get_decision, get_pictures, list_decisions, list_pairs, list_repeated_captures,
+    page, pairs_page, repeated_captures_page, subject_filter, subjects_page, unclear_pair, wire_list_decisions,
+    wire_size, wire_standing_filter, wire_unclear_pair,
 };
 pub(super) use decision::{beneficiary_request, clear_pair, cleared, resolve_referral, resolved_referral, transaction};
 pub(super) use gallery::{enrol_request, request_id, subject_id, subject_info, to_wire};

@@ -31,6 +31,7 @@ VerifyBeneficiary: workflow counter clinic
 ResolveReferral: officer
 ClearPair: officer
 GetDecision: workflow counter clinic officer auditor
+GetPictures: officer auditor
 ListDecisions: workflow officer auditor
 ListReferrals: officer auditor
 ListRepeatedCaptures: auditor

@@ -26,15 +26,15 @@ impl Engine {
     /// The fingerprints of captures, where they are kept; `files` are their encoded bytes.
     pub(super) async fn capture_probes(
         &self,
-        files: Vec<Vec<u8>>,
+        files: Arc<Vec<Vec<u8>>>,
         captures: &[Analysis],
     ) -> Result<Option<CaptureProbes>, WorkflowError> {
         let Some(key) = self.capture_key().cloned() else { return Ok(None) };
         let seen: Vec<_> = captures.iter().map(|one| (one.print.clone(), one.template.clone())).collect();
         // A millisecond or two each: side by side, where a core is free.
         let work = move || {
-            let of = |(bytes, (print, template)): (Vec<u8>, _)| CaptureProbe::of(&key, &bytes, &print, &template);
-            let probes = files.into_par_iter().zip(seen).map(of).collect();
+            let of = |(bytes, (print, template)): (&Vec<u8>, _)| CaptureProbe::of(&key, bytes, &print, &template);
+            let probes = files.par_iter().zip(seen).map(of).collect();
             CaptureProbes { key, probes }
         };
         tokio::task::spawn_blocking(work).await.map(Some).map_err(|_| WorkflowError::Answer)

@@ -10,6 +10,7 @@ use super::counted::Counted;
 use super::decide::{AppliedRule, Decided, decide};
 use super::entered::others;
 use super::evidence::{ChipEvidence, CopyOf, Evidence, FrameEvidence, History, SchemeState};
+use super::pictures::PictureSources;
 use super::policy::{Consequence, FirstSight, Policy};
 use super::reason_code::{EvidenceKind, ReasonCode};
 use super::{BeneficiaryOutcome, BeneficiaryRequest, Scheme, record};
@@ -52,6 +53,8 @@ pub(super) struct Observed {
     chip_photo: Option<Result<Analysed, FaceError>>,
     /// Where fingerprints of captures are kept.
     probes: Option<CaptureProbes>,
+    /// Where pictures of cases that wait are kept.
+    pictures: Option<PictureSources>,
     /// Where the chip answered one.
     challenge: Option<AnsweredChallenge>,
     unit: Option<String>,
@@ -222,8 +225,10 @@ impl Engine {
     ) -> Result<Observed, WorkflowError> {
         let BeneficiaryRequest { key, subject, presented_by, unit, scheme, record, chip_files, active, frames, .. } =
             request;
-        // Kept for their exact digests.
-        let files = if self.capture_key().is_some() { frames.clone() } else { Vec::new() };
+        let keeps_pictures = self.keeps_pictures();
+        // Kept for their exact digests, and for officers.
+        let files = if self.capture_key().is_some() || keeps_pictures { frames.clone() } else { Vec::new() };
+        let files = Arc::new(files);
         let wants = Wants {
             liveness: !policy.does_without(EvidenceKind::Liveness),
             quality: !policy.does_without(EvidenceKind::Quality),
@@ -232,17 +237,18 @@ impl Engine {
         let frames = frames.into_iter().enumerate().map(|(i, bytes)| (Field::Frame(i), bytes, wants)).collect();
         let chip = async {
             if chip_files.is_empty() {
-                return Ok((None, None));
+                return Ok((None, None, None));
             }
             let mut chip = self.inspect(chip_files, active, Arc::clone(anchors)).await?;
+            let picture = chip.photo.clone().filter(|_| keeps_pictures);
             let photo = match chip.photo.take() {
                 Some(photo) => Some(self.chip_template(photo).await?),
                 None => None,
             };
-            Ok::<_, WorkflowError>((Some(chip), photo))
+            Ok::<_, WorkflowError>((Some(chip), photo, picture))
         };
         let generations: Vec<&Generation> = self.generations().collect();
-        let (captures, (chip, chip_photo)) = tokio::try_join!(analyze(&generations, frames), chip)?;
+        let (captures, (chip, chip_photo, chip_picture)) = tokio::try_join!(analyze(&generations, frames), chip)?;
         photos_are_analysed();
         let (mut analyses, beside): (Vec<_>, Vec<_>) =
             captures.into_iter().map(|capture| (capture.analysis, capture.beside)).unzip();
@@ -256,7 +262,8 @@ impl Engine {
         let frames = analyses.iter().zip(&together.pictures);
         let frames = frames.map(|(seen, picture)| frame(seen, *picture, chips_own(seen))).collect();
         let by = self.fused(&analyses, beside, &together)?;
-        let probes = self.capture_probes(files, &analyses).await?;
+        let probes = self.capture_probes(Arc::clone(&files), &analyses).await?;
+        let pictures = keeps_pictures.then(|| PictureSources::new(self, files, chip_picture));
         let record = match &chip {
             Some(chip) => record::compare(&record, chip.holder.as_ref()),
             None => super::RecordEvidence::default(),
@@ -276,6 +283,7 @@ impl Engine {
             by,
             chip_photo,
             probes,
+            pictures,
             challenge: None,
             unit,
             counted,
@@ -407,6 +415,10 @@ impl Engine {
             legal_basis: None,
         });
         let facts = self.facts(policy, &evidence, &decided);
+        let pictures = match &seen.pictures {
+            Some(sources) if decided.outcome != Outcome::Approve => Some(self.pictures_of(sources).await?),
+            _ => None,
+        };
         let answer = Answer {
             policy: by.name.to_owned(),
             policy_digest: hex::encode(&policy.digest()),
@@ -427,6 +439,7 @@ impl Engine {
             presented_by: seen.presented_by.clone(),
             captures: seen.probes.as_ref().map(CaptureProbes::kept).unwrap_or_default(),
             captures_lifetime_ms: self.case_rules().capture_lifetime_ms(),
+            pictures,
             unit: seen.unit.clone(),
             province: records
                 .head(&seen.subject)

@@ -16,8 +16,8 @@
 //! what a policy may say (`policy`), what speaks against an approval (`grounds`),
 //! what it all comes to (`decide`), what people
 //! are told of it (`sentences`), how it is gathered and committed (`flow`,
-//! `lookup`), which challenges for chips are issued and count (`challenge`), what goes on at this moment (`turns`), what officers add (`referral`) and what is read
-//! of it all (`cases`).
+//! `lookup`), which challenges for chips are issued and count (`challenge`), what goes on at this moment (`turns`), what officers add (`referral`), what is read
+//! of it all (`cases`) and which pictures they see (`pictures`).
 
 mod captures;
 mod cases;
@@ -30,6 +30,7 @@ mod flow;
 mod lookalikes;
 mod lookup;
 mod names;
+mod pictures;
 mod policies;
 mod policy;
 mod reason_code;
@@ -49,6 +50,7 @@ pub use evidence::{
     CAPTURES_SEEN_MAX, CaptureSeen, ChipEvidence, Comparison, CopyOf, Duplicate, Duplicates, EarlierAttempt,
     EarlierAttempts, Evidence, FieldState, FrameEvidence, History, RecordEvidence, RecordTemplates, SchemeState,
 };
+pub use pictures::{CasePictures, PicturesKept};
 pub use policies::{DEFAULT_POLICY, Policies};
 pub use policy::{Consequence, FirstSight, GroundKey, Policy, PolicyFile};
 pub use reason_code::{EvidenceKind, ReasonCode};

@@ -3,6 +3,7 @@
 use std::sync::{Arc, PoisonError, RwLock};
 
 use super::Policies;
+use super::pictures::PictureTurns;
 use super::turns::Turns;
 use crate::chip::Anchors;
 use crate::gallery::{RequestId, SubjectId};
@@ -24,6 +25,8 @@ pub(in crate::workflow) struct DecisionService {
     pub(super) turns: Turns<RequestId>,
     /// Whose turn each record is, to count its attempts and be decided.
     pub(super) records: Turns<SubjectId>,
+    /// Whose turn it is to make pictures of a case.
+    pub(super) picture_turns: PictureTurns,
 }
 
 impl DecisionService {

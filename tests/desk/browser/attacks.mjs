@@ -78,6 +78,19 @@ export function attackScenarios(scenario) {
       assert.ok(status === 401 || status === 403, `${JSON.stringify(changed)}: ${status}`);
     }
 
+    // Nobody is signed in as somebody else by a form of another site.
+    const planted = await raw(world.url, {
+      method: 'POST', path: '/desk/test-login', body: `person=${PEOPLE.clerk.id}&next=/desk/`,
+      headers: { 'content-type': 'application/x-www-form-urlencoded', origin: 'https://evil.example', 'sec-fetch-site': 'cross-site' },
+    });
+    assert.deepEqual([planted.status, planted.headers['set-cookie']], [403, undefined]);
+    // Nor does a sign-in lead to another site.
+    const led = await raw(world.url, {
+      method: 'POST', path: '/desk/test-login', body: `person=${PEOPLE.clerk.id}&next=${encodeURIComponent('//evil.example/desk/')}`,
+      headers: { 'content-type': 'application/x-www-form-urlencoded' },
+    });
+    assert.doesNotMatch(led.headers.location ?? '', /evil/);
+
     // The same in a browser: a form, a fetch and a sign-out of another site.
     const address = `${world.url}/chinhchu.v1.Beneficiary/ResolveReferral`;
     const site = await otherSite({

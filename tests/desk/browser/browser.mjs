@@ -17,9 +17,9 @@ const WAIT_MS = 30_000;
 export async function launch(cameraFile) {
   return chromium.launch({
     executablePath: process.env.CHROMIUM,
+    // As root, in a container, the sandbox cannot be set up.
+    chromiumSandbox: process.getuid() !== 0,
     args: [
-      // Tests run as root in containers, where the sandbox cannot be set up.
-      '--no-sandbox',
       '--use-fake-device-for-media-stream',
       `--use-file-for-fake-video-capture=${cameraFile}`,
       '--disable-background-networking',

@@ -37,13 +37,12 @@ export async function caseView(context, note = null) {
     h(
       "div",
       { class: "case-columns" },
-      h("div", { class: "stack" }, summary(got), reasons(decision), evidence(decision), others(got, context), history(decision)),
+      h("div", { class: "stack" }, summary(got), pictures({ ...context, decision }), reasons(decision), evidence(decision), others(got, context), history(decision)),
       h(
         "div",
         { class: "stack case-side" },
         answers(decision),
         answerForm(got, { ...context, again: (said) => caseView(context, said) }),
-        await pictures({ ...context, decision }),
         figures(decision),
       ),
     ),

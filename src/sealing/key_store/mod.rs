@@ -417,9 +417,7 @@ impl KeyStore {
 
     /// Notes, at the end, which of the keys that are made is the next.
     fn note_next(&mut self) -> Result<(), KeyStoreError> {
-        let (next, made) = match self.handing_out.get_mut().unwrap_or_else(PoisonError::into_inner) {
-            HandingOut { next, made, .. } => (*next, *made),
-        };
+        let HandingOut { next, made, .. } = *self.handing_out.get_mut().unwrap_or_else(PoisonError::into_inner);
         let main = &self.files.get_mut().unwrap_or_else(PoisonError::into_inner).main;
         match (*self.is_noted.get_mut(), next < made) {
             // Keys behind those were made in vain, and may be in one of the files alone.

@@ -408,6 +408,19 @@ fn a_frame_of_a_webcam_is_the_same_picture_as_with_its_tables() {
     }
 }
 
+/// What an officer sees of a card's photo, which is often JPEG 2000 and shown by no browser.
+#[test]
+fn a_small_jpeg_is_upright_and_in_the_right_colours_whatever_it_is_made_of() {
+    for name in ["rgb.jp2", "rgb.j2k", "baseline_444.jpg", "palette.png", "rotated.webp"] {
+        let small = imaging::small_jpeg(&fixture(name), &Limits::default(), 640, usize::MAX).unwrap();
+        let decoded = decode(&small).unwrap();
+        assert_eq!(decoded.format, Format::Jpeg, "{name}");
+        assert_patches(name, &decoded.image, PATCH, 40, |colour| colour);
+    }
+    let half = imaging::small_jpeg(&fixture("rgb.jp2"), &Limits::default(), 2 * PATCH, usize::MAX).unwrap();
+    assert_patches("half", &decode(&half).unwrap().image, PATCH / 2, 40, |colour| colour);
+}
+
 #[test]
 fn the_frames_of_a_public_report_decode() {
     let folder = testdata().join("cases/09-mjpeg-no-dht");

@@ -98,6 +98,8 @@ impl Bound {
         let Self { listener, address, backend, options, log_key } = self;
         let places = u32::try_from(options.requests_in_flight_max).unwrap_or(u32::MAX);
         let shared = Shared::new(&options, backend.keeps_ledger());
+        let asked = Arc::clone(&backend);
+        let _ = shared.keeps_pictures.set(Box::new(move || asked.keeps_pictures()));
         let cut = CancellationToken::new();
         let connections = Connections::new(options.connections_max, WhenFull::CutSilent, cut.clone());
         let handlers = Arc::new(Handlers::new(Arc::clone(&backend), &options, log_key, &shared));

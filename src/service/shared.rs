@@ -1,6 +1,6 @@
 //! What all connections of a server share.
 
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use tokio::sync::Semaphore;
@@ -46,6 +46,8 @@ pub(super) struct Shared {
     pub refusals: RefusalCounts,
     /// Refusals that the server as a whole answers at once.
     pub refusal_budget: RefusalBudget,
+    /// Whether the backend keeps pictures of cases that wait, at present.
+    pub keeps_pictures: OnceLock<Box<dyn Fn() -> bool + Send + Sync>>,
     /// What is to be entered in the transparency log, where the gallery keeps one.
     pub noted: Option<NotedCalls>,
 }
@@ -67,6 +69,7 @@ impl Shared {
             upload_idle_max: options.upload_idle_max,
             refusals: RefusalCounts::default(),
             refusal_budget: RefusalBudget::of_server(options.turns_max),
+            keeps_pictures: OnceLock::new(),
             noted: keeps_ledger.then(NotedCalls::default),
         })
     }

@@ -126,7 +126,7 @@ impl Desk {
                 "idleSeconds": known.session.as_ref().map(|_| self.0.sessions.rules().idle.as_secs()),
                 "desk": {
                     "agentUrl": self.0.settings.agent,
-                    "keepsPictures": false,
+                    "keepsPictures": shared.keeps_pictures.get().is_some_and(|keeps| keeps()),
                     "policies": {
                         "noCard": policies.no_card,
                         "child": policies.child,

@@ -51,7 +51,11 @@ export function officerScenarios(scenario) {
     await open(page, first);
     await page.getByText('Không có dữ liệu chip').first().waitFor();
     await page.getByText('No chip data').first().waitFor();
-    await page.getByText('Máy chủ không lưu ảnh của trường hợp này').waitFor();
+    // The pictures that were presented, while the case waits.
+    await page.getByRole('button', { name: 'Xem ảnh' }).click();
+    await page.locator('.pictures figure', { hasText: 'Ảnh chụp 2' }).waitFor();
+    const widths = await page.locator('.pictures img').evaluateAll((all) => Promise.all(all.map((img) => img.decode().then(() => img.naturalWidth, () => img.naturalWidth))));
+    assert.ok(widths.length === 2 && widths.every((width) => width > 100 && width <= 640), `${widths}`);
     await fits(page, 'a case');
     await noBarriers(page, 'a case');
     await screenshot(page, 'officer-case');
@@ -67,6 +71,8 @@ export function officerScenarios(scenario) {
 
     await page.reload();
     await page.getByText('Trường hợp này đã được xử lý xong.').waitFor();
+    await page.getByRole('button', { name: 'Xem ảnh' }).click();
+    await page.locator('.pictures').getByText('không còn được lưu').waitFor();
     await page.goBack();
     await page.locator('.cases').waitFor();
     await page.getByRole('link', { name: second, exact: true }).waitFor();

@@ -2,16 +2,20 @@
 // synthetic cards. Made once; scenarios run one after another.
 
 import assert from 'node:assert/strict';
+import { execFile } from 'node:child_process';
 import { mkdtemp, mkdir, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
+import { promisify } from 'node:util';
 
 import { startAgent } from './agent.mjs';
 import { launch, newWindow } from './browser.mjs';
 import { makeCamera } from './camera.mjs';
-import { CARDS, NAME, PEOPLE, makeCards, startServer, testPeople } from './server.mjs';
+import { CARDS, NAME, PEOPLE, PROGRAM, makeCards, startServer, testPeople } from './server.mjs';
 
 const PHOTOS = resolve('.cache/photos');
+// Pictures of cases that wait are kept in sealed galleries alone.
+const SEALING = '[sealing]\nkey = { file = "master/master.key" }\nkey_store = "keys/subjects.keys"\n\n';
 
 // `more`: further configuration of its server.
 export async function makeWorld(more = '') {
@@ -25,8 +29,10 @@ export async function makeWorld(more = '') {
       makeCamera(world.browser, PHOTOS, films),
     ]);
     await world.camera.show('good');
+    await mkdir(join(folder, 'master'), { mode: 0o700 });
+    await promisify(execFile)(PROGRAM, ['keys', 'new-master', join(folder, 'master', 'master.key')]);
     world.agent = await startAgent();
-    world.server = await startServer(folder, `${more}[desk]\nagent = "${world.agent.url}"\n\n${testPeople()}`);
+    world.server = await startServer(folder, `${SEALING}${more}[desk]\nagent = "${world.agent.url}"\n\n${testPeople()}`);
     world.url = world.server.url;
     world.agent.allow(world.url);
     await world.enrol('record-1', 'obama.jpg');

@@ -329,4 +329,40 @@ export function officerScenarios(scenario) {
     assert.equal(await page.getByRole('button', { name: 'Xem thêm' }).count(), 0);
     await window.close();
   });
+
+  scenario('officer: pictures are asked for where the server says that it keeps them, and nowhere else', async (world) => {
+    const clerk = await world.caller('clerk');
+    const transaction = world.transaction('pictures');
+    await world.decide(clerk, transaction, { subject: 'record-q', card: null });
+    const { window, page } = await world.signedIn('officer', OFFICER);
+    await open(page, transaction);
+    assert.ok(!window.seen.requests.some((asked) => asked.endsWith('GetPictures')));
+    await page.route('**/desk/me', async (route) => {
+      const me = await (await route.fetch()).json();
+      await route.fulfill({ json: { ...me, desk: { ...me.desk, keepsPictures: true } } });
+    });
+    const image = world.camera.stills('good')[0].toString('base64');
+    const asked = [];
+    let answer = { pictures: [{ kind: 'PICTURE_KIND_CAPTURE', image }, { kind: 'PICTURE_KIND_CHIP_PHOTO', image }], keptUntil: '2026-12-30T00:00:00Z', attempt: 1 };
+    await page.route('**/chinhchu.v1.Cases/GetPictures', (route) => {
+      asked.push(route.request().postDataJSON());
+      return route.fulfill({ json: answer });
+    });
+    await page.reload();
+    await page.getByText('Mỗi lần xem ảnh được ghi vào nhật ký').waitFor();
+    assert.deepEqual(asked, [], 'a look is entered in the log: nothing is looked at unasked');
+    await page.getByRole('button', { name: 'Xem ảnh' }).click();
+    await page.waitForFunction(() => [...document.querySelectorAll('.pictures img')].filter((img) => img.naturalWidth > 0).length === 2);
+    assert.deepEqual(asked, [{ transactionId: transaction, attempt: 1 }]);
+    assert.match(await page.locator('.pictures figcaption').first().innerText(), /Ảnh trong chip/);
+    await page.getByText('Được lưu muộn nhất đến').waitFor();
+    await fits(page, 'pictures of a case');
+    await noBarriers(page, 'pictures of a case');
+    await screenshot(page, 'officer-pictures');
+    answer = { noneReason: 'NO_PICTURES_NO_LONGER_KEPT', attempt: 1 };
+    await page.reload();
+    await page.getByRole('button', { name: 'Xem ảnh' }).click();
+    await page.locator('.pictures').getByText('không còn được lưu').waitFor();
+    await window.close();
+  });
 }

@@ -37,7 +37,7 @@ export async function caseView(context, note = null) {
     h(
       "div",
       { class: "case-columns" },
-      h("div", { class: "stack" }, summary(got), await pictures({ ...context, decision }), reasons(decision), evidence(decision), others(got, context), history(decision)),
+      h("div", { class: "stack" }, summary(got), pictures({ ...context, decision }), reasons(decision), evidence(decision), others(got, context), history(decision)),
       h(
         "div",
         { class: "stack case-side" },

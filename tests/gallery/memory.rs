@@ -390,7 +390,7 @@ impl MemoryStore {
 
 impl MemoryStore {
     /// The same store, which gives itself out as sealed.
-    pub fn as_sealed(self) -> Self {
+    pub fn given_out_as_sealed(self) -> Self {
         self.tables.lock().unwrap().is_sealed = true;
         self
     }

@@ -64,7 +64,7 @@ fn memory(store: MemoryStore) -> (Gallery, ()) {
 }
 
 fn in_memory() -> (Gallery, ()) {
-    memory(MemoryStore::default().as_sealed())
+    memory(MemoryStore::default().given_out_as_sealed())
 }
 
 fn in_memory_and_clear() -> (Gallery, ()) {

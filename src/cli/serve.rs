@@ -270,8 +270,13 @@ mod tests {
         assert_eq!((with.queue_max, with.limits), (without.queue_max, without.limits));
         assert_eq!((with.default_fmr, with.default_fpir), (without.default_fmr, without.default_fpir));
         assert_eq!((&with.policies, &with.csca), (&without.policies, &None));
+        assert_eq!(with.desk, without.desk);
         let plan = |settings: &Settings| {
-            Plan::new(ServeArgs { listen: None, setup: SetupArgs::default(), create: false }, settings).unwrap().options
+            let args = ServeArgs { listen: None, setup: SetupArgs::default(), create: false };
+            let options = Plan::new(args, settings).unwrap().options;
+            assert!(options.desk.is_some(), "there are pages unless somebody wants none");
+            // Each is the same as itself alone.
+            ServeOptions { desk: None, ..options }
         };
         assert_eq!(plan(&with), plan(&without));
     }

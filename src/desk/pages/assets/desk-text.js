@@ -229,11 +229,11 @@ export const ANSWER = {
   finishing: say("Đang báo hệ thống chi trả…", "Telling the benefit system…"),
   notTold: say("Chưa báo được hệ thống chi trả.", "The benefit system could not be told."),
   noReturn: say("Kết quả đã báo cho hệ thống chi trả. Có thể đóng thẻ này.", "The benefit system has the result. This tab can be closed."),
-  leaveToOfficer: say("Không chụp lại, chuyển người có thẩm quyền", "No retake; leave it to an officer"),
+  leaveToOfficer: say("Không chụp lại, chuyển cho người có thẩm quyền", "No retake; leave it to an officer"),
   refresh: say("Xem người có thẩm quyền đã trả lời chưa", "See whether an officer has answered"),
   notYet: say("Chưa có trả lời của người có thẩm quyền.", "No officer has answered yet."),
   usedUp: say(
-    "Không còn lần thử nào nữa. Hồ sơ chuyển người có thẩm quyền xem; in phiếu đưa người dân giữ.",
+    "Không còn lần thử nào nữa. Hồ sơ chuyển cho người có thẩm quyền xem; in phiếu đưa người dân giữ.",
     "No attempt is left. The case goes to an officer; print the receipt for the citizen.",
   ),
   referred: say("Người có thẩm quyền sẽ xem hồ sơ này. In phiếu đưa người dân giữ.", "An officer will look at this case. Print the receipt for the citizen."),
@@ -251,7 +251,7 @@ export const ANSWER = {
 
 export const RECEIPT = {
   title: say("Phiếu kết quả", "Receipt"),
-  slipTitle: say("Phiếu chuyển người có thẩm quyền", "Slip for an officer"),
+  slipTitle: say("Phiếu chuyển cho người có thẩm quyền", "Slip for an officer"),
   transaction: say("Số giao dịch", "Transaction"),
   attempt: say("Lần thử", "Attempt"),
   time: say("Thời gian", "Time"),

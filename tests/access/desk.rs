@@ -65,7 +65,8 @@ fn an_officer_whom_the_token_names_need_not_say_who_they_are() {
     let officer = desk.token("officer-7", "officer");
     let clear = ["case", "clear", "person-1", "person-2", "--reason", "twins"];
     desk.by_desk(&clear).refused(&["--officer ID (or --by ID) is missing", "--token-file"]);
-    run([&clear[..], &["--data", &desk.office.made.beside("others")]].concat()).refused(&["--officer ID (or --by ID) is missing"]);
+    run([&clear[..], &["--data", &desk.office.made.beside("others")]].concat())
+        .refused(&["--officer ID (or --by ID) is missing"]);
     desk.by_token(&officer, &clear).ended(0);
     let auditor = desk.token("auditor-1", "auditor");
     let pairs = desk.by_token(&auditor, &["case", "pairs", "--json"]).ended(0).stdout;

@@ -11,18 +11,19 @@ use http_body_util::BodyExt;
 use tonic::body::Body;
 use tonic::codegen::http::{Request, Version};
 
-/// Longest time for what is left.
+/// Longest time for what is left, and most of it in bytes: more than clients send by mistake.
 const REST_MAX: Duration = Duration::from_secs(5);
+const REST_BYTES_MAX: usize = 256 << 20;
 
-/// Has what is left of a request's body read, once its call is over, up to so many bytes. Over HTTP/2 a
-/// stream just ends.
-pub(in crate::service) fn drained(request: Request<Body>, bytes_max: usize) -> Request<Body> {
+/// Has what is left of a request's body read, once its call is over, within bounds. Over HTTP/2 a stream just
+/// ends.
+pub(in crate::service) fn drained(request: Request<Body>) -> Request<Body> {
     // Whoever asks first waits with the body for the answer.
     let waits = request.headers().contains_key("expect");
     if request.version() > Version::HTTP_11 || request.body().is_end_stream() || waits {
         return request;
     }
-    request.map(|body| Body::new(Drained { body, bytes_left: bytes_max }))
+    request.map(|body| Body::new(Drained { body, bytes_left: REST_BYTES_MAX }))
 }
 
 struct Drained {

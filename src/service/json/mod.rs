@@ -29,7 +29,7 @@ use prost::Message;
 use super::method::Method;
 
 pub(super) use self::answer::{answer, failed};
-pub(super) use self::decode::{framed, json_bytes_max};
+pub(super) use self::decode::framed;
 pub(super) use self::drained::drained;
 pub(super) use self::head::{ConnectCall, accept, is_grpc};
 

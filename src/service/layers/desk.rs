@@ -51,7 +51,7 @@ where
         };
         if Desk::is_own_path(request.uri().path()) {
             let (shared, calls) = (Arc::clone(&self.shared), self.next.clone());
-            let request = json::drained(request, BODY_REST_BYTES_MAX);
+            let request = json::drained(request);
             let answer = async move { Ok(desk.answer(&shared, calls, TracedRequest { trace, request }).await) };
             return OfPages::Own { answer: Box::pin(answer) };
         }
@@ -74,9 +74,6 @@ where
         OfPages::Own { answer: Box::pin(answer) }
     }
 }
-
-/// Most that is read and dropped of a body that is refused, so that the browser hears the answer.
-const BODY_REST_BYTES_MAX: usize = 1 << 20;
 
 pin_project! {
     /// A call that is not of a page, or whatever is.

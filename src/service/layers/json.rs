@@ -4,7 +4,6 @@
 
 use std::convert::Infallible;
 use std::pin::Pin;
-use std::sync::Arc;
 use std::task::{Context, Poll};
 
 use pin_project_lite::pin_project;
@@ -14,18 +13,16 @@ use tower::Service;
 
 use super::{Answered, TracedRequest};
 use crate::service::json;
-use crate::service::shared::Shared;
 
 /// Speaks JSON to those who do.
 #[derive(Clone)]
 pub(in crate::service) struct SpeakJson<S> {
     next: S,
-    shared: Arc<Shared>,
 }
 
 impl<S> SpeakJson<S> {
-    pub(super) fn new(next: S, shared: Arc<Shared>) -> Self {
-        Self { next, shared }
+    pub(super) fn new(next: S) -> Self {
+        Self { next }
     }
 }
 
@@ -46,11 +43,10 @@ where
         if json::is_grpc(&request) && request.version() == Version::HTTP_2 {
             return Spoken::Grpc { call: self.next.call(TracedRequest { trace, request }) };
         }
-        let (request, call) =
-            match json::accept(json::drained(request, json::json_bytes_max(self.shared.message_bytes_max))) {
-                Ok(accepted) => accepted,
-                Err(response) => return Spoken::Json { answer: Box::pin(std::future::ready(Ok(response))) },
-            };
+        let (request, call) = match json::accept(json::drained(request)) {
+            Ok(accepted) => accepted,
+            Err(response) => return Spoken::Json { answer: Box::pin(std::future::ready(Ok(response))) },
+        };
         let called = self.next.call(TracedRequest { trace, request });
         let answer = async move {
             let Ok(response) = called.await;

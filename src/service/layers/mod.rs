@@ -77,7 +77,7 @@ impl<S> Layer<S> for RequestLayers {
         let bounded = EndAtDeadline::new(Transcode::new(routes, shared()), shared());
         let logged = LogCall::new(bounded, shared());
         let authorised = Authorise::new(Admit::new(logged, shared()), shared());
-        ContinueTrace::new(ServePages::new(SpeakJson::new(authorised, shared()), shared()))
+        ContinueTrace::new(ServePages::new(SpeakJson::new(authorised), shared()))
     }
 }
 

@@ -40,8 +40,6 @@ pub struct Tokens {
 pub struct Session {
     csrf: String,
     csrf_digest: SecretDigest,
-    /// Whose it is, by the issuer's id.
-    person: String,
     ends: Instant,
     tokens: Mutex<Tokens>,
     used: Mutex<Instant>,
@@ -74,12 +72,11 @@ impl Sessions {
     ///
     /// # Errors
     /// Where the system has no random numbers.
-    pub fn begin(&self, person: String, tokens: Tokens, now: Instant) -> io::Result<Option<Started>> {
+    pub fn begin(&self, tokens: Tokens, now: Instant) -> io::Result<Option<Started>> {
         let (id, csrf) = (new_secret()?, new_secret()?);
         let session = Arc::new(Session {
             csrf_digest: SecretDigest::of(&csrf),
             csrf,
-            person,
             ends: now + self.rules.whole,
             tokens: Mutex::new(tokens),
             used: Mutex::new(now),
@@ -135,11 +132,6 @@ impl Session {
         SecretDigest::of(token) == self.csrf_digest
     }
 
-    /// Whose it is, by the issuer's id.
-    pub fn person(&self) -> &str {
-        &self.person
-    }
-
     /// How long it lasts from now on, if it is used.
     pub fn lasts(&self, now: Instant) -> Duration {
         self.ends.saturating_duration_since(now)
@@ -169,7 +161,7 @@ impl Tokens {
     }
 }
 
-/// Whose it is, and tokens, stay out of logs.
+/// Tokens stay out of logs.
 impl fmt::Debug for Session {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("Session")
@@ -195,7 +187,7 @@ mod tests {
     #[test]
     fn a_session_ends_when_nobody_uses_it_and_after_its_whole_time_even_if_somebody_does() {
         let (sessions, start) = (Sessions::new(RULES), Instant::now());
-        let begin = || sessions.begin("p-1".into(), tokens(), start).unwrap().unwrap();
+        let begin = || sessions.begin(tokens(), start).unwrap().unwrap();
         let seconds = |count| start + Duration::from_secs(count);
         let idle = begin();
         assert!(sessions.find(&idle.id, seconds(899)).is_some());
@@ -211,8 +203,8 @@ mod tests {
     #[test]
     fn only_its_own_token_is_a_sessions() {
         let sessions = Sessions::new(RULES);
-        let one = sessions.begin("p-1".into(), tokens(), Instant::now()).unwrap().unwrap();
-        let other = sessions.begin("p-2".into(), tokens(), Instant::now()).unwrap().unwrap();
+        let one = sessions.begin(tokens(), Instant::now()).unwrap().unwrap();
+        let other = sessions.begin(tokens(), Instant::now()).unwrap().unwrap();
         assert!(one.session.is_csrf(one.session.csrf()));
         assert!(
             !one.session.is_csrf(other.session.csrf()) && !one.session.is_csrf("") && !one.session.is_csrf(&one.id)

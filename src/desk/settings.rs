@@ -8,6 +8,7 @@ use http::Uri;
 use serde::Deserialize;
 
 use super::sessions::SessionRules;
+use crate::access::token;
 use crate::context::{Role, Roles};
 
 /// Minutes without a call after which somebody is signed out, by default.
@@ -270,7 +271,7 @@ impl SystemSection {
         let key = format!("desk.systems.{name}");
         for address in &self.return_to {
             let of = format!("{key}.return_to");
-            let uri = web_address(&of, address)?;
+            let uri = address_of(&of, address)?;
             let is_whole = address.ends_with('/') && uri.query().is_none();
             if !is_whole {
                 return bad(of, "end it with a slash: whatever begins with it may be returned to");
@@ -278,7 +279,7 @@ impl SystemSection {
         }
         let webhook = match (&self.webhook, &self.webhook_key) {
             (None, None) => None,
-            (Some(address), Some(file)) => Some((web_address(&format!("{key}.webhook"), address)?, file.clone())),
+            (Some(address), Some(file)) => Some((address_of(&format!("{key}.webhook"), address)?, file.clone())),
             (Some(_), None) => return bad(format!("{key}.webhook"), "results are signed: name a file as webhook_key"),
             (None, Some(_)) => {
                 return bad(format!("{key}.webhook_key"), "it signs results; name where they go: webhook");
@@ -308,22 +309,13 @@ fn within(key: &str, value: u64, most: u64) -> Result<u64, DeskSettingsError> {
 }
 
 /// An address over TLS, or on loopback.
-fn web_address(key: &str, text: &str) -> Result<Uri, DeskSettingsError> {
-    let Ok(uri) = text.parse::<Uri>() else { return bad(key, "it is no URL") };
-    let Some(authority) = uri.authority() else { return bad(key, "it is no URL with a host") };
-    if text.contains('#') || authority.as_str().contains('@') {
-        return bad(key, "it has a fragment or a user name in it");
-    }
-    match uri.scheme_str() {
-        Some("https") => Ok(uri),
-        Some("http") if is_loopback(authority.host()) => Ok(uri),
-        _ => bad(key, "it must be https, except on loopback"),
-    }
+fn address_of(key: &str, text: &str) -> Result<Uri, DeskSettingsError> {
+    token::web_address(text, true).or_else(|problem| bad(key, problem))
 }
 
 /// An address without a path, such as `https://desk.example.vn`.
 fn origin(key: &str, text: &str) -> Result<String, DeskSettingsError> {
-    let uri = web_address(key, text)?;
+    let uri = address_of(key, text)?;
     if !matches!(uri.path(), "" | "/") || uri.query().is_some() {
         return bad(key, "it is an address without a path: https://desk.example.vn");
     }
@@ -333,15 +325,11 @@ fn origin(key: &str, text: &str) -> Result<String, DeskSettingsError> {
 /// The program of a reader is on the machine of the browser.
 fn agent(text: &str) -> Result<String, DeskSettingsError> {
     const KEY: &str = "desk.agent";
-    let address = origin(KEY, text)?;
-    match address.parse::<Uri>().ok().and_then(|uri| uri.host().map(is_loopback)) {
-        Some(true) => Ok(address),
+    let agent = origin(KEY, text)?;
+    match address_of(KEY, text) {
+        Ok(uri) if token::is_loopback(&uri) => Ok(agent),
         _ => bad(KEY, "it is the program on the desk's own machine: http://127.0.0.1:PORT"),
     }
-}
-
-fn is_loopback(host: &str) -> bool {
-    ["127.0.0.1", "[::1]", "localhost"].contains(&host)
 }
 
 #[cfg(test)]

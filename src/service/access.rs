@@ -15,7 +15,7 @@ use super::token_keys::TokenKeys;
 use crate::access::token::{TokenError, TokenFault, bearer};
 use crate::access::{
     AccessRefusal, AccessRules, Caller, Callers, CertificateNames, CountedCall, Fields, Permission, PersonClaims,
-    PolicyChoice, Usage,
+    PolicyChoice, Usage, WHOLE_COUNTRY,
 };
 use crate::context::{Principal, Reach, RequestContext};
 use crate::workflow::reason::Reason;
@@ -216,13 +216,13 @@ impl AccessControl {
     }
 }
 
-/// A caller with its place.
+/// A caller with its place. Who works for the whole country is in no province.
 fn context_of(caller: &Caller) -> RequestContext {
     let mut context = RequestContext::new(caller.principal.clone());
     if let Some(unit) = caller.place.unit.clone() {
         context = context.with_unit(unit);
     }
-    if let Some(province) = caller.place.province.clone() {
+    if let Some(province) = caller.place.province.clone().filter(|province| &**province != WHOLE_COUNTRY) {
         context = context.with_province(province);
     }
     context

@@ -1,8 +1,9 @@
 //! What officers add.
 
+use chinhchu::context::{Reach, RequestContext};
 use chinhchu::gallery::{Filter, Note, Outcome};
-use chinhchu::workflow::beneficiary::{ClearPairRequest, PageRequest, ResolveReferral};
-use chinhchu::workflow::{IdentifyRequest, IdentifyScope};
+use chinhchu::workflow::beneficiary::{BeneficiaryRequest, ClearPairRequest, PageRequest, ResolveReferral};
+use chinhchu::workflow::{IdentifyRequest, IdentifyScope, WorkflowError};
 
 use crate::need_assets;
 use crate::support::*;
@@ -51,6 +52,34 @@ async fn a_referral_is_resolved_once_and_closes_its_transaction() {
     }
     let error = counter.client.resolve_referral(resolve("t-2", Outcome::Refer)).await.unwrap_err();
     assert_eq!((error.reason.as_str(), error.field.as_deref()), ("OUT_OF_RANGE", Some("outcome")));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn who_comes_for_the_first_time_belongs_to_the_place_that_enrolled_it_whose_officer_clears_its_pairs() {
+    need_assets!();
+    let counter = Counter::open().await;
+    let at = |unit: &str| RequestContext::anonymous().with_reach(Reach::OwnPlace).with_unit(unit).with_province("1");
+    let comes = |transaction, subject, unit: &str| {
+        let request =
+            BeneficiaryRequest { unit: Some(unit.into()), ..claim(transaction, subject, &FIRST, &["obama2.jpg"]) };
+        let context = at(unit);
+        let engine = counter.engine.clone();
+        async move { engine.verify_beneficiary(&context, request).await.unwrap() }
+    };
+    assert!(comes("t-1", "record-1", "U1").await.enrolled);
+    let subject = counter.client.subject(&id("record-1")).await.unwrap();
+    assert_eq!((subject.attributes.unit.as_deref(), subject.attributes.province.as_deref()), (Some("U1"), Some("01")));
+    assert_decided(&comes("t-2", "record-2", "U2").await, Outcome::Refer, &["DUPLICATE_FACE"]);
+
+    let pair = || ClearPairRequest {
+        one: id("record-1"),
+        other: id("record-2"),
+        officer: id("officer-7"),
+        reason: Note::new("Sinh đôi").unwrap(),
+    };
+    let error = counter.engine.clear_pair(&at("U3"), pair()).await.unwrap_err();
+    assert!(matches!(error, WorkflowError::OutOfReach), "{error}");
+    assert!(!counter.engine.clear_pair(&at("U1"), pair()).await.unwrap().replayed);
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -45,7 +45,7 @@ pub struct SignInAddresses {
 /// # Errors
 /// Where the issuer is no address that may be asked, and why.
 pub fn discovery_address(issuer: &str) -> Result<Uri, &'static str> {
-    let uri = checked(issuer, true)?;
+    let uri = web_address(issuer, true)?;
     if uri.query().is_some() {
         return Err("an issuer has no query");
     }
@@ -68,7 +68,7 @@ pub fn keys_address(document: &[u8], issuer: &str) -> Result<Uri, DiscoveryError
     }
     // Who is asked over TLS must not send us where there is none.
     let is_plain = issuer.starts_with("http://");
-    checked(&document.jwks_uri, is_plain).map_err(DiscoveryError::Address)
+    web_address(&document.jwks_uri, is_plain).map_err(DiscoveryError::Address)
 }
 
 /// Where people sign in, by the issuer's discovery document.
@@ -90,7 +90,7 @@ pub fn sign_in_addresses(document: &[u8], issuer: &str) -> Result<SignInAddresse
     let is_plain = issuer.starts_with("http://");
     let of = |key, address: Option<String>| match address {
         None => Err(DiscoveryError::SignIn(key, "it is missing")),
-        Some(address) => checked(&address, is_plain).map_err(|why| DiscoveryError::SignIn(key, why)),
+        Some(address) => web_address(&address, is_plain).map_err(|why| DiscoveryError::SignIn(key, why)),
     };
     Ok(SignInAddresses {
         authorization: of("authorization_endpoint", document.authorization_endpoint)?,
@@ -100,7 +100,10 @@ pub fn sign_in_addresses(document: &[u8], issuer: &str) -> Result<SignInAddresse
 }
 
 /// An absolute `https` address; `http` only on loopback, and where `may_be_plain`.
-fn checked(address: &str, may_be_plain: bool) -> Result<Uri, &'static str> {
+///
+/// # Errors
+/// Where it is none that may be asked, and why.
+pub fn web_address(address: &str, may_be_plain: bool) -> Result<Uri, &'static str> {
     if address.contains('#') {
         return Err("it has a fragment (#)");
     }
@@ -109,13 +112,17 @@ fn checked(address: &str, may_be_plain: bool) -> Result<Uri, &'static str> {
     if authority.as_str().contains('@') {
         return Err("it has a user name in it");
     }
-    let is_loopback = ["127.0.0.1", "[::1]", "localhost"].contains(&authority.host());
     match uri.scheme_str() {
         Some("https") => Ok(uri),
-        Some("http") if is_loopback && may_be_plain => Ok(uri),
+        Some("http") if is_loopback(&uri) && may_be_plain => Ok(uri),
         Some("http") => Err("it must be https, except on loopback"),
         _ => Err("it must be https"),
     }
+}
+
+/// Whether an address is of the machine itself.
+pub fn is_loopback(uri: &Uri) -> bool {
+    uri.host().is_some_and(|host| ["127.0.0.1", "[::1]", "localhost"].contains(&host))
 }
 
 #[cfg(test)]

@@ -36,7 +36,8 @@ pub use self::algorithm::Algorithm;
 pub use self::authorization::bearer;
 pub use self::config::{BadTokensKey, KeysFrom, TokenSettings, TokensSection};
 pub use self::discovery::{
-    DISCOVERY_BYTES_MAX, DiscoveryError, SignInAddresses, discovery_address, keys_address, sign_in_addresses,
+    DISCOVERY_BYTES_MAX, DiscoveryError, SignInAddresses, discovery_address, is_loopback, keys_address,
+    sign_in_addresses, web_address,
 };
 pub use self::error::{TokenError, TokenFault};
 pub use self::keys::{KEY_SET_BYTES_MAX, KEYS_MAX, KeySet, KeySetError, SkippedKey};

@@ -6,13 +6,13 @@ use std::time::{Instant, SystemTime};
 use http_body_util::BodyExt;
 use serde_json::{Value, json};
 use tonic::body::Body;
-use tonic::codegen::http::header::{ACCEPT_LANGUAGE, AUTHORIZATION, CONTENT_TYPE, COOKIE};
+use tonic::codegen::http::header::{ACCEPT_LANGUAGE, AUTHORIZATION, CONTENT_TYPE};
 use tonic::codegen::http::{HeaderValue, Method as Verb, Request, Response, StatusCode, Version};
 use tower::ServiceExt;
 
+use super::Desk;
 use super::me::timestamp;
 use super::routes::{Calls, certificate, whole};
-use super::{CSRF, Desk};
 use crate::access::token::bearer;
 use crate::context::Principal;
 use crate::desk::{HandoffFault, HandoffResult, OpenHandoff, SystemSettings};
@@ -243,8 +243,6 @@ async fn decision(
     if let Some(bearer) = bearer {
         headers.insert(AUTHORIZATION, bearer);
     }
-    headers.remove(COOKIE);
-    headers.remove(CSRF);
     headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
     if let Some(peer) = request.extensions().get::<Peer>() {
         call.extensions_mut().insert(peer.clone());

@@ -18,7 +18,7 @@ use crate::service::shared::Shared;
 impl Desk {
     /// `GET /desk/login?next=`: to the provider, or to the choice of a test person.
     pub(super) async fn sign_in(&self, request: &Request<()>) -> Response<Body> {
-        let next = query(request, "next").filter(|next| is_page_path(next)).unwrap_or_else(|| "/desk/".to_owned());
+        let next = page_asked_for(query(request, "next"));
         if let Some(provider) = &self.0.provider {
             let Ok(begun) = self.0.sign_ins.begin(&next, Instant::now()) else {
                 return self.failed(StatusCode::INTERNAL_SERVER_ERROR, &html::SIGN_IN_FAILED);
@@ -78,7 +78,7 @@ impl Desk {
             Ok(form) => form,
             Err(status) => return self.0.answers.empty(status),
         };
-        let next = field(&form, "next").filter(|next| is_page_path(next)).unwrap_or_else(|| "/desk/".to_owned());
+        let next = page_asked_for(field(&form, "next"));
         match people.sign_in(&field(&form, "person").unwrap_or_default()) {
             Ok(Some(tokens)) => self.begin(shared, request, tokens, &next).await,
             Ok(None) => self.failed(StatusCode::BAD_REQUEST, &html::SIGN_IN_FAILED),
@@ -90,13 +90,10 @@ impl Desk {
     async fn begin(&self, shared: &Shared, request: &Request<()>, tokens: Tokens, next: &str) -> Response<Body> {
         let refused = || self.failed(StatusCode::FORBIDDEN, &html::ACCOUNT_REFUSED);
         let Some(access) = &shared.access else { return refused() };
-        let person = match access.person(&tokens.access).await {
-            Ok(person) => person,
-            Err(refusal) => {
-                tracing::warn!(reason = refusal.reason.code(), "a sign-in brought a token that is not believed");
-                return refused();
-            }
-        };
+        if let Err(refusal) = access.person(&tokens.access).await {
+            tracing::warn!(reason = refusal.reason.code(), "a sign-in brought a token that is not believed");
+            return refused();
+        }
         let methods = [Method::VerifyBeneficiary, Method::ResolveReferral];
         // Also whether the person may come from this machine.
         match access.who(certificate(request), Some(&tokens.access), methods).await {
@@ -106,7 +103,7 @@ impl Desk {
         if let Some(earlier) = self.session_id(request.headers()) {
             self.0.sessions.end(earlier);
         }
-        match self.0.sessions.begin(person.subject, tokens, Instant::now()) {
+        match self.0.sessions.begin(tokens, Instant::now()) {
             Ok(Some(started)) => {
                 tracing::info!("somebody signed in at a page");
                 with_cookie(self.0.answers.redirect(next), &self.0.cookies.set(SESSION_COOKIE, &started.id))
@@ -138,4 +135,9 @@ impl Desk {
     fn failed(&self, status: StatusCode, text: &Text) -> Response<Body> {
         self.text(status, text, Some(("/desk/login", "Đăng nhập lại", "Sign in again")))
     }
+}
+
+/// Where a browser goes after the sign-in: the page that it named, if it is one of ours.
+fn page_asked_for(next: Option<String>) -> String {
+    next.filter(|next| is_page_path(next)).unwrap_or_else(|| "/desk/".to_owned())
 }

@@ -20,6 +20,7 @@ use crate::face::{Analysis, FaceError, Template, Wants};
 use crate::gallery::{
     Agreement, Attributes, Basis, DecisionKey, EnrolMode, Enrolment, Gallery, GalleryError, Look, NewDecision,
     NewTemplate, Outcome, ReadSet, Records, Source, StoredDecision, Subject, SubjectId, Timestamp, next_attempt,
+    province_code,
 };
 use crate::hex;
 use crate::ledger::entry::Kind as EntryKind;
@@ -407,7 +408,12 @@ impl Engine {
         let enrolment = newcomer.filter(|_| decided.outcome == Outcome::Approve).map(|photo| Enrolment {
             subject: seen.subject.clone(),
             mode: EnrolMode::Create,
-            attributes: Attributes { schemes: [seen.scheme.name().to_owned()].into(), ..Attributes::default() },
+            // It belongs to the place that enrolled it, whose officers answer for it.
+            attributes: Attributes {
+                schemes: [seen.scheme.name().to_owned()].into(),
+                province: context.province().map(province_code),
+                unit: seen.unit.clone(),
+            },
             templates: chip_templates(photo),
             // One photo, of the person who was just compared with it.
             agreement: Agreement::Known,

@@ -102,6 +102,11 @@ impl RoleRules {
         roles.iter().filter(|role| !self.of(*role).without.contains(method)).collect()
     }
 
+    /// Whether people at some desk may name this policy, beside the default one.
+    pub fn desks_may_name(&self, policy: &str) -> bool {
+        [Role::Counter, Role::Clinic].into_iter().any(|role| self.of(role).policies.contains(policy))
+    }
+
     /// The widest bounds of a set of roles.
     pub(super) fn limits(&self, roles: Roles) -> Limits {
         roles.iter().map(|role| self.of(role).limits).reduce(Limits::widest).unwrap_or_else(Limits::none)

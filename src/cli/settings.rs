@@ -26,7 +26,7 @@ use crate::imaging::Limits;
 use crate::matching::CurveChoice;
 use crate::service::tls::TlsOptions;
 use crate::service::{self, Desk};
-use crate::workflow::beneficiary::Policies;
+use crate::workflow::beneficiary::{DEFAULT_POLICY, Policies};
 use crate::workflow::danger::Rule;
 use crate::workflow::requests::RequestClocks;
 use crate::workflow::{
@@ -307,6 +307,21 @@ impl Settings {
                 return Err(self
                     .origin
                     .blame(&key, format_args!("there is no policy `{policy}`; name one of [policies]")));
+            }
+            let is_named = |access: &Access| policy == DEFAULT_POLICY || access.rules.roles().desks_may_name(policy);
+            if !self.access.as_ref().is_none_or(is_named) {
+                let key = format!("desk.policies.{key}");
+                let why = format_args!(
+                    "no desk may name `{policy}`, so that every such case would be refused; name it in \
+                     [access.roles.counter] or [access.roles.clinic] policies as well"
+                );
+                return Err(self.origin.blame(&key, why));
+            }
+        }
+        for name in desk.systems.keys() {
+            if self.access.as_ref().is_some_and(|access| access.rules.machine_named(name).is_none()) {
+                let why = "there is no machine of this name in [access.machines], which is how a system is known";
+                return Err(self.origin.blame(&format!("desk.systems.{name}"), why));
             }
         }
         if !desk.test_people.is_empty() && self.access.is_none() {

@@ -16,6 +16,8 @@ use crate::{hex, random};
 const LASTS: Duration = Duration::from_secs(60 * 60);
 /// Most at a time.
 const OPEN_MAX: usize = 20_000;
+/// Most of one system at a time, so that others can go on.
+const OPEN_OF_ONE_MAX: usize = 5_000;
 /// Longest text of a field, in bytes.
 const TEXT_BYTES_MAX: usize = 512;
 
@@ -89,6 +91,9 @@ pub enum HandoffFault {
     /// Something is missing.
     #[error("{0} is missing")]
     Missing(&'static str),
+    /// The transaction is about another record.
+    #[error("transactionId is another record's: name a transaction of its own for each claim")]
+    OtherRecord,
     /// There are too many.
     #[error("there are too many open records; try again later")]
     TooMany,
@@ -149,11 +154,20 @@ impl Handoffs {
         }
         let handoff = Handoff { id: id.clone(), owner, opened, clerk: None, result: None, until: now + LASTS };
         let mut open = self.lock();
-        if open.len() >= OPEN_MAX {
+        let of_one = |open: &HashMap<_, Handoff>| open.values().filter(|other| other.owner == handoff.owner).count();
+        if open.len() >= OPEN_MAX || of_one(&open) >= OPEN_OF_ONE_MAX {
             open.retain(|_, handoff| handoff.until > now);
-            if open.len() >= OPEN_MAX {
+            if open.len() >= OPEN_MAX || of_one(&open) >= OPEN_OF_ONE_MAX {
                 return Ok(Err(HandoffFault::TooMany));
             }
+        }
+        let is_other = |other: &Handoff| {
+            other.until > now
+                && other.opened.transaction_id == handoff.opened.transaction_id
+                && other.opened.subject_id != handoff.opened.subject_id
+        };
+        if open.values().any(is_other) {
+            return Ok(Err(HandoffFault::OtherRecord));
         }
         open.insert(SecretDigest::of(&id), handoff.clone());
         Ok(Ok(handoff))
@@ -250,6 +264,24 @@ mod tests {
         assert_eq!(handoffs.take(&opened.id, "person b", now), Err(HandoffFault::Taken));
         assert_eq!(handoffs.take("00", "person a", now), Err(HandoffFault::Unknown));
         assert_eq!(handoffs.take(&opened.id, "person a", now + LASTS), Err(HandoffFault::Unknown));
+    }
+
+    #[test]
+    fn a_transaction_is_of_one_record_and_a_system_has_its_share_of_the_places() {
+        let (handoffs, now) = (Handoffs::default(), Instant::now());
+        let open = |owner: &str, transaction: &str, subject: &str, now| {
+            let opened = OpenHandoff { transaction_id: transaction.into(), subject_id: subject.into(), ..record() };
+            handoffs.open(owner.into(), opened, now).unwrap().map(drop)
+        };
+        assert_eq!(open("machine his", "t-1", "record-1", now), Ok(()));
+        assert_eq!(open("machine his", "t-1", "record-1", now), Ok(()), "the same again");
+        assert_eq!(open("machine other", "t-1", "record-2", now), Err(HandoffFault::OtherRecord));
+        for _ in 2..OPEN_OF_ONE_MAX {
+            assert_eq!(open("machine his", "", "record-1", now), Ok(()));
+        }
+        assert_eq!(open("machine his", "", "record-1", now), Err(HandoffFault::TooMany));
+        assert_eq!(open("machine other", "", "record-2", now), Ok(()));
+        assert_eq!(open("machine his", "", "record-1", now + LASTS), Ok(()), "their time is over");
     }
 
     #[test]

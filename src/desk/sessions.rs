@@ -95,6 +95,13 @@ impl Sessions {
 
     /// The session of this id, which counts as used now. `None` where it is over.
     pub fn find(&self, id: &str, now: Instant) -> Option<Arc<Session>> {
+        let session = self.look(id, now)?;
+        *session.used.lock().unwrap_or_else(PoisonError::into_inner) = now;
+        Some(session)
+    }
+
+    /// The same without counting as use: a page that nobody works at asks whether it has ended.
+    pub fn look(&self, id: &str, now: Instant) -> Option<Arc<Session>> {
         let id = SecretDigest::of(id);
         let mut by_id = self.lock();
         let session = by_id.get(&id)?;
@@ -102,7 +109,6 @@ impl Sessions {
             by_id.remove(&id);
             return None;
         }
-        *session.used.lock().unwrap_or_else(PoisonError::into_inner) = now;
         Some(Arc::clone(session))
     }
 
@@ -193,6 +199,11 @@ mod tests {
         assert!(sessions.find(&idle.id, seconds(899)).is_some());
         assert!(sessions.find(&idle.id, seconds(899 + 900)).is_none());
         assert!(sessions.find(&idle.id, seconds(0)).is_none(), "it does not come back");
+        let looked_at = begin();
+        for at in (0..900).step_by(10) {
+            assert!(sessions.look(&looked_at.id, seconds(at)).is_some());
+        }
+        assert!(sessions.look(&looked_at.id, seconds(900)).is_none(), "looking is no use");
         let busy = begin();
         for at in (600..36_000).step_by(600) {
             assert!(sessions.find(&busy.id, seconds(at)).is_some(), "{at}");

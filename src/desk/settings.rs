@@ -13,6 +13,8 @@ use crate::context::{Role, Roles};
 
 /// Minutes without a call after which somebody is signed out, by default.
 const IDLE_MINUTES: u64 = 15;
+/// Longest address that a browser returns to, in bytes.
+const RETURN_BYTES_MAX: usize = 512;
 /// Hours after which somebody signs in again in any case, by default.
 const SESSION_HOURS: u64 = 10;
 
@@ -276,6 +278,9 @@ impl SystemSection {
             if !is_whole {
                 return bad(of, "end it with a slash: whatever begins with it may be returned to");
             }
+            if address.contains(['*', '%', '\\']) || address.contains("..") {
+                return bad(of, "it is the plain beginning of an address, without wildcards and escapes");
+            }
         }
         let webhook = match (&self.webhook, &self.webhook_key) {
             (None, None) => None,
@@ -290,12 +295,15 @@ impl SystemSection {
 }
 
 impl SystemSettings {
-    /// Whether a browser may be sent to this address.
+    /// Whether a browser may be sent to this address, with a parameter added to its query.
     pub fn may_return_to(&self, address: &str) -> bool {
-        // Within a path, `..` and what browsers take for a slash would lead out of it.
-        let is_plain = !address.contains("..")
+        // Within a path, `..`, however it is written, and what browsers take for a slash would lead out of it.
+        let (path, _) = address.split_once('?').unwrap_or((address, ""));
+        let is_plain = address.len() <= RETURN_BYTES_MAX
+            && !address.contains('#')
+            && !path.contains("..")
+            && !path.contains('%')
             && !address.contains('\\')
-            && !address.contains('%')
             && !address.chars().any(|c| c.is_control() || c.is_whitespace());
         is_plain && self.return_to.iter().any(|begin| address.starts_with(begin.as_str()))
     }
@@ -317,7 +325,11 @@ fn address_of(key: &str, text: &str) -> Result<Uri, DeskSettingsError> {
 fn origin(key: &str, text: &str) -> Result<String, DeskSettingsError> {
     let uri = address_of(key, text)?;
     if !matches!(uri.path(), "" | "/") || uri.query().is_some() {
-        return bad(key, "it is an address without a path: https://desk.example.vn");
+        return bad(key, "it is an address without a path, such as https://desk.example.vn or http://127.0.0.1:8765");
+    }
+    let port = uri.authority().and_then(|authority| authority.as_str().rsplit_once(':')).map(|(_, port)| port);
+    if port.is_some_and(|port| !port.ends_with(']')) && uri.port_u16().is_none_or(|port| port == 0) {
+        return bad(key, "its port is none: 1 to 65535");
     }
     Ok(text.trim_end_matches('/').to_ascii_lowercase())
 }
@@ -358,6 +370,9 @@ mod tests {
             ("address = \"https://desk.example.vn/x\"", "desk.address", "without a path"),
             ("agent = \"https://reader.example.vn\"", "desk.agent", "127.0.0.1"),
             ("agent = \"http://10.0.0.1:80\"", "desk.agent", "https, except on loopback"),
+            ("agent = \"http://localhost:99999\"", "desk.agent", "port"),
+            ("agent = \"http://[::1]:0\"", "desk.agent", "port"),
+            ("agent = \"http://127.0.0.1:80/read\"", "desk.agent", "127.0.0.1:8765"),
             ("[sign_in]\nclient_id = \"c\"", "desk.sign_in", "desk.address"),
             ("address = \"https://a.vn\"\n[sign_in]", "desk.sign_in.client_id", "1 to 512"),
             ("address = \"https://a.vn\"\n[sign_in]\nclient_id = \"c\"\nscope = \"x\"", "desk.sign_in.scope", "openid"),
@@ -366,6 +381,8 @@ mod tests {
             ("[test_people.test-a]\nroles = [\"boss\"]", "desk.test_people.test-a.roles", "workflow"),
             ("[systems.his]\nreturn_to = [\"https://his.example\"]", "desk.systems.his.return_to", "slash"),
             ("[systems.his]\nreturn_to = [\"http://his.example/\"]", "desk.systems.his.return_to", "https"),
+            ("[systems.his]\nreturn_to = [\"https://*.example/\"]", "desk.systems.his.return_to", "wildcards"),
+            ("[systems.his]\nreturn_to = [\"https://his.example/a%20b/\"]", "desk.systems.his.return_to", "escapes"),
             ("[systems.his]\nwebhook = \"https://his.example/x\"", "desk.systems.his.webhook", "webhook_key"),
             ("[systems.his]\nwebhook_key = \"k\"", "desk.systems.his.webhook_key", "webhook"),
         ] {
@@ -376,15 +393,36 @@ mod tests {
     }
 
     #[test]
+    fn the_readers_program_may_be_at_any_address_of_the_machine_itself() {
+        for agent in [
+            "http://127.0.0.1:8765",
+            "http://127.0.0.5:8765/",
+            "http://localhost",
+            "http://[::1]:8765",
+            "https://localhost:1",
+        ] {
+            let settings = read(&format!("agent = \"{agent}\"")).unwrap().unwrap();
+            assert_eq!(settings.agent.as_deref(), Some(agent.trim_end_matches('/')));
+        }
+    }
+
+    #[test]
     fn a_browser_returns_below_an_address_that_is_named_and_nowhere_else() {
         let system = SystemSettings { return_to: vec!["https://his.example/desk/".into()], webhook: None };
         assert!(system.may_return_to("https://his.example/desk/case?id=7"));
+        assert!(
+            system.may_return_to("https://his.example/desk/case?name=Nguy%E1%BB%85n&at=1..2"),
+            "no path ends there"
+        );
+        assert!(!system.may_return_to(&format!("https://his.example/desk/{}", "a".repeat(512))));
         for elsewhere in [
             "https://his.example/desk",
             "https://his.example.evil.example/desk/",
             "https://his.example/desk/../other",
             "https://his.example/desk/%2e%2e/other",
             "https://his.example/desk/\\..",
+            "https://his.example/desk/case#top",
+            "https://his.example/desk/a%2fb",
             "javascript:alert(1)",
             "",
         ] {

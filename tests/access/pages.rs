@@ -286,6 +286,11 @@ fn test_people_are_for_this_machine_alone() {
     check(&format!("{public}{tls}")).refused(&["desk.test_people", "127.0.0.1"]);
     check("[desk.test_people.test-a]\nroles = [\"counter\"]\n").refused(&["desk.test_people", "[access]"]);
     check("[desk.policies]\nchild = \"absent\"\n").refused(&["line 2: desk.policies.child", "no policy"]);
+    // A case whose policy no desk may name would be refused in front of the citizen; a system that is no machine, always.
+    let policies = "[access.roles.clinic]\npolicies = []\n[policies.away]\n[desk.policies]\ncollector = \"away\"\n";
+    check(policies).refused(&["line 5: desk.policies.collector", "[access.roles.counter]"]);
+    check(&policies.replace("[]", "[\"away\"]")).refused(&["would start"]);
+    check("[access]\n[desk.systems.his]\n").refused(&["line 2: desk.systems.his", "[access.machines]"]);
     check("[desk]\naddress = \"https://d.vn\"\n[desk.sign_in]\nclient_id = \"d\"\n")
         .refused(&["desk.sign_in", "[access.tokens]"]);
 }
@@ -445,6 +450,24 @@ fn a_benefit_system_hands_a_record_over_and_learns_what_came_of_it() {
     assert_eq!(elsewhere.status, 400, "{}", elsewhere.body);
     assert_eq!(open(json!({"subjectId": "record-1", "subject": "x"})).status, 400);
     assert_eq!(open(json!({})).status, 400);
+    // What no decision could be made of is refused while the system can still mend it.
+    for (field, value) in [
+        ("subjectId", json!("   ")),
+        ("transactionId", json!("giao dịch số 7")),
+        ("transactionId", json!("t".repeat(129))),
+        ("scheme", json!("FOO")),
+        ("scheme", json!("SCHEME_UNSPECIFIED")),
+        ("record", json!({"sex": "X"})),
+        ("record", json!(["999088000017"])),
+        ("returnUrl", json!("https://his.example/desk/back#top")),
+    ] {
+        let mut wrong = sent.clone();
+        wrong[field] = value;
+        let refused = open(wrong);
+        assert_eq!(refused.status, 400, "{field}: {}", refused.body);
+        assert!(!refused.body.contains("999088000017") && !refused.body.contains("giao d"), "{}", refused.body);
+    }
+    assert_eq!(open(json!(["t-1", "record-1"])).status, 400);
     let opened = open(sent);
     assert_eq!(opened.status, 201, "{}", opened.body);
     let opened = opened.json();
@@ -468,6 +491,11 @@ fn a_benefit_system_hands_a_record_over_and_learns_what_came_of_it() {
     assert_eq!(decided.status, 200, "{}", decided.body);
     let done = server.post(&format!("/desk/handoff/{id}/done"), &json_type, "{}");
     assert_eq!(done.json()["returnUrl"], format!("https://his.example/desk/back?session={id}"));
+    // Another record's approval is nobody else's, however the transaction is named.
+    let other = json!({"subjectId": "record-2", "transactionId": taken["transactionId"]});
+    assert_eq!(open(other).status, 409);
+    let again = json!({"subjectId": "record-1", "scheme": "SCHEME_HEALTH", "transactionId": taken["transactionId"]});
+    assert_eq!(open(again).status, 409, "decided for another scheme");
     let state = state();
     assert_eq!((&state["state"], &state["attempt"]), (&json!("decided"), &json!(1)));
     assert_eq!(state["outcome"], decided.json()["outcome"]);

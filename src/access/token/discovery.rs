@@ -3,6 +3,8 @@
 //!
 //! Source: OpenID Connect Discovery 1.0, 4 (document and its validation).
 
+use std::net::IpAddr;
+
 use http::Uri;
 use serde::Deserialize;
 
@@ -122,7 +124,9 @@ pub fn web_address(address: &str, may_be_plain: bool) -> Result<Uri, &'static st
 
 /// Whether an address is of the machine itself.
 pub fn is_loopback(uri: &Uri) -> bool {
-    uri.host().is_some_and(|host| ["127.0.0.1", "[::1]", "localhost"].contains(&host))
+    let Some(host) = uri.host() else { return false };
+    let address = host.trim_start_matches('[').trim_end_matches(']').parse::<IpAddr>();
+    host.eq_ignore_ascii_case("localhost") || address.is_ok_and(|address| address.is_loopback())
 }
 
 #[cfg(test)]

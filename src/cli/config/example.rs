@@ -82,7 +82,8 @@ erase_days = 20                # the same of an erasure
 # idle_minutes = 15            # 1 to 120: without a call, somebody is signed out
 # session_hours = 10           # 1 to 24: in any case
 # agent = "http://127.0.0.1:8765"  # the card reader's program on the desk's own machine
-# [desk.policies]              # what special cases are decided by; default: the default policy
+# [desk.policies]              # what special cases are decided by; default: the default policy. With
+                               # [access] name them in [access.roles.counter] or .clinic policies, too
 # no_card = "by_officer"
 # child = "by_officer"
 # cannot_look = "by_officer"
@@ -135,6 +136,7 @@ numbers = "refuse"             # new ids of subjects and officers that look like
 # [access.roles.counter]
 # fields = ["measures"]        # shown to the role as well: match_scores, measures, other_records
 # without = ["Verify"]         # methods it may not call here
+# policies = ["by_officer"]    # what counter and clinic may name beside the default policy
 # calls_per_minute = 600       # of one principal
 # calls_at_once = 16
 # identifications_per_day = 0

@@ -85,11 +85,16 @@ impl Answers {
 
     /// A file of the pages, or that the browser's copy is still right.
     pub(super) fn asset(&self, asset: &'static Asset, known: Option<&HeaderValue>) -> Response<Body> {
-        let is_known = known.is_some_and(|known| known.as_bytes() == asset.etag.as_bytes());
+        let is_page = asset.kind.starts_with("text/html");
+        let is_known = !is_page && known.is_some_and(|known| known.as_bytes() == asset.etag.as_bytes());
         let mut response = match is_known {
             true => self.with(StatusCode::NOT_MODIFIED, asset.kind, Vec::new()),
             false => self.with(StatusCode::OK, asset.kind, asset.bytes),
         };
+        // A page that was left is not shown again by a browser's back button: another person may sit there.
+        if is_page {
+            return response;
+        }
         let headers = response.headers_mut();
         // Kept, and asked for every time: a new program has new files.
         headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-cache"));

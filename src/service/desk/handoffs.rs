@@ -16,13 +16,16 @@ use super::routes::{Calls, certificate, whole};
 use crate::access::token::bearer;
 use crate::context::Principal;
 use crate::desk::{HandoffFault, HandoffResult, OpenHandoff, SystemSettings};
-use crate::service::access::principal_key;
+use crate::service::access::{AccessControl, principal_key};
+use crate::service::convert;
 use crate::service::incoming::Peer;
 use crate::service::layers::TracedRequest;
 use crate::service::method::Method;
 use crate::service::origin;
+use crate::service::pb;
 use crate::service::shared::Shared;
 use crate::service::trace::Trace;
+use crate::workflow::beneficiary::DEFAULT_POLICY;
 
 /// Name of the benefit system on a server without access control, where none is known.
 const OPEN_SYSTEM: &str = "open";
@@ -37,9 +40,30 @@ struct System {
     name: String,
 }
 
+/// A decision, and what it is about.
+struct Decided {
+    subject: String,
+    scheme: String,
+    decision: Value,
+}
+
+impl Decided {
+    /// Whether it is about what was handed over: another record's approval pays nobody here.
+    fn is_of(&self, opened: &OpenHandoff) -> bool {
+        self.subject == opened.subject_id && (opened.scheme.is_empty() || self.scheme == opened.scheme)
+    }
+}
+
 impl Desk {
     /// `POST /desk/sessions`, by a benefit system.
-    pub(super) async fn open_handoff(&self, shared: &Shared, request: &Request<()>, sent: Body) -> Response<Body> {
+    pub(super) async fn open_handoff(
+        &self,
+        shared: &Shared,
+        calls: impl Calls,
+        trace: Trace,
+        request: &Request<()>,
+        sent: Body,
+    ) -> Response<Body> {
         let system = match self.system(shared, request).await {
             Ok(system) => system,
             Err(status) => return self.problem(status, "this caller may not open records for a desk"),
@@ -53,9 +77,19 @@ impl Desk {
             Err(status) => return self.problem(status, "at most 64 KiB of JSON, within 10 s"),
         };
         // Not where it is wrong: the reader's errors may repeat what was sent.
-        let Ok(opened) = serde_json::from_slice::<OpenHandoff>(&sent) else {
+        let Some(opened) = read(&sent) else {
             return self.problem(StatusCode::BAD_REQUEST, "it is no record: docs/desk.md has its fields");
         };
+        if let Err(problem) = check(&opened) {
+            return self.problem(StatusCode::BAD_REQUEST, &problem);
+        }
+        let is_default = opened.policy.is_empty() || opened.policy == DEFAULT_POLICY;
+        let desks_may = |access: &AccessControl| access.rules().roles().desks_may_name(&opened.policy);
+        if !is_default && !shared.access.as_ref().is_none_or(desks_may) {
+            let problem =
+                "policy: no desk may name it; the server's [access.roles.counter] and [access.roles.clinic] say which";
+            return self.problem(StatusCode::BAD_REQUEST, problem);
+        }
         let settings = self.0.settings.systems.get(&system.name);
         let may_return = |url: &String| settings.is_some_and(|settings: &SystemSettings| settings.may_return_to(url));
         if opened.return_url.as_ref().is_some_and(|url| !may_return(url)) {
@@ -63,6 +97,12 @@ impl Desk {
                 StatusCode::BAD_REQUEST,
                 "returnUrl is not below an address that [desk.systems] names for this caller as return_to",
             );
+        }
+        if !opened.transaction_id.is_empty()
+            && let Some(known) = decision(calls, trace, request, &opened.transaction_id, None).await
+            && !known.is_of(&opened)
+        {
+            return self.fault(HandoffFault::OtherRecord);
         }
         match self.0.handoffs.open(system.key, opened, Instant::now()) {
             Ok(Ok(handoff)) => {
@@ -99,13 +139,16 @@ impl Desk {
             Err(fault) => return self.fault(fault),
         };
         let decision = decision(calls, trace, request, &handoff.opened.transaction_id, None).await;
+        if decision.as_ref().is_some_and(|decision| !decision.is_of(&handoff.opened)) {
+            return self.fault(HandoffFault::OtherRecord);
+        }
         let state = match (&decision, &handoff.clerk) {
             (Some(_), _) => "decided",
             (None, Some(_)) => "begun",
             (None, None) => "waiting",
         };
         let mut answer = json!({ "id": handoff.id, "transactionId": handoff.opened.transaction_id, "state": state });
-        if let Some(decision) = decision {
+        if let Some(Decided { decision, .. }) = decision {
             answer["attempt"] = decision["attempt"].clone();
             answer["outcome"] = decision["outcome"].clone();
             answer["decidedAt"] = decision["decidedAt"].clone();
@@ -167,7 +210,11 @@ impl Desk {
         };
         let bearer = token.and_then(|token| HeaderValue::try_from(format!("Bearer {}", token.as_str())).ok());
         let decision = decision(calls, trace, request, &handoff.opened.transaction_id, bearer).await;
-        if let Some(decision) = decision {
+        if let Some(decided) = decision {
+            if !decided.is_of(&handoff.opened) {
+                return self.fault(HandoffFault::OtherRecord);
+            }
+            let decision = decided.decision;
             let text = |key: &str| decision[key].as_str().unwrap_or_default().to_owned();
             let result = HandoffResult {
                 attempt: decision["attempt"].as_u64().and_then(|attempt| u32::try_from(attempt).ok()).unwrap_or(1),
@@ -199,11 +246,12 @@ impl Desk {
         if !may {
             return Err(StatusCode::FORBIDDEN);
         }
-        let name = match &caller.principal {
-            Principal::Machine { name } => name.to_string(),
-            _ => String::new(),
-        };
-        Ok(System { key: principal_key(&caller.principal), name })
+        match &caller.principal {
+            Principal::Machine { name } if self.0.settings.systems.contains_key(&**name) => {
+                Ok(System { key: principal_key(&caller.principal), name: name.to_string() })
+            }
+            _ => Err(StatusCode::FORBIDDEN),
+        }
     }
 
     fn fault(&self, fault: HandoffFault) -> Response<Body> {
@@ -211,7 +259,7 @@ impl Desk {
             HandoffFault::Text(_) | HandoffFault::Missing(_) => StatusCode::BAD_REQUEST,
             HandoffFault::TooMany => StatusCode::SERVICE_UNAVAILABLE,
             HandoffFault::Unknown => StatusCode::NOT_FOUND,
-            HandoffFault::Taken => StatusCode::CONFLICT,
+            HandoffFault::Taken | HandoffFault::OtherRecord => StatusCode::CONFLICT,
         };
         self.problem(status, &fault.to_string())
     }
@@ -219,6 +267,40 @@ impl Desk {
     fn problem(&self, status: StatusCode, message: &str) -> Response<Body> {
         self.0.answers.json(status, &json!({ "message": message }))
     }
+}
+
+/// A record as a benefit system sends it: a JSON object. (The reader would take a list for its fields in order.)
+fn read(sent: &[u8]) -> Option<OpenHandoff> {
+    let value: Value = serde_json::from_slice(sent).ok()?;
+    let is_whole = value.is_object() && value.get("record").is_none_or(Value::is_object);
+    is_whole.then(|| serde_json::from_value(value).ok())?
+}
+
+/// Refuses what no decision could be made of, while the system that sent it can still mend it.
+///
+/// # Errors
+/// The field, and what it takes.
+fn check(opened: &OpenHandoff) -> Result<(), String> {
+    let OpenHandoff { transaction_id, subject_id, scheme, record, .. } = opened;
+    let scheme = match scheme.as_str() {
+        // The clerk chooses.
+        "" => pb::Scheme::Social,
+        name => pb::Scheme::from_str_name(name)
+            .filter(|scheme| *scheme != pb::Scheme::Unspecified)
+            .ok_or("scheme: SCHEME_SOCIAL, SCHEME_HEALTH or SCHEME_UNEMPLOYMENT, or none, and the clerk chooses")?,
+    };
+    match record.sex.as_str() {
+        "" => {}
+        name => pb::Sex::from_str_name(name).map(drop).ok_or("record.sex: SEX_MALE, SEX_FEMALE, or none")?,
+    }
+    let claim = pb::VerifyBeneficiaryRequest {
+        // Made where it is empty.
+        transaction_id: if transaction_id.is_empty() { "t".to_owned() } else { transaction_id.clone() },
+        subject_id: subject_id.clone(),
+        scheme: scheme.into(),
+        ..Default::default()
+    };
+    convert::beneficiary_request(claim).map(drop).map_err(|error| error.to_string())
 }
 
 /// The last decision of a transaction, as whoever asks may see it, by the call that anybody would make; `None` where
@@ -229,7 +311,7 @@ async fn decision(
     request: &Request<()>,
     transaction: &str,
     bearer: Option<HeaderValue>,
-) -> Option<Value> {
+) -> Option<Decided> {
     let mut call = Request::new(Body::new(json!({ "transactionId": transaction }).to_string()));
     *call.method_mut() = Verb::POST;
     *call.uri_mut() = GET_DECISION.parse().ok()?;
@@ -253,5 +335,6 @@ async fn decision(
     }
     let answer = response.into_body().collect().await.ok()?.to_bytes();
     let answer: Value = serde_json::from_slice(&answer).ok()?;
-    Some(answer["decision"].clone())
+    let text = |key: &str| answer[key].as_str().unwrap_or_default().to_owned();
+    Some(Decided { subject: text("subjectId"), scheme: text("scheme"), decision: answer["decision"].clone() })
 }

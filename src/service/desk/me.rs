@@ -107,7 +107,8 @@ impl Desk {
             .as_ref()
             .map(|caller| caller.roles.iter().map(|role| role.name()).collect())
             .unwrap_or_default();
-        let ends = known.session.as_ref().map(|session| SystemTime::now() + session.lasts(Instant::now()));
+        let lasts = known.session.as_ref().map(|session| session.lasts(Instant::now()));
+        let ends = lasts.map(|lasts| SystemTime::now() + lasts);
         let policies = &self.0.settings.policies;
         answers.json(
             StatusCode::OK,
@@ -123,6 +124,8 @@ impl Desk {
                 "pages": pages,
                 "csrfToken": known.session.as_ref().map_or("", |session| session.csrf()),
                 "expiresAt": ends.map(timestamp),
+                // A desk's clock may be wrong.
+                "secondsLeft": lasts.map(|lasts| lasts.as_secs()),
                 "idleSeconds": known.session.as_ref().map(|_| self.0.sessions.rules().idle.as_secs()),
                 "desk": {
                     "agentUrl": self.0.settings.agent,

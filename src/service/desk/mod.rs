@@ -44,6 +44,8 @@ use crate::workflow::reason::Reason;
 
 /// What a page sends with whatever it does.
 const CSRF: HeaderName = HeaderName::from_static("x-csrf-token");
+/// Of a page that nobody works at: the request does not count as use of the session.
+const UNATTENDED: HeaderName = HeaderName::from_static("x-unattended");
 
 /// The pages of a server.
 #[derive(Clone)]
@@ -138,7 +140,11 @@ impl Desk {
 
     /// The session that a request names. `None` where it names none, or one that is over.
     fn session(&self, headers: &HeaderMap) -> Option<Arc<Session>> {
-        self.0.sessions.find(self.session_id(headers)?, Instant::now())
+        let (id, now) = (self.session_id(headers)?, Instant::now());
+        match headers.contains_key(UNATTENDED) {
+            true => self.0.sessions.look(id, now),
+            false => self.0.sessions.find(id, now),
+        }
     }
 
     /// A call of the contract that a page makes: with the token of whoever is signed in.

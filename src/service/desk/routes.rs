@@ -67,7 +67,7 @@ impl Desk {
             return match path.as_str() {
                 "/desk/test-login" => self.test_sign_in(shared, &request, sent).await,
                 "/desk/logout" => self.sign_out(&request).await,
-                "/desk/sessions" => self.open_handoff(shared, &request, sent).await,
+                "/desk/sessions" => self.open_handoff(shared, calls, trace, &request, sent).await,
                 _ => match below("/desk/handoff/").and_then(|rest| rest.strip_suffix("/done")) {
                     Some(id) => self.handoff_done(shared, calls, trace, &request, id).await,
                     None => self.not_here(),

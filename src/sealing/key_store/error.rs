@@ -64,6 +64,12 @@ pub enum KeyStoreError {
         /// Where it should lie.
         folder: PathBuf,
     },
+    /// Its file was taken away or replaced while it was open.
+    #[error(
+        "the key store {0} was taken away, or another file put in its place, while it was in use; no key is made or \
+         destroyed where it would be lost. Put it back, from its copy where there is one, and restart"
+    )]
+    Gone(PathBuf),
     /// The system failed to read or write.
     #[error("the key store {path} cannot be read or written: {error}")]
     Io {

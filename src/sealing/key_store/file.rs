@@ -10,7 +10,7 @@
 
 use std::fs::{self, File, OpenOptions, TryLockError};
 use std::io;
-use std::os::unix::fs::FileExt;
+use std::os::unix::fs::{FileExt, MetadataExt};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
@@ -252,6 +252,13 @@ impl StoreFile {
 
     pub(super) fn failed(&self, error: &io::Error) -> KeyStoreError {
         KeyStoreError::io(&self.path, error)
+    }
+
+    /// Whether it is the file that lies at its path still.
+    pub(super) fn is_in_place(&self) -> bool {
+        let identity = |found: io::Result<fs::Metadata>| found.ok().map(|found| (found.dev(), found.ino()));
+        let own = identity(self.file.metadata());
+        own.is_some() && own == identity(fs::metadata(&self.path))
     }
 
     /// How many whole keys are in it.

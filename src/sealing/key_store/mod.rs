@@ -288,12 +288,37 @@ impl KeyStore {
         Ok(examined)
     }
 
+    /// Looks whether both files are where they were opened, before a key is made or destroyed in them. A copy that
+    /// was taken away meanwhile is made anew.
+    fn check_files(&self) -> Result<(), KeyStoreError> {
+        let is_lost = |copy: &Option<StoreFile>| copy.as_ref().is_some_and(|copy| !copy.is_in_place());
+        let files = self.files();
+        if !files.main.is_in_place() {
+            return Err(KeyStoreError::Gone(self.options.path.clone()));
+        }
+        if !is_lost(&files.copy) {
+            return Ok(());
+        }
+        drop(files);
+        let mut files = self.files_to_change();
+        let Files { main, copy, .. } = &mut *files;
+        if let Some(path) = self.options.copy.as_ref().filter(|_| is_lost(copy)) {
+            tracing::error!(
+                "the copy of the key store was taken away or replaced while it was in use; it is made anew"
+            );
+            self.options.check_copy()?;
+            *copy = Some(reconciled_copy(main, path, &self.options)?);
+        }
+        Ok(())
+    }
+
     /// Hands out a new key; it is on the disk by now. Its number.
     ///
     /// # Errors
-    /// [`KeyStoreError::Io`], also where the disk is full.
+    /// [`KeyStoreError::Io`], also where the disk is full; [`KeyStoreError::Gone`].
     pub fn hand_out(&self) -> Result<u64, KeyStoreError> {
         let mut handing_out = self.handing_out();
+        self.check_files()?;
         if self.is_noted.load(Ordering::Acquire) {
             // Before the first: whoever is killed from here on leaves no note of what is used by then.
             self.files().main.forget_next()?;
@@ -334,7 +359,7 @@ impl KeyStore {
     /// Destroys keys: overwrites them in both files, durably, also those that are destroyed already.
     ///
     /// # Errors
-    /// [`KeyStoreError::Io`]: then some may be destroyed; do it again.
+    /// [`KeyStoreError::Io`]: then some may be destroyed; do it again. [`KeyStoreError::Gone`].
     pub fn destroy(&self, numbers: &[u64]) -> Result<(), KeyStoreError> {
         self.destroy_and_note(numbers, None)
     }
@@ -350,6 +375,7 @@ impl KeyStore {
     }
 
     fn destroy_and_note(&self, numbers: &[u64], list: Option<&[u8; LIST_BYTES]>) -> Result<(), KeyStoreError> {
+        self.check_files()?;
         if let Some(last) = numbers.iter().max() {
             self.is_named(*last);
         }

@@ -262,6 +262,21 @@ pub enum GalleryError {
         "the gallery {0} is not sealed, though [sealing] is in the configuration; `chinhchu keys seal` seals it while nobody has it open, and a server with seal = \"while_serving\" under [sealing] beside its work; or take [sealing] out"
     )]
     NotSealed(PathBuf),
+    /// The gallery lies in the clear, and was sealed before.
+    #[error(
+        "the gallery {} lies in the clear, and its key store {} has served it sealed: the folder is from before it was \
+         sealed, or somebody has put it in the sealed one's place. Nothing of it was sealed or served. Put the sealed \
+         folder back, or a backup made since; whoever means this one, and gives up what came after it, names new files \
+         as sealing.key_store and sealing.key_store_copy, and keeps the present ones as long as anything sealed under \
+         them is needed",
+        path.display(), key_store.display()
+    )]
+    SealedBefore {
+        /// The folder.
+        path: PathBuf,
+        /// The key store.
+        key_store: PathBuf,
+    },
     /// The key store is another gallery's.
     #[error("the key store {0} is not the one of this gallery; check sealing.key_store")]
     OtherKeyStore(PathBuf),
@@ -330,6 +345,7 @@ impl GalleryError {
             | Self::Entry(_)
             | Self::SealingNeeded(_)
             | Self::NotSealed(_)
+            | Self::SealedBefore { .. }
             | Self::KeyStoreTaken { .. }
             | Self::KeyStore(_)
             | Self::InUse(_)

@@ -173,7 +173,8 @@ impl Gallery {
         enrolment.templates.iter().try_for_each(|new| self.index_for(&new.template).map(drop))
     }
 
-    /// Removes a subject with all its templates.
+    /// Removes a subject with all its templates. In a sealed gallery its key is destroyed with it, where no
+    /// decision about it and no request of it is left that is sealed under that.
     ///
     /// # Errors
     /// [`GalleryError::UnknownSubject`] where there is none; [`GalleryError::RequestIdReused`]; as
@@ -184,7 +185,22 @@ impl Gallery {
         subject: &SubjectId,
         retry: Option<Retry>,
     ) -> Result<Receipt, GalleryError> {
-        Ok(self.commit(context, Command::Remove(subject.clone(), retry)).await?.receipt)
+        let Committed { receipt, gives_up_key, .. } =
+            self.commit(context, Command::Remove(subject.clone(), retry)).await?;
+        // Of a retry it is not known, and the earlier call may have ended before it came to this.
+        if self.store.is_sealed() && (gives_up_key || receipt.replayed) {
+            self.destroy_keys().await?;
+        }
+        Ok(receipt)
+    }
+
+    /// Destroys the keys that were given up. In this order: what an index file held of the record is gone
+    /// when its key is.
+    async fn destroy_keys(&self) -> Result<(), GalleryError> {
+        for index in &self.indexes {
+            index.forget_files().await?;
+        }
+        self.store.destroy_keys().await
     }
 
     /// Restricts or holds a record, or ends that. With a [`Retry`] as in [`Gallery::enrol`]. A restriction of
@@ -223,11 +239,7 @@ impl Gallery {
         let Committed { receipt, erasure, entry, .. } = self.commit(context, Command::Erase(erase, retry)).await?;
         let erasure = erasure.ok_or_else(|| GalleryError::Storage("the store did not say what was erased".into()))?;
         if erasure == Erasure::Erased {
-            // In this order: what an index file held of the record is gone when its key is.
-            for index in &self.indexes {
-                index.forget_files().await?;
-            }
-            self.store.destroy_keys().await?;
+            self.destroy_keys().await?;
         }
         Ok(ErasureReceipt { erasure, receipt, entry })
     }

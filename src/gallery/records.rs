@@ -62,6 +62,9 @@ pub struct ReadSet {
     pub subject_request: Option<u64>,
     /// Every request about this subject.
     pub requests_of: Option<SubjectId>,
+    /// Whether the store has a key for this subject, apart from its record: what was sealed under it can be
+    /// read as long as it has.
+    pub key_of: Option<SubjectId>,
     /// What the last run of retention did.
     pub last_retention: bool,
     /// Templates that were committed after this one and are still there, and those of subjects who
@@ -119,6 +122,8 @@ pub struct Records {
     pub challenge_next: u64,
     /// The requests of [`ReadSet::subject_request`] and [`ReadSet::requests_of`], lowest number first.
     pub subject_requests: Vec<SubjectRequest>,
+    /// Whether there is a key for [`ReadSet::key_of`].
+    pub has_key: bool,
     /// What the last run of retention did, where asked for.
     pub last_retention: Option<RetentionRun>,
     /// Number of the next request of a person: 1 for the first.
@@ -225,6 +230,9 @@ pub struct Committed {
     pub erasure: Option<Erasure>,
     /// Number of its entry in the log, from 0, where it was an erasure and a log is kept.
     pub entry: Option<u64>,
+    /// Whether the key of a subject was given up, of which nothing is left: it is to be destroyed
+    /// ([`RecordStore::destroy_keys`](super::RecordStore::destroy_keys)).
+    pub gives_up_key: bool,
     /// The request of a person as it is stored, where the command was about one.
     pub subject_request: Option<SubjectRequest>,
     /// How many decisions, requests or entries it took away, where it was one of retention.
@@ -241,6 +249,7 @@ impl Committed {
             challenge: None,
             erasure: None,
             entry: None,
+            gives_up_key: false,
             subject_request: None,
             taken: 0,
         }

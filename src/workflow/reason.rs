@@ -481,6 +481,7 @@ impl Reason {
             | GalleryError::LedgerSigner
             | GalleryError::SealingNeeded(_)
             | GalleryError::NotSealed(_)
+            | GalleryError::SealedBefore { .. }
             | GalleryError::OtherKeyStore(_)
             | GalleryError::KeyStoreTaken { .. }
             | GalleryError::OlderKeyStore(_)

@@ -13,9 +13,8 @@ use crate::gallery::{
 };
 use crate::ledger::entry::Kind;
 
-/// As far as the clock of whoever names a time of receipt may be ahead: a day is named by its midnight in
-/// UTC.
-const AHEAD_MS_MAX: u64 = 24 * 60 * 60 * 1000;
+/// As far as the clock of whoever names a time of receipt may be ahead.
+const AHEAD_MS_MAX: u64 = 5 * 60 * 1000;
 /// Requests looked at for one page; a page may be short, and have a next one.
 const LOOKED_AT_MAX: usize = 10_000;
 
@@ -113,8 +112,8 @@ impl Rights<'_> {
         let retry = open.request_id.clone().map(|request_id| Retry { request_id, content: digest(&open) });
         let now = Timestamp::now();
         let received_at = open.received_at.unwrap_or(now);
-        if received_at.0 > now.0.saturating_add(AHEAD_MS_MAX) {
-            let detail = "the time of receipt is still to come".to_owned();
+        if is_to_come(received_at, now) {
+            let detail = "the day of receipt is still to come: it is today in Vietnam, or before".to_owned();
             return Err(WorkflowError::OutOfRange { field: Field::Named("received_at"), detail });
         }
         let (received_at, clocks) = (received_at.min(now), self.clocks());
@@ -230,6 +229,12 @@ fn digest(open: &OpenSubjectRequest) -> [u8; 32] {
     digest.finish()
 }
 
+/// Whether a time of receipt is of a day of Vietnam that has not begun. A later time of today is taken for now:
+/// a day is named by its midnight in UTC, which is seven in the morning there.
+fn is_to_come(received_at: Timestamp, now: Timestamp) -> bool {
+    received_at >= due_at(Timestamp(now.0.saturating_add(AHEAD_MS_MAX)), 0)
+}
+
 fn digest_of_answer(answer: &AnswerRequest) -> [u8; 32] {
     let AnswerRequest { number, answer, by, reason } = answer;
     let mut digest = ContentDigest::new("answer request");
@@ -238,4 +243,25 @@ fn digest_of_answer(answer: &AnswerRequest) -> [u8; 32] {
     digest.field(by.as_str().as_bytes());
     digest.field(reason.as_str().as_bytes());
     digest.finish()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_day_of_receipt_is_todays_of_vietnam_or_an_earlier_one() {
+        let hour = 60 * 60 * 1000;
+        // 2026-03-05 00:00 UTC, which is 07:00 of that day in Vietnam.
+        let midnight = Timestamp(1_772_668_800_000);
+        let at = |hours: u64| Timestamp(midnight.0 + hours * hour);
+        let before = |hours: u64| Timestamp(midnight.0 - hours * hour);
+        // Named at three and at seven in the morning, and at the end of the day before.
+        assert!(!is_to_come(midnight, before(4)) && !is_to_come(midnight, midnight));
+        assert!(is_to_come(midnight, before(8)), "tomorrow's date");
+        assert!(is_to_come(at(24), at(16)) && !is_to_come(at(24), at(17)), "its day begins at 17:00 UTC");
+        assert!(!is_to_come(before(9000), midnight));
+        // A clock that is a little ahead just before midnight.
+        assert!(!is_to_come(at(17), Timestamp(at(17).0 - 60_000)));
+    }
 }

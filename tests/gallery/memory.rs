@@ -194,6 +194,8 @@ impl Tables {
                 self.of_people.values().filter(of).cloned().collect()
             },
             last_retention: self.retention.filter(|_| wanted.last_retention),
+            // What is not sealed has none.
+            has_key: false,
             subject_request_next: self.last_of_people + 1,
             decision_next: self.last_decision + 1,
             subjects,

@@ -79,7 +79,7 @@ pub fn erase(subject: &str) -> Erase {
 }
 
 /// Something of every kind.
-async fn fill(gallery: &Gallery) {
+pub async fn fill(gallery: &Gallery) {
     for (number, subject) in ["subject-one", "subject-two", "subject-three"].iter().enumerate() {
         let enrolment = person(subject, &[number as u64, 9]);
         gallery.enrol(&by(), enrolment, Some(retry(format!("request-{number}"), 1))).await.unwrap();
@@ -138,7 +138,7 @@ pub fn large(options: EmbeddedOptions) -> EmbeddedOptions {
     EmbeddedOptions { checked_bytes_max: 0, ..options }
 }
 
-fn open_with(dir: &Path, options: EmbeddedOptions) -> Result<Gallery, GalleryError> {
+pub fn open_with(dir: &Path, options: EmbeddedOptions) -> Result<Gallery, GalleryError> {
     gallery::open(&dir.join("data"), RECIPE, DIMENSION, options)
 }
 
@@ -346,7 +346,7 @@ fn a_value_of_before_that_was_put_back_is_told_at_the_start_and_by_the_log() {
 
 /// Whether any key that is left opens any row of a folder to something that tells of somebody; how
 /// many rows opened.
-fn opened(dir: &Path, keys: &KeyStore, telling: &[&[u8]]) -> (usize, bool) {
+pub fn opened(dir: &Path, keys: &KeyStore, telling: &[&[u8]]) -> (usize, bool) {
     let secrets: Vec<Secret> = (0..keys.made()).filter_map(|number| keys.key(number).unwrap()).collect();
     let database = Database::open(dir.join("chinhchu.redb")).unwrap();
     let read = database.begin_read().unwrap();
@@ -381,7 +381,7 @@ fn opened(dir: &Path, keys: &KeyStore, telling: &[&[u8]]) -> (usize, bool) {
     (count, tells)
 }
 
-fn copy(from: &Path, to: &Path) {
+pub fn copy(from: &Path, to: &Path) {
     fs::create_dir_all(to).unwrap();
     for (name, bytes) in files(from) {
         fs::write(to.join(name), bytes).unwrap();
@@ -443,7 +443,7 @@ fn who_was_erased_can_be_read_in_no_copy_with_any_key_that_is_left() {
 }
 
 /// Numbers of the keys that values about subjects are sealed under, by what their heads say.
-fn keys_in_use(dir: &Path) -> BTreeSet<u64> {
+pub fn keys_in_use(dir: &Path) -> BTreeSet<u64> {
     let database = Database::open(dir.join("data/chinhchu.redb")).unwrap();
     let read = database.begin_read().unwrap();
     let number = |value: &[u8]| u64::from_le_bytes(value[2..10].try_into().unwrap());
@@ -460,7 +460,7 @@ fn keys_in_use(dir: &Path) -> BTreeSet<u64> {
 }
 
 /// Numbers of keys that the table of them has, where no row of the subject tells them.
-fn keys_in_table(dir: &Path) -> Vec<u64> {
+pub fn keys_in_table(dir: &Path) -> Vec<u64> {
     let database = Database::open(dir.join("data/chinhchu.redb")).unwrap();
     let table = database.begin_read().unwrap().open_table(SUBJECT_KEYS).unwrap();
     table.iter().unwrap().map(|row| row.unwrap().1.value()).collect()
@@ -558,7 +558,7 @@ fn an_index_file_of_a_sealed_gallery_is_used_and_one_that_was_altered_is_made_an
 }
 
 /// Everything that is stored, as callers see it.
-async fn everything(gallery: &Gallery) -> Vec<String> {
+pub async fn everything(gallery: &Gallery) -> Vec<String> {
     let mut seen = Vec::new();
     for subject in ["subject-one", "subject-two", "subject-three"] {
         let Some(subject) = gallery.subject(&id(subject)).await.unwrap() else { continue };

@@ -7,6 +7,7 @@ use redb::{Database, ReadableDatabase, ReadableTable};
 use super::EmbeddedOptions;
 use super::challenges::{CHALLENGES, OWNER_CHALLENGES};
 use super::fault::StoreError;
+use super::given_up::{DESTROYED_KEYS, DOOMED_KEYS, new_list};
 use super::pictures::{CASE_PICTURES, PICTURE_TIMES};
 use super::protection::{Owner, Protection};
 use super::read::Recipes;
@@ -16,7 +17,7 @@ use super::record::{
 use super::row_sum::RowSum;
 use super::subject_requests::{OPEN_REQUESTS, REQUESTS_OF_SUBJECT, SUBJECT_REQUESTS};
 use super::tables::{
-    CAPTURE_BANDS, CAPTURES, CHANGES, CLEARED, COUNTERS_KEY, DECISION_HEADS, DECISIONS, DOOMED_KEYS, FORMAT_VERSION,
+    CAPTURE_BANDS, CAPTURES, CHANGES, CLEARED, COUNTERS_KEY, DECISION_HEADS, DECISIONS, FORMAT_VERSION,
     FORMAT_VERSION_SEALED, GALLERY, GALLERY_KEY, ID_KEY, REQUEST_ORDER, REQUESTS, SUBJECT_CAPTURES, SUBJECT_DECISIONS,
     SUBJECT_KEYS, SUBJECTS, Snapshot, TEMPLATES, Tables, WAITING, attempts_in, decision_key_of, if_there,
     read_counters, read_gallery, read_id, subject_decision_key,
@@ -41,6 +42,7 @@ pub(super) fn initialise(
         if sealing.is_some() {
             transaction.open_table(SUBJECT_KEYS)?;
             transaction.open_table(DOOMED_KEYS)?;
+            transaction.open_table(DESTROYED_KEYS)?;
         }
         let record = GalleryRecord {
             version: if sealing.is_some() { FORMAT_VERSION_SEALED } else { FORMAT_VERSION },
@@ -54,7 +56,8 @@ pub(super) fn initialise(
         put_id(&mut gallery)?;
         // Template ids begin at 1, so that 0 never means one.
         let counters = Counters { template_next: 1, decision_next: 1, keys_to, ..Counters::default() };
-        let counters = Counters { row_sum: RowSum::after(protection, &[]).bytes(), ..counters };
+        let list_of_destroyed = if sealing.is_some() { new_list()? } else { Vec::new() };
+        let counters = Counters { row_sum: RowSum::after(protection, &[]).bytes(), list_of_destroyed, ..counters };
         let sealed = protection.wrap("gallery", COUNTERS_KEY.as_bytes(), Owner::Table, &counters)?;
         gallery.insert(COUNTERS_KEY, sealed.as_slice())?;
         transaction.open_table(SUBJECTS)?;

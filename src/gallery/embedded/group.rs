@@ -8,6 +8,7 @@ use super::EmbeddedOptions;
 use super::challenges::Challenges;
 use super::create::put_gallery;
 use super::fault::StoreError;
+use super::given_up::GivenUp;
 use super::ledger::Ledger;
 use super::pictures::Pictures;
 use super::protection::{Owner, Protection};
@@ -20,11 +21,11 @@ use super::row_sum::RowSum;
 use super::subject_keys::SubjectKeys;
 use super::subject_requests::SubjectRequests;
 use super::tables::{
-    CAPTURE_BANDS, CAPTURES, CHANGES, CLEARED, COUNTERS_KEY, DECISION_HEADS, DECISIONS, DOOMED_KEYS,
-    FORMAT_VERSION_WITH_STANDING, GALLERY, REQUEST_ORDER, REQUESTS, RETENTION_KEY, SUBJECT_CAPTURES, SUBJECT_DECISIONS,
-    SUBJECTS, TEMPLATES, Tables, WAITING, band_key, cleared_key, decision_key, read_attempts, read_capture,
-    read_counters, read_decision, read_decision_head, read_gallery, read_request, read_subject_decisions,
-    read_template, subject_capture_key, subject_decision_key,
+    CAPTURE_BANDS, CAPTURES, CHANGES, CLEARED, COUNTERS_KEY, DECISION_HEADS, DECISIONS, FORMAT_VERSION_WITH_STANDING,
+    GALLERY, REQUEST_ORDER, REQUESTS, RETENTION_KEY, SUBJECT_CAPTURES, SUBJECT_DECISIONS, SUBJECTS, TEMPLATES, Tables,
+    WAITING, band_key, cleared_key, decision_key, read_attempts, read_capture, read_counters, read_decision,
+    read_decision_head, read_gallery, read_request, read_subject_decisions, read_template, subject_capture_key,
+    subject_decision_key,
 };
 use super::written_rows::WRITTEN_ROWS;
 use crate::face::RecipeDigest;
@@ -84,7 +85,7 @@ pub(super) struct Group<'t> {
     subject_captures: Table<'t, &'static str, &'static [u8]>,
     /// In a sealed gallery.
     subject_keys: Option<SubjectKeys<'t>>,
-    doomed_keys: Option<Table<'t, u64, &'static [u8]>>,
+    given_up: Option<GivenUp<'t>>,
     protection: &'t Protection,
     /// Writes the rows of all these tables.
     rows: RowSum<'t>,
@@ -117,6 +118,10 @@ impl<'t> Tables for Group<'t> {
 
     fn protection(&self) -> &Protection {
         self.protection
+    }
+
+    fn has_key(&self, subject: &SubjectId) -> Result<bool, StoreError> {
+        self.subject_keys.as_ref().map_or(Ok(false), |keys| keys.has(subject))
     }
 
     fn subjects(&self) -> Result<&Self::ByText, StoreError> {
@@ -223,7 +228,7 @@ impl<'t> Group<'t> {
             capture_bands: transaction.open_table(CAPTURE_BANDS)?,
             subject_captures: transaction.open_table(SUBJECT_CAPTURES)?,
             subject_keys: SubjectKeys::open(transaction, protection)?,
-            doomed_keys: protection.keys().map(|_| transaction.open_table(DOOMED_KEYS)).transpose()?,
+            given_up: GivenUp::open(transaction, protection)?,
             protection,
             rows: RowSum::after(protection, &before.row_sum).noting(is_noting),
             challenges: Challenges::open(transaction, protection)?,
@@ -344,28 +349,13 @@ impl<'t> Group<'t> {
         keys.owner(subject, &self.subjects, &mut self.counters.keys_to)
     }
 
-    /// Lists a subject's key among those that are to be destroyed; what is written of the subject from
+    /// Gives a subject's key up, to be destroyed; what is written of the subject from
     /// here on has another.
     fn forget_key(&mut self, subject: &SubjectId) -> Result<(), StoreError> {
         self.rows.noted.forget(subject.as_str());
-        let (Some(keys), Some(doomed)) = (&mut self.subject_keys, &mut self.doomed_keys) else { return Ok(()) };
-        if let Some(number) = keys.forget(subject, &mut self.rows)? {
-            self.rows.insert(doomed, number, [].as_slice())?;
-        }
-        Ok(())
-    }
-
-    /// Takes keys off that list which are destroyed.
-    fn prune_doomed_keys(&mut self) -> Result<(), StoreError> {
-        let (Some(keys), Some(doomed)) = (self.protection.keys(), &mut self.doomed_keys) else { return Ok(()) };
-        for _ in 0..PRUNED_MAX {
-            let Some(number) = doomed.first()?.map(|(number, _)| number.value()) else { break };
-            if keys.key(number)?.is_some() {
-                break;
-            }
-            self.rows.remove(doomed, number)?;
-        }
-        Ok(())
+        let (Some(keys), Some(given_up)) = (&mut self.subject_keys, &mut self.given_up) else { return Ok(()) };
+        let number = keys.forget(subject, &mut self.rows)?;
+        given_up.give_up(number.as_slice(), &mut self.rows)
     }
 
     fn put_subject(&mut self, head: SubjectHead) -> Result<(), StoreError> {
@@ -696,7 +686,10 @@ impl<'t> Group<'t> {
         self.prune_captures()?;
         self.challenges.prune(self.now, &mut self.rows)?;
         self.pictures.prune(self.now, &mut self.rows)?;
-        self.prune_doomed_keys()?;
+        if let Some(given_up) = &mut self.given_up {
+            given_up.prune(&mut self.rows)?;
+            given_up.finish(&mut self.counters)?;
+        }
         self.log_changes()?;
         self.list_recipes()?;
         if let Some(keys) = &mut self.subject_keys {

@@ -6,7 +6,7 @@
 //!
 //! Each file answers one question. The store (`store`): who may use the folder (`folder`), what
 //! the database lies on (`storage`), where it is while it is open (`database`), which tables there
-//! are (`tables`), what their bytes mean (`record`) and how they are sealed (`protection`, `row_sum`), how they are made (`create`) and read
+//! are (`tables`), what their bytes mean (`record`) and how they are sealed (`protection`, `row_sum`, `subject_keys`, `given_up`), how they are made (`create`) and read
 //! (`read`, `snapshot`), how many commands share a transaction (`group`), what happens when one
 //! fails (`writer`), what changed last (`log`), where the transparency log lies (`ledger`), and the pictures of cases (`pictures`). A clear gallery
 //! is sealed row by row (`seal`) into a copy (`sealed_copy`), also while it is served (`seal_serving`), which
@@ -21,6 +21,7 @@ mod create;
 mod database;
 mod fault;
 mod folder;
+mod given_up;
 mod group;
 mod index;
 mod ledger;

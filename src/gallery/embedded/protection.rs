@@ -13,6 +13,7 @@
 //! he knows, and read none. Numbers of templates, decisions and captures name nobody and stay.
 
 use std::collections::HashMap;
+use std::path::Path;
 
 use hmac::{Hmac, KeyInit, Mac};
 use prost::Message;
@@ -87,14 +88,19 @@ fn derived(key: &Secret, purpose: &[&[u8]]) -> Secret {
 }
 
 impl Protection {
-    /// That of a new gallery, with new keys where it is to be sealed, and what its record says of them. `id` is
-    /// that of a gallery which is there in the clear: a new one has none that is sure to stay.
+    /// That of a new gallery, with new keys where it is to be sealed, and what its record says of them. `clear`
+    /// is the gallery in the clear that is to be sealed, its folder and its id: the id of a new one is not sure to
+    /// stay.
     pub(super) fn create(
         options: Option<&KeyStoreOptions>,
-        id: Option<GalleryId>,
+        clear: Option<(&Path, Option<GalleryId>)>,
     ) -> Result<(Self, Option<SealingRecord>), StoreError> {
         let Some(options) = options else { return Ok((Self::Checksummed, None)) };
         let keys = KeyStore::open(options.clone(), true)?;
+        let id = clear.and_then(|(_, id)| id);
+        if let Some((path, id)) = clear {
+            check_never_served(&keys, options, path, id)?;
+        }
         if let Some(gallery) = gallery_of(&keys)?.filter(|of| Some(*of) != id) {
             return Err(GalleryError::KeyStoreTaken { path: options.path.clone(), gallery }.into());
         }
@@ -111,7 +117,7 @@ impl Protection {
     pub(super) fn open(
         record: Option<&SealingRecord>,
         options: Option<&KeyStoreOptions>,
-        path: &std::path::Path,
+        path: &Path,
         id: Option<GalleryId>,
     ) -> Result<Self, StoreError> {
         let (record, options) = match (record, options) {
@@ -235,6 +241,22 @@ impl Protection {
             Self::Checksummed => text.to_owned(),
             Self::Sealed(sealing) => hex::encode(&sealing.hash(kind, text.as_bytes())[..NAME_BYTES]),
         }
+    }
+}
+
+/// Refuses a gallery in the clear that these keys have served sealed: it is from before that, or somebody has
+/// put it in the place of the sealed one.
+pub(super) fn check_never_served(
+    keys: &KeyStore,
+    options: &KeyStoreOptions,
+    path: &Path,
+    id: Option<GalleryId>,
+) -> Result<(), StoreError> {
+    match keys.served_sealed()?.and_then(|served| GalleryId::from_bytes(&served)) {
+        Some(served) if Some(served) == id => {
+            Err(GalleryError::SealedBefore { path: path.to_owned(), key_store: options.path.clone() }.into())
+        }
+        _ => Ok(()),
     }
 }
 

@@ -70,6 +70,7 @@ pub(super) fn read(tables: &impl Tables, state: &State<'_>, wanted: &ReadSet) ->
         cleared_with,
         subject_request,
         requests_of,
+        key_of,
         // The store reads it: it is in the gallery's own table.
         last_retention: _,
         arrived_after,
@@ -157,6 +158,9 @@ pub(super) fn read(tables: &impl Tables, state: &State<'_>, wanted: &ReadSet) ->
     }
     if let Some(subject) = requests_of {
         records.subject_requests.extend(read_requests_of(tables, subject)?);
+    }
+    if let Some(subject) = key_of {
+        records.has_key = tables.has_key(subject)?;
     }
     if let Some(subject) = cleared_with {
         let (pairs, now) = (read_pairs_of(tables, subject)?, Timestamp::now());

@@ -153,6 +153,9 @@ pub(super) struct Counters {
     /// Entries of the transparency log.
     #[prost(uint64, tag = "13")]
     pub entries: u64,
+    /// In a sealed gallery, what tells its list of destroyed keys from all others; none before it was begun.
+    #[prost(bytes = "vec", tag = "14")]
+    pub list_of_destroyed: Vec<u8>,
     /// Number of the last request of a person.
     #[prost(uint64, tag = "20")]
     pub subject_requests: u64,

@@ -15,12 +15,13 @@ use redb::{Key, ReadTransaction, ReadableTable, Table, TableDefinition, TableHan
 
 use super::challenges::{CHALLENGES, OWNER_CHALLENGES};
 use super::fault::StoreError;
+use super::given_up::{DESTROYED_KEYS, DOOMED_KEYS};
 use super::pictures::{CASE_PICTURES, PICTURE_TIMES};
 use super::protection::Protection;
 use super::subject_requests::{OPEN_REQUESTS, REQUESTS_OF_SUBJECT, SUBJECT_REQUESTS};
 use super::tables::{
-    CAPTURE_BANDS, CAPTURES, CHANGES, CLEARED, DECISION_HEADS, DECISIONS, DOOMED_KEYS, REQUEST_ORDER, REQUESTS,
-    SUBJECT_CAPTURES, SUBJECT_DECISIONS, SUBJECT_KEYS, SUBJECTS, TEMPLATES, WAITING, if_there,
+    CAPTURE_BANDS, CAPTURES, CHANGES, CLEARED, DECISION_HEADS, DECISIONS, REQUEST_ORDER, REQUESTS, SUBJECT_CAPTURES,
+    SUBJECT_DECISIONS, SUBJECT_KEYS, SUBJECTS, TEMPLATES, WAITING, if_there,
 };
 use super::written_rows::Noted;
 
@@ -163,6 +164,7 @@ pub(super) fn is_sum_of_rows(
     add_table(transaction, protection, REQUESTS_OF_SUBJECT, &mut found)?;
     add_table(transaction, protection, OPEN_REQUESTS, &mut found)?;
     add_table(transaction, protection, SUBJECT_KEYS, &mut found)?;
+    add_table(transaction, protection, DESTROYED_KEYS, &mut found)?;
     Ok(sum.len() == 32 && found == Sum::read(sum))
 }
 

@@ -92,6 +92,8 @@ pub(super) fn begin(
         if !paths.is_clear_left().map_err(redb::StorageError::from)? {
             return Ok(None);
         }
+        // Before the key store is told that it is sealed: a power cut must not bring the clear one back then.
+        paths.sync().map_err(redb::StorageError::from)?;
         // Before anybody reads it.
         paths.set_index_aside().map_err(redb::StorageError::from)?;
         return Ok(Some(Task::TakeAwayClear));
@@ -238,6 +240,16 @@ impl Sealing {
 
     fn take_away_clear(&self) {
         let paths = Paths::of(&self.shared.path);
+        // From here on a clear folder of this gallery is one of before. Not sooner: until the names are on the
+        // disk, a power cut brings the clear one back.
+        let is_noted = paths.sync().map_err(|error| error.to_string()).and_then(|()| {
+            let protection = self.shared.database.protection();
+            let noted = protection.keys().map(|keys| keys.serves_sealed(self.shared.id.bytes()));
+            noted.transpose().map(drop).map_err(|error| error.to_string())
+        });
+        if let Err(error) = is_noted {
+            tracing::warn!(%error, "the key store does not know yet that the gallery is sealed; the next start notes it");
+        }
         let forgotten = guarded(|| self.shared.database.write(forget_cursor));
         if let Err(error) = forgotten {
             let error = error.at(&self.shared.path);

@@ -23,8 +23,9 @@ use redb::{
 use super::database::OpenDatabase;
 use super::fault::{StoreError, from_io};
 use super::folder::Folder;
+use super::given_up::{DESTROYED_KEYS, DOOMED_KEYS, GivenUp, new_list};
 use super::ledger::{COMMITMENTS, has_begun, next_place};
-use super::protection::{Owner, Protection};
+use super::protection::{Owner, Protection, check_never_served};
 use super::record::{Counters, GalleryRecord, SealingRecord};
 use super::row_sum::{RowSum, is_sum_of_rows};
 use super::seal::{Convert, Copying, EachTable, each_table, name_of};
@@ -32,7 +33,7 @@ use super::storage::{Storage, guarded};
 use super::store::EmbeddedStore;
 use super::subject_keys::take_from_table;
 use super::tables::{
-    COUNTERS_KEY, DOOMED_KEYS, FORMAT_VERSION_SEALED, GALLERY, ID_KEY, RETENTION_KEY, SUBJECT_KEYS, Snapshot, if_there,
+    COUNTERS_KEY, FORMAT_VERSION_SEALED, GALLERY, ID_KEY, RETENTION_KEY, SUBJECT_KEYS, Snapshot, if_there,
     read_counters, read_gallery, read_id,
 };
 use super::written_rows::{RowKeys, Written, is_noted, written_after};
@@ -216,14 +217,14 @@ impl SealedCopy {
         };
         // Before the rows: who was erased and came back has another key.
         let mut doomed = Vec::new();
-        let mut doomed_keys = transaction.open_table(DOOMED_KEYS)?;
+        let mut given_up = GivenUp::open(transaction, &protection)?;
         for id in written.rows.get(SUBJECT_KEYS.name()).into_iter().flatten() {
             let id = str::from_utf8(id).map_err(|_| StoreError::damaged("a key is not text"))?;
             let name = protection.subject_named(id);
-            if let Some(number) = take_from_table(&mut copying.subject_keys, &name, &mut copying.rows)? {
-                copying.rows.insert(&mut doomed_keys, number, [].as_slice())?;
-                doomed.push(number);
-            }
+            doomed.extend(take_from_table(&mut copying.subject_keys, &name, &mut copying.rows)?);
+        }
+        if let Some(given_up) = &mut given_up {
+            given_up.give_up(&doomed, &mut copying.rows)?;
         }
         let has_ledger = has_begun(snapshot.transaction())?;
         let mut carry = CarryRows { copying, transaction, rows: &written.rows };
@@ -269,7 +270,7 @@ impl SealedCopy {
                 None => 0,
             };
             let CursorRecord { row_sum, keys_to, .. } = self.cursor.clone();
-            let counters = Counters { row_sum, keys_to, entries, ..counters };
+            let counters = Counters { row_sum, keys_to, entries, list_of_destroyed: new_list()?, ..counters };
             let sealed = self.protection.wrap("gallery", COUNTERS_KEY.as_bytes(), Owner::Table, &counters)?;
             gallery.insert(COUNTERS_KEY, sealed.as_slice())?;
             Ok(())
@@ -555,12 +556,13 @@ pub(super) fn begun(dir: &Path, options: &EmbeddedOptions, source: &OpenDatabase
                     KeyStoreError::InUse(_) | KeyStoreError::OtherMaster { .. } | KeyStoreError::NoCopyFolder { .. },
                 ),
             ) => return Err(error),
+            Err(error @ StoreError::Refused(GalleryError::SealedBefore { .. })) => return Err(error),
             // Of another past of the gallery, or damaged.
             Ok(None) | Err(_) => fs::remove_file(&paths.sealed).map_err(io_failed)?,
         }
     }
     let id = source.read(|snapshot| read_id(snapshot.gallery()?))?;
-    let (protection, sealing) = Protection::create(options.sealing.as_ref(), id)?;
+    let (protection, sealing) = Protection::create(options.sealing.as_ref(), Some((dir, id)))?;
     let file = private::owner_only(fs::OpenOptions::new().write(true).create_new(true)).open(&paths.sealed);
     drop(file.map_err(io_failed)?);
     Storage::create(&paths.sealed)?.close()?;
@@ -574,6 +576,7 @@ pub(super) fn begun(dir: &Path, options: &EmbeddedOptions, source: &OpenDatabase
     copy.write_cursor(&transaction)?;
     transaction.open_table(SUBJECT_KEYS)?;
     transaction.open_table(DOOMED_KEYS)?;
+    transaction.open_table(DESTROYED_KEYS)?;
     transaction.commit()?;
     Ok(copy)
 }
@@ -597,7 +600,8 @@ fn resumed(paths: &Paths, options: &EmbeddedOptions, source: &OpenDatabase) -> R
     }
     let id = source.read(|snapshot| read_id(snapshot.gallery()?))?;
     let protection = Protection::open(cursor.sealing.as_ref(), options.sealing.as_ref(), &paths.sealed, id)?;
-    if let Some(keys) = protection.keys() {
+    if let (Some(keys), Some(options)) = (protection.keys(), &options.sealing) {
+        check_never_served(keys, options, &paths.dir, id)?;
         keys.used_below(cursor.keys_to);
     }
     let after = cursor.after.as_ref().map(|after| protection.unwrap::<AfterRecord>("gallery", AFTER_KEY, after));
@@ -651,12 +655,16 @@ impl EmbeddedStore {
             copy.check()?;
             let rows = copy.finish(&source)?;
             copy.target.close()?;
-            Ok(rows)
+            Ok((rows, copy.protection))
         });
-        let rows = rows.map_err(at)?;
+        let (rows, protection) = rows.map_err(at)?;
+        let id = source.read(|snapshot| read_id(snapshot.gallery()?)).map_err(at)?;
         source.close();
         paths.put_in_place().map_err(failed)?;
         paths.sync().map_err(failed)?;
+        if let (Some(keys), Some(id)) = (protection.keys(), id) {
+            keys.serves_sealed(id.bytes())?;
+        }
         paths.set_index_aside().map_err(failed)?;
         paths.take_away_clear().map_err(failed)?;
         Ok(Sealed::Now(rows))

@@ -22,7 +22,7 @@ use super::read::Recipes;
 use super::storage::{Storage, guarded};
 use super::store::{EmbeddedStore, Shared};
 use super::tables::{GALLERY, Snapshot, Tables, cleared_key, read_cleared_pairs, read_gallery, read_id};
-use super::{EmbeddedOptions, create, ledger, read};
+use super::{EmbeddedOptions, create, given_up, ledger, read};
 use crate::context::RequestContext;
 use crate::gallery::ledger::{LedgerSetup, LedgerTables, NewEntry, entry_of};
 use crate::gallery::snapshot::Sent;
@@ -161,6 +161,7 @@ impl EmbeddedStore {
             let protection = Arc::new(guarded(|| create::protection(&database, options, dir))?);
             create::complete(&database)?;
             create::checked_id(&database, options, dir)?;
+            guarded(|| given_up::catch_up(&Snapshot::new(database.begin_read()?, Arc::clone(&protection))))?;
             let setup = options.ledger.as_ref().map(|setup| LedgerSetup { begin_with: None, ..setup.clone() });
             let has_ledger = guarded(|| ledger::begin_or_check(&database, setup.as_ref(), &protection))?;
             guarded(|| {
@@ -194,6 +195,7 @@ impl EmbeddedStore {
         let protection = Arc::new(guarded(|| create::protection(&database, options, dir)).map_err(at)?);
         let begin = || Ok(Snapshot::new(database.begin_read()?, Arc::clone(&protection)));
         let records = guarded(begin).map_err(at)?;
+        guarded(|| given_up::catch_up(&records)).map_err(at)?;
         let tables = guarded(|| records.ledger()).map_err(at)?;
         read(&LedgerAt { tables, records: &records, path: dir })
     }

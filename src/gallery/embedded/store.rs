@@ -24,7 +24,7 @@ use super::tables::{
     INDEX_KEY, Snapshot, Tables, cleared_key, read_captures, read_cleared_pairs, read_gallery, read_retention,
 };
 use super::writer::{Message, Waiting, Writer};
-use super::{EmbeddedOptions, create, index, ledger, subject_requests};
+use super::{EmbeddedOptions, create, given_up, index, ledger, subject_requests};
 use crate::context::RequestContext;
 use crate::face::RecipeDigest;
 use crate::gallery::{
@@ -116,12 +116,6 @@ fn rotation(shared: &Arc<Shared>, is_closing: &Arc<AtomicBool>) -> std::io::Resu
     std::thread::Builder::new().name("key-rotation".into()).spawn(rotate).map(Some)
 }
 
-/// Destroys the keys that commits have given up.
-fn destroy_doomed(snapshot: &Snapshot) -> Result<(), StoreError> {
-    let Some(keys) = snapshot.protection().keys() else { return Ok(()) };
-    Ok(keys.destroy(&snapshot.doomed_keys()?)?)
-}
-
 /// A [`RecordStore`] in a data folder of its own.
 pub(in crate::gallery) struct EmbeddedStore {
     pub(super) shared: Arc<Shared>,
@@ -207,6 +201,9 @@ impl EmbeddedStore {
             create::check_recipes(&snapshot, &recipes)
         };
         let unused = guarded(|| checked(&database)).map_err(at)?;
+        if !empty {
+            guarded(|| given_up::begin(&database, &protection)).map_err(at)?;
+        }
         if !unused.is_empty() {
             guarded(|| create::forget_recipes(&database, &unused)).map_err(at)?;
             // They hold vectors of people who are not there any more.
@@ -219,10 +216,15 @@ impl EmbeddedStore {
         let slot = OpenDatabase::new(database, protection);
         let task = guarded(|| seal_serving::begin(path, &storage, &options, &slot)).map_err(at)?;
         let opened = slot.read(|snapshot| {
-            // Of an erasure that was interrupted.
-            destroy_doomed(snapshot)?;
             if is_checked_whole {
                 snapshot.check_rows()?;
+            }
+            if given_up::catch_up(snapshot)? {
+                // They hold what the erasure was to take away.
+                index::take_files_away(path);
+            }
+            if let Some(keys) = snapshot.protection().keys() {
+                keys.serves_sealed(id.bytes())?;
             }
             let first = read_gallery(snapshot.gallery()?)?.recipes()?.first().map_or(recipe, |(first, _)| *first);
             let counters = snapshot.counters()?;
@@ -458,7 +460,7 @@ impl RecordStore for EmbeddedStore {
     }
 
     async fn destroy_keys(&self) -> Result<(), GalleryError> {
-        self.read_tables(|snapshot, _| destroy_doomed(snapshot)).await
+        self.read_tables(|snapshot, _| given_up::destroy(snapshot)).await
     }
 
     fn sizes(&self) -> Sizes {

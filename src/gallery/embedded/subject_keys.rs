@@ -67,6 +67,12 @@ impl<'t> SubjectKeys<'t> {
         Ok(Owner::Subject(number))
     }
 
+    /// Whether a subject has a key that stands in no row of its own.
+    pub(super) fn has(&self, subject: &SubjectId) -> Result<bool, StoreError> {
+        let name = self.protection.subject(subject);
+        Ok(self.met.contains_key(subject) || self.table.get(name.as_str())?.is_some())
+    }
+
     /// The subject's row was written: its head tells the number from now on.
     pub(super) fn is_in_row(&mut self, subject: &SubjectId, rows: &mut RowSum<'_>) -> Result<(), StoreError> {
         if let Some((_, home)) = self.met.get_mut(subject) {

@@ -18,7 +18,7 @@
 //! | `open_requests` | number | nothing: those that have not ended |
 //! | `case_pictures`, `picture_times` | number of a decision | in a sealed gallery, its pictures and until when they are kept: [`pictures`](super::pictures) |
 //! | `subject_keys` | subject id | in a sealed gallery, the number of the subject's key, where its row does not tell it |
-//! | `doomed_keys` | number of a key | nothing: keys to be destroyed, of subjects who were erased |
+//! | `doomed_keys`, `destroyed_keys` | number of a key, of many keys | in a sealed gallery, keys to be destroyed, and all that ever were: [`given_up`](super::given_up) |
 //!
 //! Keys order by bytes, numbers by value. Values lie as `protection` says, but those of `gallery`
 //! beside the counters, which are about nobody, bear a checksum everywhere; where a subject id, transaction id, request id
@@ -62,7 +62,7 @@ pub(super) const FORMAT_VERSION_WITH_STANDING: u32 = 4;
 pub(super) const FORMAT_VERSION_SEALED: u32 = 5;
 
 /// Tables whose values are sealed in a sealed gallery.
-pub(super) const TABLES: [&str; 14] = [
+pub(super) const TABLES: [&str; 15] = [
     "gallery",
     "subjects",
     "templates",
@@ -77,6 +77,7 @@ pub(super) const TABLES: [&str; 14] = [
     "subject_requests",
     "case_pictures",
     "picture_times",
+    "destroyed_keys",
 ];
 
 pub(super) const GALLERY: TableDefinition<&str, &[u8]> = TableDefinition::new("gallery");
@@ -105,8 +106,6 @@ pub(super) const CHANGES: TableDefinition<u64, &[u8]> = TableDefinition::new("ch
 
 /// By subject, the number of its key.
 pub(super) const SUBJECT_KEYS: TableDefinition<&str, u64> = TableDefinition::new("subject_keys");
-/// Keys that are to be destroyed; the values are empty.
-pub(super) const DOOMED_KEYS: TableDefinition<u64, &[u8]> = TableDefinition::new("doomed_keys");
 
 /// Keys of the table `gallery`.
 pub(super) const GALLERY_KEY: &str = "gallery";
@@ -128,6 +127,9 @@ pub(super) trait Tables {
 
     /// How values and names lie in them.
     fn protection(&self) -> &Protection;
+
+    /// Whether a subject has a key that stands in no row of its own.
+    fn has_key(&self, subject: &SubjectId) -> Result<bool, StoreError>;
 
     fn subjects(&self) -> Result<&Self::ByText, StoreError>;
     fn templates(&self) -> Result<&Self::ByNumber, StoreError>;
@@ -242,12 +244,6 @@ impl Snapshot {
         }
     }
 
-    /// Keys that are to be destroyed.
-    pub(super) fn doomed_keys(&self) -> Result<Vec<u64>, StoreError> {
-        let Some(table) = if_there(self.transaction.open_table(DOOMED_KEYS))? else { return Ok(Vec::new()) };
-        table.iter()?.map(|row| Ok(row?.0.value())).collect()
-    }
-
     /// The transparency log, where one has begun.
     pub(super) fn ledger(&self) -> Result<Option<LedgerSnapshot>, StoreError> {
         LedgerSnapshot::open(&self.transaction, &self.protection)
@@ -264,6 +260,11 @@ impl Tables for Snapshot {
 
     fn protection(&self) -> &Protection {
         &self.protection
+    }
+
+    fn has_key(&self, subject: &SubjectId) -> Result<bool, StoreError> {
+        let Some(table) = if_there(self.transaction.open_table(SUBJECT_KEYS))? else { return Ok(false) };
+        Ok(table.get(self.protection.subject(subject).as_str())?.is_some())
     }
 
     fn subjects(&self) -> Result<&Self::ByText, StoreError> {

@@ -186,6 +186,10 @@ pub(super) fn plan_removal(id: &SubjectId, records: &Records) -> Result<Rows, Ga
     writes.push(Write::ForgetCaptures(id.clone()));
     writes.push(Write::ForgetPictures(id.clone()));
     writes.push(Write::RemoveSubject(id.clone()));
+    if records.about.is_empty() && records.subject_requests.is_empty() {
+        // Nothing that is kept is sealed under it, and a copy from before is not to open.
+        writes.push(Write::ForgetKey(id.clone()));
+    }
     Ok(Rows::of(writes))
 }
 

@@ -191,7 +191,8 @@ impl Command {
         match self {
             Self::Enrol(enrolment, retry) => ReadSet { request: request_of(retry), ..enrolment::reads(enrolment) },
             Self::Remove(subject, retry) => {
-                ReadSet { request: request_of(retry), ..standing::reads_for_removal(subject) }
+                let (request, requests_of) = (request_of(retry), Some(subject.clone()));
+                ReadSet { request, requests_of, ..standing::reads_for_removal(subject) }
             }
             Self::ChangeStanding(change, retry) => standing::reads(change, retry),
             Self::Erase(erase, retry) => standing::reads_for_erasure(erase, retry),
@@ -345,7 +346,8 @@ fn once(
         let request = StoredRequest { content: *content, commit: receipt.commit, templates, number };
         writes.push(Write::Request(request_id.clone(), request));
     }
-    Ok(Planned::Write(Plan { writes, committed: Committed::of(receipt) }))
+    let gives_up_key = writes.iter().any(|write| matches!(write, Write::ForgetKey(_)));
+    Ok(Planned::Write(Plan { writes, committed: Committed { gives_up_key, ..Committed::of(receipt) } }))
 }
 
 /// Rows that take away every pair a subject was cleared in, however it stands.

@@ -20,6 +20,7 @@ pub(super) fn reads_for_erasure(erase: &Erase, retry: &Option<Retry>) -> ReadSet
     ReadSet {
         request: request_of(retry),
         requests_of: Some(erase.subject.clone()),
+        key_of: Some(erase.subject.clone()),
         ..reads_for_removal(&erase.subject)
     }
 }
@@ -146,7 +147,7 @@ fn obstacles(erase: &Erase, records: &Records) -> Vec<Obstacle> {
 fn restricted(erase: &Erase, records: &Records, now: Timestamp) -> Result<Rows, GalleryError> {
     let Some(head) = records.head(&erase.subject) else {
         // Nothing is there that could be restricted; what waits is decisions alone.
-        return Err(if records.about.is_empty() { GalleryError::UnknownSubject } else { GalleryError::RecordKept });
+        return Err(if is_known(records) { GalleryError::RecordKept } else { GalleryError::UnknownSubject });
     };
     let action = StandingAction::AskErasure { requester: erase.requester, finding_open: erase.finding_open };
     let is_asked = head.standing.restrictions().iter().any(|(_, asked)| asked.action == action);
@@ -157,12 +158,18 @@ fn restricted(erase: &Erase, records: &Records, now: Timestamp) -> Result<Rows, 
     })
 }
 
+/// Whether anything is kept of who is not enrolled: decisions, pairs, requests, or the key of what was.
+fn is_known(records: &Records) -> bool {
+    let Records { about, pairs, subject_requests, has_key, .. } = records;
+    *has_key || !about.is_empty() || !pairs.is_empty() || !subject_requests.is_empty()
+}
+
 /// Rows that take away everything of a subject: the record with its templates, decisions about it and
 /// what belongs to them, pairs, and the key that its rows are sealed under. Of requests about it there
 /// stays that they were made, and when they were answered.
 fn everything(id: &SubjectId, records: &Records, now: Timestamp) -> Result<Rows, GalleryError> {
     let head = records.head(id);
-    if head.is_none() && records.about.is_empty() && records.subject_requests.is_empty() {
+    if head.is_none() && !is_known(records) {
         return Err(GalleryError::UnknownSubject);
     }
     let mut writes: Vec<Write> = head.into_iter().flat_map(removed_templates).collect();

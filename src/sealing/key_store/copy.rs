@@ -39,10 +39,9 @@ pub(super) fn reconciled_copy(
     match there.filter(is_of_now) {
         Some(copy) => {
             reconcile(main, &copy)?;
-            if let (None, Some(gallery)) = (main.gallery()?, copy.gallery()?) {
-                main.put_gallery(&gallery)?;
-            }
-            copy.of_gallery_of(main)
+            main.take_labels_of(&copy)?;
+            copy.take_labels_of(main)?;
+            Ok(copy)
         }
         None => made(main, path, options),
     }
@@ -56,7 +55,8 @@ fn made(main: &StoreFile, path: &Path, options: &KeyStoreOptions) -> Result<Stor
     }
     let new = new_path(path);
     overwrite_and_remove(&new).map_err(|error| KeyStoreError::io(&new, &error))?;
-    let made = StoreFile::create(&new, main.header(), master)?.of_gallery_of(main)?;
+    let made = StoreFile::create(&new, main.header(), master)?;
+    made.take_labels_of(main)?;
     for run in main.runs()? {
         let (first, slots) = run?;
         made.append(first, &slots)?;

@@ -6,14 +6,11 @@
 //! number, 72 bytes. All numbers are little-endian. This of a header is never changed: a rotation makes a
 //! new file.
 //!
-//! Two labels are written into its zeros later, each sealed under the store key: at byte 128 the id of the
-//! gallery that the keys are of (56), and at byte 192 the number of the next key (48), for the number of
-//! keys in the file, so that it holds no longer once there are more. That one is there while nobody has the
-//! store open or nothing was handed out yet, and not after a crash.
+//! Labels are written into its zeros later: see [`labels`](super::labels).
 
 use std::fs::{self, File, OpenOptions, TryLockError};
 use std::io;
-use std::os::unix::fs::FileExt;
+use std::os::unix::fs::{FileExt, MetadataExt};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
@@ -29,11 +26,9 @@ const LOCK_PAUSE: Duration = Duration::from_millis(10);
 const HEADER_BYTES: u64 = 4096;
 /// Of the header up to its checksum.
 const SUMMED_BYTES: usize = 12 + 4 + ID_BYTES + 4 + 8 + SLOT_BYTES;
-const ID_BYTES: usize = 16;
+pub(super) const ID_BYTES: usize = 16;
 /// Where the id of the master key stands; the store key comes behind it.
 const MASTER_AT: std::ops::Range<usize> = 36..44;
-/// Bytes of a gallery's id.
-pub(super) const GALLERY_BYTES: usize = 16;
 /// A key in its box.
 pub(super) const SLOT_BYTES: usize = Secret::BYTES + aead::OVERHEAD_BYTES;
 /// Keys that are read at a time where all are.
@@ -57,7 +52,7 @@ pub(super) enum Opened {
 pub(super) struct Header {
     pub(super) id: [u8; ID_BYTES],
     pub(super) epoch: u32,
-    store_key: Secret,
+    pub(super) store_key: Secret,
 }
 
 impl Header {
@@ -94,14 +89,14 @@ impl Header {
 }
 
 /// What a sealed key belongs to.
-struct Place<'a> {
-    what: &'static [u8],
-    id: &'a [u8; ID_BYTES],
-    number: [u8; 8],
+pub(super) struct Place<'a> {
+    pub(super) what: &'static [u8],
+    pub(super) id: &'a [u8; ID_BYTES],
+    pub(super) number: [u8; 8],
 }
 
 impl Place<'_> {
-    fn each(&self) -> [&[u8]; 3] {
+    pub(super) fn each(&self) -> [&[u8]; 3] {
         [self.what, self.id, &self.number]
     }
 }
@@ -119,41 +114,6 @@ fn slot_place(id: &[u8; ID_BYTES], number: u64) -> Place<'_> {
     Place { what: b"chinhchu key v1", id, number: number.to_le_bytes() }
 }
 
-/// What is written into a header after it was made.
-#[derive(Clone, Copy)]
-enum Label {
-    /// The gallery that the keys are of.
-    Gallery,
-    /// The number of the next key.
-    Next,
-}
-
-impl Label {
-    fn at(self) -> u64 {
-        match self {
-            Self::Gallery => 128,
-            Self::Next => 192,
-        }
-    }
-
-    /// Bytes of its box.
-    fn bytes(self) -> usize {
-        aead::OVERHEAD_BYTES
-            + match self {
-                Self::Gallery => GALLERY_BYTES,
-                Self::Next => size_of::<u64>(),
-            }
-    }
-
-    fn place(self, id: &[u8; ID_BYTES], number: u64) -> Place<'_> {
-        let what: &'static [u8] = match self {
-            Self::Gallery => b"chinhchu key store's gallery v1",
-            Self::Next => b"chinhchu next key v1",
-        };
-        Place { what, id, number: number.to_le_bytes() }
-    }
-}
-
 /// Where a rotation writes the file that takes the place of the one at `path`.
 pub(super) fn new_path(path: &Path) -> PathBuf {
     let mut name = path.as_os_str().to_owned();
@@ -166,14 +126,14 @@ pub(super) fn new_path(path: &Path) -> PathBuf {
 pub(super) fn begun_rotation(main: &StoreFile, options: &KeyStoreOptions) -> Result<StoreFile, KeyStoreError> {
     let (new, master) = (new_path(&options.path), &options.master);
     match StoreFile::open(&new, std::iter::once(master)) {
-        Ok(Some(begun)) if begun.header.follows(&main.header) => return begun.of_gallery_of(main),
+        Ok(Some(begun)) if begun.header.follows(&main.header) => return Ok(begun),
         // One that cannot be gone on with, perhaps under a third key.
         Ok(_) | Err(KeyStoreError::OtherMaster { .. } | KeyStoreError::Damaged { .. }) => {}
         Err(error) => return Err(error),
     }
     overwrite_and_remove(&new).map_err(|error| KeyStoreError::io(&new, &error))?;
     let header = main.header.successor().map_err(|error| KeyStoreError::io(&new, &error))?;
-    StoreFile::create(&new, &header, master)?.of_gallery_of(main)
+    StoreFile::create(&new, &header, master)
 }
 
 /// Overwrites a file with zeros and takes it away; where there is none, all is well.
@@ -217,7 +177,7 @@ fn master_in(head: &[u8]) -> KeyId {
 /// An open file of keys. Locked as long as it lives.
 pub(super) struct StoreFile {
     pub(super) path: PathBuf,
-    file: File,
+    pub(super) file: File,
     header: Header,
     master: KeyId,
 }
@@ -290,67 +250,15 @@ impl StoreFile {
         self.master
     }
 
-    fn failed(&self, error: &io::Error) -> KeyStoreError {
+    pub(super) fn failed(&self, error: &io::Error) -> KeyStoreError {
         KeyStoreError::io(&self.path, error)
     }
 
-    /// What a label says; `None` where there is none, or none that was sealed here for this number.
-    fn label(&self, label: Label, number: u64) -> Result<Option<Vec<u8>>, KeyStoreError> {
-        let mut sealed = vec![0; label.bytes()];
-        match self.file.read_exact_at(&mut sealed, label.at()) {
-            Ok(()) => {}
-            Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => return Ok(None),
-            Err(error) => return Err(self.failed(&error)),
-        }
-        let opened = aead::open(&self.header.store_key, &label.place(&self.header.id, number).each(), &sealed);
-        Ok(opened.ok().map(|contents| contents.to_vec()))
-    }
-
-    /// Writes a label, durably.
-    fn put_label(&self, label: Label, number: u64, contents: &[u8]) -> Result<(), KeyStoreError> {
-        let place = label.place(&self.header.id, number);
-        let sealed =
-            aead::seal(&self.header.store_key, &place.each(), contents).map_err(|error| self.failed(&error))?;
-        let done = self.file.write_all_at(&sealed, label.at()).and_then(|()| self.file.sync_data());
-        done.map_err(|error| self.failed(&error))
-    }
-
-    /// Of which gallery the keys are; `None` before that was written.
-    pub(super) fn gallery(&self) -> Result<Option<[u8; GALLERY_BYTES]>, KeyStoreError> {
-        Ok(self.label(Label::Gallery, 0)?.and_then(|id| id.try_into().ok()))
-    }
-
-    /// Writes of which gallery the keys are, durably.
-    pub(super) fn put_gallery(&self, gallery: &[u8; GALLERY_BYTES]) -> Result<(), KeyStoreError> {
-        self.put_label(Label::Gallery, 0, gallery)
-    }
-
-    /// The same, of the gallery of another file.
-    pub(super) fn of_gallery_of(self, other: &Self) -> Result<Self, KeyStoreError> {
-        if let (None, Some(gallery)) = (self.gallery()?, other.gallery()?) {
-            self.put_gallery(&gallery)?;
-        }
-        Ok(self)
-    }
-
-    /// The number of the next key, as the last program that closed the store left it; `None` where it did
-    /// not come to that, or all that are made were handed out.
-    pub(super) fn next(&self) -> Result<Option<u64>, KeyStoreError> {
-        let slots = self.slots()?;
-        let next = self.label(Label::Next, slots)?.and_then(|bytes| bytes.try_into().ok()).map(u64::from_le_bytes);
-        Ok(next.filter(|next| *next < slots))
-    }
-
-    /// Writes the number of the next key, durably.
-    pub(super) fn put_next(&self, next: u64) -> Result<(), KeyStoreError> {
-        self.put_label(Label::Next, self.slots()?, &next.to_le_bytes())
-    }
-
-    /// Takes that number away, durably.
-    pub(super) fn forget_next(&self) -> Result<(), KeyStoreError> {
-        let zeros = vec![0; Label::Next.bytes()];
-        let done = self.file.write_all_at(&zeros, Label::Next.at()).and_then(|()| self.file.sync_data());
-        done.map_err(|error| self.failed(&error))
+    /// Whether it is the file that lies at its path still.
+    pub(super) fn is_in_place(&self) -> bool {
+        let identity = |found: io::Result<fs::Metadata>| found.ok().map(|found| (found.dev(), found.ino()));
+        let own = identity(self.file.metadata());
+        own.is_some() && own == identity(fs::metadata(&self.path))
     }
 
     /// How many whole keys are in it.
@@ -402,7 +310,7 @@ impl StoreFile {
         self.append(first, &slots)
     }
 
-    /// Overwrites keys, durably; those beyond the end are not there.
+    /// Overwrites keys; those beyond the end are not there. Durable after [`StoreFile::sync`].
     pub(super) fn destroy(&self, numbers: &[u64]) -> Result<(), KeyStoreError> {
         let slots = self.slots()?;
         for &number in numbers.iter().filter(|number| **number < slots) {
@@ -410,7 +318,26 @@ impl StoreFile {
             self.bury(&mut tombstone, number)?;
             self.put(number, &tombstone)?;
         }
-        self.sync()
+        Ok(())
+    }
+
+    /// Those of some keys, in rising order, that are not destroyed; those beyond the end are not there.
+    pub(super) fn not_destroyed(&self, numbers: &[u64]) -> Result<Vec<u64>, KeyStoreError> {
+        let slots = self.slots()?;
+        let mut found = Vec::new();
+        for near in numbers.chunk_by(|one, other| one / READ_AT_ONCE == other / READ_AT_ONCE) {
+            let first = near[0] / READ_AT_ONCE * READ_AT_ONCE;
+            let run = self.read(first, READ_AT_ONCE.min(slots.saturating_sub(first)))?;
+            let slot = |number: u64| run.chunks_exact(SLOT_BYTES).nth((number - first) as usize);
+            let is_left = |number: &u64| slot(*number).is_some_and(|slot| !self.is_destroyed(*number, slot));
+            found.extend(near.iter().copied().filter(is_left));
+        }
+        Ok(found)
+    }
+
+    /// Whether a slot says that the key of this number was destroyed.
+    pub(super) fn is_destroyed(&self, number: u64, slot: &[u8]) -> bool {
+        aead::open(&self.header.store_key, &tombstone_place(&self.header.id, number).each(), slot).is_ok()
     }
 
     /// Writes over what lies in a slot; durable after [`StoreFile::sync`].
@@ -477,10 +404,7 @@ impl StoreFile {
         {
             return Opened::Key(Secret::copied(key));
         }
-        match aead::open(store_key, &tombstone_place(id, number).each(), slot) {
-            Ok(_) => Opened::Destroyed,
-            Err(_) => Opened::Unreadable,
-        }
+        if self.is_destroyed(number, slot) { Opened::Destroyed } else { Opened::Unreadable }
     }
 
     /// A key; `None` where it was destroyed.

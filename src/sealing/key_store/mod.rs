@@ -22,18 +22,21 @@
 #![forbid(unsafe_code)]
 
 mod copy;
+mod error;
 mod file;
+mod labels;
 
-use std::io;
 use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
 use self::copy::reconciled_copy;
+pub use self::error::KeyStoreError;
 pub(crate) use self::file::overwrite_and_remove;
 pub use self::file::sealed_under;
-use self::file::{GALLERY_BYTES, Header, Opened, SLOT_BYTES, StoreFile};
+use self::file::{Header, Opened, SLOT_BYTES, StoreFile};
+use self::labels::{GALLERY_BYTES, LIST_BYTES};
 use super::{KeyId, MasterKey, Secret};
 
 /// Keys made ahead at first, and at most; each block is twice the one before.
@@ -42,81 +45,6 @@ const BLOCK: std::ops::RangeInclusive<u64> = 64..=16_384;
 const ROTATED_AT_ONCE: u64 = 1024;
 /// Keys at hand that were opened lately.
 const CACHED: usize = 64;
-
-/// Why a key store cannot be used.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[non_exhaustive]
-pub enum KeyStoreError {
-    /// There is none.
-    #[error(
-        "there is no key store at {0}; without it nothing that was sealed can be opened: check sealing.key_store, or put it back from its copy"
-    )]
-    NotThere(PathBuf),
-    /// Another program has it open.
-    #[error("the key store {0} is in use by another program")]
-    InUse(PathBuf),
-    /// It is sealed under another master key than those given.
-    #[error("the key store {path} is sealed under master key {needed}, and {given} was given; nothing was opened")]
-    OtherMaster {
-        /// Where it is.
-        path: PathBuf,
-        /// Under which it is sealed.
-        needed: KeyId,
-        /// The newest of those given.
-        given: KeyId,
-    },
-    /// A later version of the program made it.
-    #[error("the key store {path} has version {found}, this program knows {known}")]
-    Newer {
-        /// Where it is.
-        path: PathBuf,
-        /// Its version.
-        found: u32,
-        /// The newest that is known.
-        known: u32,
-    },
-    /// It is no key store, or was altered.
-    #[error("the key store {path} is damaged: {detail}; put it back from its copy")]
-    Damaged {
-        /// Where it is.
-        path: PathBuf,
-        /// What does not fit.
-        detail: &'static str,
-    },
-    /// The two files are not of one key store.
-    #[error("{copy} is the copy of another key store than {path}")]
-    OtherCopy {
-        /// The key store.
-        path: PathBuf,
-        /// What should be its copy.
-        copy: PathBuf,
-    },
-    /// The folder of the copy is not there: a disk that is not mounted, or a mistyped path.
-    #[error(
-        "the folder {} of the key store's copy {} is not there; is its disk mounted? Make the folder, or name another \
-         one in sealing.key_store_copy; nothing was opened", folder.display(), copy.display()
-    )]
-    NoCopyFolder {
-        /// The copy.
-        copy: PathBuf,
-        /// Where it should lie.
-        folder: PathBuf,
-    },
-    /// The system failed to read or write.
-    #[error("the key store {path} cannot be read or written: {error}")]
-    Io {
-        /// Where it is.
-        path: PathBuf,
-        /// What the system said.
-        error: String,
-    },
-}
-
-impl KeyStoreError {
-    fn io(path: &Path, error: &io::Error) -> Self {
-        Self::Io { path: path.to_owned(), error: error.to_string() }
-    }
-}
 
 /// Where a key store lies and what opens it.
 #[derive(Debug, Clone)]
@@ -298,9 +226,32 @@ impl KeyStore {
     /// [`KeyStoreError::Io`].
     pub fn bind(&self, gallery: &[u8; GALLERY_BYTES]) -> Result<(), KeyStoreError> {
         let files = self.files_to_change();
-        for file in std::iter::once(&files.main).chain(&files.copy).chain(&files.rotated) {
+        for file in std::iter::once(&files.main).chain(&files.copy) {
             if file.gallery()?.is_none() {
                 file.put_gallery(gallery)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Which gallery these keys have served sealed; `None` where that was never written. A clear gallery of
+    /// this id is from before its sealing.
+    ///
+    /// # Errors
+    /// [`KeyStoreError::Io`].
+    pub fn served_sealed(&self) -> Result<Option<[u8; GALLERY_BYTES]>, KeyStoreError> {
+        self.files().main.served_sealed()
+    }
+
+    /// Writes, in both files, that a gallery is sealed under these keys: whole, and in its place.
+    ///
+    /// # Errors
+    /// [`KeyStoreError::Io`].
+    pub fn serves_sealed(&self, gallery: &[u8; GALLERY_BYTES]) -> Result<(), KeyStoreError> {
+        let files = self.files_to_change();
+        for file in std::iter::once(&files.main).chain(&files.copy) {
+            if file.served_sealed()?.is_none() {
+                file.put_served_sealed(gallery)?;
             }
         }
         Ok(())
@@ -337,12 +288,37 @@ impl KeyStore {
         Ok(examined)
     }
 
+    /// Looks whether both files are where they were opened, before a key is made or destroyed in them. A copy that
+    /// was taken away meanwhile is made anew.
+    fn check_files(&self) -> Result<(), KeyStoreError> {
+        let is_lost = |copy: &Option<StoreFile>| copy.as_ref().is_some_and(|copy| !copy.is_in_place());
+        let files = self.files();
+        if !files.main.is_in_place() {
+            return Err(KeyStoreError::Gone(self.options.path.clone()));
+        }
+        if !is_lost(&files.copy) {
+            return Ok(());
+        }
+        drop(files);
+        let mut files = self.files_to_change();
+        let Files { main, copy, .. } = &mut *files;
+        if let Some(path) = self.options.copy.as_ref().filter(|_| is_lost(copy)) {
+            tracing::error!(
+                "the copy of the key store was taken away or replaced while it was in use; it is made anew"
+            );
+            self.options.check_copy()?;
+            *copy = Some(reconciled_copy(main, path, &self.options)?);
+        }
+        Ok(())
+    }
+
     /// Hands out a new key; it is on the disk by now. Its number.
     ///
     /// # Errors
-    /// [`KeyStoreError::Io`], also where the disk is full.
+    /// [`KeyStoreError::Io`], also where the disk is full; [`KeyStoreError::Gone`].
     pub fn hand_out(&self) -> Result<u64, KeyStoreError> {
         let mut handing_out = self.handing_out();
+        self.check_files()?;
         if self.is_noted.load(Ordering::Acquire) {
             // Before the first: whoever is killed from here on leaves no note of what is used by then.
             self.files().main.forget_next()?;
@@ -380,20 +356,46 @@ impl KeyStore {
         Ok(key)
     }
 
-    /// Destroys keys: overwrites them in both files, durably. Those that are destroyed already are
-    /// passed over.
+    /// Destroys keys: overwrites them in both files, durably, also those that are destroyed already.
     ///
     /// # Errors
-    /// [`KeyStoreError::Io`]: then some may be destroyed; do it again.
+    /// [`KeyStoreError::Io`]: then some may be destroyed; do it again. [`KeyStoreError::Gone`].
     pub fn destroy(&self, numbers: &[u64]) -> Result<(), KeyStoreError> {
-        let Some(&last) = numbers.iter().max() else { return Ok(()) };
-        self.is_named(last);
+        self.destroy_and_note(numbers, None)
+    }
+
+    /// The same, and notes that the store is in keeping with the gallery's list of destroyed keys that `list`
+    /// tells from all others: each key that is on it is destroyed by then. A store that was put back from
+    /// before has another note, or none ([`KeyStore::list_of_destroyed`]).
+    ///
+    /// # Errors
+    /// As [`KeyStore::destroy`].
+    pub fn destroy_listed(&self, numbers: &[u64], list: &[u8; LIST_BYTES]) -> Result<(), KeyStoreError> {
+        self.destroy_and_note(numbers, Some(list))
+    }
+
+    fn destroy_and_note(&self, numbers: &[u64], list: Option<&[u8; LIST_BYTES]>) -> Result<(), KeyStoreError> {
+        self.check_files()?;
+        if let Some(last) = numbers.iter().max() {
+            self.is_named(*last);
+        }
         {
             let files = self.files_to_change();
-            for file in std::iter::once(&files.main).chain(&files.copy).chain(&files.rotated) {
-                file.destroy(numbers)?;
+            let list = list.filter(|list| files.main.list_of_destroyed().ok().flatten() != Some(**list));
+            if numbers.is_empty() && list.is_none() {
+                return Ok(());
             }
-            if files.rotated.is_none() {
+            for file in files.copy.iter().chain(&files.rotated) {
+                file.destroy(numbers)?;
+                file.sync()?;
+            }
+            files.main.destroy(numbers)?;
+            if let Some(list) = list {
+                // Behind the keys: a copy of the file that is made in this moment has the note last.
+                files.main.write_list_of_destroyed(list)?;
+            }
+            files.main.sync()?;
+            if files.rotated.is_none() && !numbers.is_empty() {
                 // Of a rotation that was interrupted: it begins anew.
                 let left = file::new_path(&self.options.path);
                 file::overwrite_and_remove(&left).map_err(|error| KeyStoreError::io(&left, &error))?;
@@ -406,6 +408,39 @@ impl KeyStore {
             }
         }
         Ok(())
+    }
+
+    /// With which of the gallery's lists of destroyed keys the store is in keeping; `None` where that was
+    /// never noted.
+    ///
+    /// # Errors
+    /// [`KeyStoreError::Io`].
+    pub fn list_of_destroyed(&self) -> Result<Option<[u8; LIST_BYTES]>, KeyStoreError> {
+        self.files().main.list_of_destroyed()
+    }
+
+    /// Those of some keys, given in rising order, that are not destroyed; none that was never made.
+    ///
+    /// # Errors
+    /// [`KeyStoreError::Io`].
+    pub fn not_destroyed(&self, numbers: &[u64]) -> Result<Vec<u64>, KeyStoreError> {
+        self.files().main.not_destroyed(numbers)
+    }
+
+    /// The numbers of all keys that are destroyed.
+    ///
+    /// # Errors
+    /// [`KeyStoreError::Io`].
+    pub fn destroyed(&self) -> Result<Vec<u64>, KeyStoreError> {
+        let files = self.files();
+        let mut found = Vec::new();
+        for run in files.main.runs()? {
+            let (first, slots) = run?;
+            let each = (first..).zip(slots.chunks_exact(SLOT_BYTES));
+            found
+                .extend(each.filter(|(number, slot)| files.main.is_destroyed(*number, slot)).map(|(number, _)| number));
+        }
+        Ok(found)
     }
 
     /// Whoever names a key was given it: an index file, say, whose key no record of the gallery tells.
@@ -459,6 +494,11 @@ impl KeyStore {
                 continue;
             }
             let Some(new) = rotated.take() else { return Ok(false) };
+            new.take_labels_of(main)?;
+            if let Some(list) = main.list_of_destroyed()? {
+                new.write_list_of_destroyed(&list)?;
+                new.sync()?;
+            }
             let new = new.replacing(main, &self.options.path)?;
             *main = new;
             // It was noted in the earlier file.

@@ -431,3 +431,84 @@ fn a_copy_is_not_made_where_its_folder_is_not_there() {
     place.open().hand_out().unwrap();
     assert!(place.copy().exists());
 }
+
+#[test]
+fn a_copy_that_is_taken_away_in_use_is_made_anew_before_a_key_is_made_or_destroyed() {
+    let place = place();
+    let store = place.open();
+    let [one, other] = [(); 2].map(|()| store.hand_out().unwrap());
+    let key = bytes(&store, one);
+    fs::remove_file(place.copy()).unwrap();
+    store.hand_out().unwrap();
+    assert!(slot_bytes(place.copy(), one) == slot_bytes(&place.options.path, one));
+    // One of before is put there: it is brought up to date, not only written to under its name.
+    let before = fs::read(place.copy()).unwrap();
+    store.destroy(&[other]).unwrap();
+    fs::remove_file(place.copy()).unwrap();
+    fs::write(place.copy(), before).unwrap();
+    fs::set_permissions(place.copy(), fs::Permissions::from_mode(0o600)).unwrap();
+    store.hand_out().unwrap();
+    drop(store);
+    // The copy alone has them as they are.
+    fs::copy(place.copy(), &place.options.path).unwrap();
+    let store = place.open();
+    assert_eq!((bytes(&store, one), bytes(&store, other)), (key, None));
+    // Without its folder there is none.
+    let moved = place.folder.path().join("elsewhere");
+    let options = KeyStoreOptions { copy: Some(moved.join("copy")), ..place.options.clone() };
+    drop(store);
+    fs::create_dir(&moved).unwrap();
+    let store = KeyStore::open(options, false).unwrap();
+    fs::remove_dir_all(&moved).unwrap();
+    assert!(matches!(store.hand_out(), Err(KeyStoreError::NoCopyFolder { .. })));
+    assert!(matches!(store.destroy(&[one]), Err(KeyStoreError::NoCopyFolder { .. })));
+    assert!(bytes(&store, one).is_some());
+}
+
+#[test]
+fn a_store_that_is_taken_away_or_replaced_in_use_makes_and_destroys_no_key() {
+    let place = place();
+    let store = place.open();
+    let one = store.hand_out().unwrap();
+    let whole = fs::read(&place.options.path).unwrap();
+    let refused = |store: &KeyStore| {
+        assert!(matches!(store.hand_out(), Err(KeyStoreError::Gone(_))));
+        assert!(matches!(store.destroy(&[one]), Err(KeyStoreError::Gone(_))));
+        assert!(bytes(store, one).is_some(), "what is there can be read");
+    };
+    fs::remove_file(&place.options.path).unwrap();
+    refused(&store);
+    fs::write(&place.options.path, whole).unwrap();
+    fs::set_permissions(&place.options.path, fs::Permissions::from_mode(0o600)).unwrap();
+    refused(&store);
+    drop(store);
+    let store = place.open();
+    store.destroy(&[one]).unwrap();
+    assert_eq!(bytes(&store, one), None);
+}
+
+/// A file from before a list has no note of it, and one that was noted goes over a change of the master key.
+#[test]
+fn a_list_of_destroyed_keys_is_noted_in_the_file_that_is_in_keeping_with_it() {
+    let mut place = place();
+    let store = place.open();
+    let numbers: Vec<u64> = (0..100).map(|_| store.hand_out().unwrap()).collect();
+    assert_eq!(store.list_of_destroyed().unwrap(), None);
+    let before = place.copied();
+    store.destroy_listed(&numbers[10..90], &[1; 16]).unwrap();
+    assert_eq!(store.not_destroyed(&numbers).unwrap(), [&numbers[..10], &numbers[90..]].concat());
+    assert_eq!(store.destroyed().unwrap(), numbers[10..90]);
+    assert_eq!(store.not_destroyed(&[5, 1 << 40]).unwrap(), [5], "what was never made is not there");
+    store.serves_sealed(&[7; 16]).unwrap();
+    drop(store);
+    let old = std::mem::replace(&mut place.options.master, master());
+    place.options.previous = Some(old);
+    let store = place.open();
+    assert!(rotate(&store, |_| {}));
+    assert_eq!(store.list_of_destroyed().unwrap(), Some([1; 16]));
+    assert_eq!(store.served_sealed().unwrap(), Some([7; 16]));
+    assert_eq!(store.not_destroyed(&numbers).unwrap().len(), 20);
+    let store = before.open();
+    assert_eq!(store.list_of_destroyed().unwrap(), None);
+    assert_eq!(store.not_destroyed(&numbers).unwrap().len(), 100);
+}

@@ -24,6 +24,7 @@ use redb::Database;
 
 use super::label::{Frozen, Label, Labels};
 use crate::gallery::embedded::database::OpenDatabase;
+use crate::gallery::embedded::given_up;
 use crate::gallery::embedded::protection::Protection;
 use crate::gallery::embedded::record::{IndexHeadRecord, TraitsListRecord};
 use crate::private::owner_only;
@@ -168,6 +169,20 @@ impl FilePath {
         self.protection.keys()?;
         crate::regular::open(file).ok()?.read_exact(&mut first).ok()?;
         stream::key_of(&first)
+    }
+
+    /// How names and values lie in the database that knows the files.
+    pub(super) fn protection(&self) -> &Protection {
+        &self.protection
+    }
+
+    /// Destroys the keys that the database has given up, those of files among them.
+    pub(super) fn destroy_given_up(&self) {
+        if self.protection.keys().is_some()
+            && let Err(error) = self.database.read(given_up::destroy)
+        {
+            tracing::error!(?error, "keys that were given up could not be destroyed yet; the next start tries again");
+        }
     }
 
     /// Destroys the keys of files that are gone.

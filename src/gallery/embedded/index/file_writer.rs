@@ -1,6 +1,7 @@
 //! When the index file is written, and by whom: beside the work, or at closing.
 
 use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
 
 use redb::Database;
 
@@ -8,9 +9,10 @@ use super::file::{FilePath, new_mark};
 use super::shared::Shared;
 use crate::gallery::GalleryError;
 use crate::gallery::embedded::fault::StoreError;
+use crate::gallery::embedded::given_up;
 use crate::gallery::embedded::record::{IndexHeadRecord, IndexMarksRecord, seal};
 use crate::gallery::embedded::store::EmbeddedStore;
-use crate::gallery::embedded::tables::GALLERY;
+use crate::gallery::embedded::tables::{GALLERY, read_marks};
 use crate::search::FileError;
 
 /// While the gallery is open the file is written anew when one template in so many is not in it:
@@ -20,6 +22,10 @@ const BEHIND_SHARE: u64 = 20;
 /// The same at closing. What is not in the file is replayed at opening, some ten times as slowly as
 /// it would be read.
 const BEHIND_SHARE_CLOSING: u64 = 100;
+
+/// How long after an erasure the next file is begun, while the gallery is open: whoever erases many waits for
+/// no file that the next one takes away.
+const QUIET: Duration = Duration::from_secs(30);
 
 /// How far the log has been followed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -53,12 +59,14 @@ pub(super) struct FileWriter {
     saving: Option<Saving>,
     /// Changes that the kept file does not hold.
     behind: u64,
+    /// When a file was last taken away for somebody who was erased.
+    forgotten: Option<Instant>,
 }
 
 impl FileWriter {
     /// `kept` is the file the index was read from.
     pub(super) fn new(place: FilePath, kept: Option<Kept>, behind: u64) -> Self {
-        Self { place, kept, saving: None, behind }
+        Self { place, kept, saving: None, behind, forgotten: None }
     }
 
     /// The commit after which changes must be remembered.
@@ -81,7 +89,8 @@ impl FileWriter {
         if self.saving.as_ref().is_some_and(|saving| saving.thread.is_finished()) {
             self.finish(shared)?;
         }
-        if self.saving.is_none() && self.is_due(store, shared, BEHIND_SHARE) {
+        let is_quiet = self.forgotten.is_none_or(|at| at.elapsed() >= QUIET);
+        if self.saving.is_none() && is_quiet && self.is_due(store, shared, BEHIND_SHARE) {
             self.begin(shared, at);
         }
         Ok(())
@@ -105,16 +114,15 @@ impl FileWriter {
     /// Where the database failed: it must be opened again.
     pub(super) fn forget(&mut self, shared: &Shared) -> Result<(), StoreError> {
         self.renew(shared);
-        if let Some(saving) = self.saving.take() {
-            // However it went, it is not kept.
-            let _ = saving.thread.join();
-        }
+        // However it went, it is not kept.
+        let written = self.saving.take().and_then(|saving| saving.thread.join().ok()?.ok()?);
         let place = &self.place;
         // Sealed in this very moment: then nothing of before is used.
         place
-            .while_unchanged(|database| make_known(database, place.name(), &IndexMarksRecord::default()))
+            .while_unchanged(|database| make_known(database, place, &IndexMarksRecord::default(), written))
             .transpose()?;
         self.kept = None;
+        self.forgotten = Some(Instant::now());
         self.place.take_away();
         self.behind = shared.index.len().max(1);
         Ok(())
@@ -191,7 +199,7 @@ impl FileWriter {
         let record = IndexMarksRecord { marks, keys: files().filter_map(|file| file.key).collect() };
         let place = &self.place;
         let kept = place.while_unchanged(|database| {
-            make_known(database, place.name(), &record)?;
+            make_known(database, place, &record, None)?;
             Ok::<_, StoreError>(place.keep())
         });
         let kept = match kept.transpose() {
@@ -205,6 +213,7 @@ impl FileWriter {
                 return Err(error);
             }
         };
+        place.destroy_given_up();
         match kept {
             Ok(()) => {
                 self.kept = Some(saving.file);
@@ -219,13 +228,27 @@ impl FileWriter {
     }
 }
 
-/// Lets the database accept these files and no others.
-fn make_known(database: Option<&Database>, index: &str, record: &IndexMarksRecord) -> Result<(), StoreError> {
-    let transaction = database.ok_or(GalleryError::Closing)?.begin_write()?;
-    {
-        let sealed = seal("gallery", index.as_bytes(), record);
-        transaction.open_table(GALLERY)?.insert(index, sealed.as_slice())?;
+/// Lets the database accept these files and no others. Gives up the keys of those that it accepted until
+/// now, and that of `written`, a file which it is never to accept.
+fn make_known(
+    database: Option<&Database>,
+    place: &FilePath,
+    record: &IndexMarksRecord,
+    written: Option<u64>,
+) -> Result<(), StoreError> {
+    let (index, transaction) = (place.name(), database.ok_or(GalleryError::Closing)?.begin_write()?);
+    let is_changed = {
+        let mut gallery = transaction.open_table(GALLERY)?;
+        let before = read_marks(&gallery, index)?;
+        let gone = before.keys.iter().copied().filter(|key| !record.keys.contains(key)).chain(written);
+        let gone: Vec<u64> = gone.collect();
+        given_up::give_up_in(&transaction, &mut gallery, place.protection(), &gone)?;
+        gallery.insert(index, seal("gallery", index.as_bytes(), record).as_slice())?;
+        before != *record || !gone.is_empty()
+    };
+    match is_changed {
+        true => transaction.commit()?,
+        false => transaction.abort()?,
     }
-    transaction.commit()?;
     Ok(())
 }

@@ -1,0 +1,87 @@
+//! Why a key store cannot be used.
+
+use std::io;
+use std::path::{Path, PathBuf};
+
+use crate::sealing::KeyId;
+
+/// Why a key store cannot be used.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum KeyStoreError {
+    /// There is none.
+    #[error(
+        "there is no key store at {0}; without it nothing that was sealed can be opened: check sealing.key_store, or put it back from its copy"
+    )]
+    NotThere(PathBuf),
+    /// Another program has it open.
+    #[error("the key store {0} is in use by another program")]
+    InUse(PathBuf),
+    /// It is sealed under another master key than those given.
+    #[error("the key store {path} is sealed under master key {needed}, and {given} was given; nothing was opened")]
+    OtherMaster {
+        /// Where it is.
+        path: PathBuf,
+        /// Under which it is sealed.
+        needed: KeyId,
+        /// The newest of those given.
+        given: KeyId,
+    },
+    /// A later version of the program made it.
+    #[error("the key store {path} has version {found}, this program knows {known}")]
+    Newer {
+        /// Where it is.
+        path: PathBuf,
+        /// Its version.
+        found: u32,
+        /// The newest that is known.
+        known: u32,
+    },
+    /// It is no key store, or was altered.
+    #[error("the key store {path} is damaged: {detail}; put it back from its copy")]
+    Damaged {
+        /// Where it is.
+        path: PathBuf,
+        /// What does not fit.
+        detail: &'static str,
+    },
+    /// The two files are not of one key store.
+    #[error("{copy} is the copy of another key store than {path}")]
+    OtherCopy {
+        /// The key store.
+        path: PathBuf,
+        /// What should be its copy.
+        copy: PathBuf,
+    },
+    /// The folder of the copy is not there: a disk that is not mounted, or a mistyped path.
+    #[error(
+        "the folder {} of the key store's copy {} is not there; is its disk mounted? Make the folder, or name another \
+         one in sealing.key_store_copy; nothing was opened", folder.display(), copy.display()
+    )]
+    NoCopyFolder {
+        /// The copy.
+        copy: PathBuf,
+        /// Where it should lie.
+        folder: PathBuf,
+    },
+    /// Its file was taken away or replaced while it was open.
+    #[error(
+        "the key store {0} was taken away, or another file put in its place, while it was in use; no key is made or \
+         destroyed where it would be lost. Put it back, from its copy where there is one, and restart"
+    )]
+    Gone(PathBuf),
+    /// The system failed to read or write.
+    #[error("the key store {path} cannot be read or written: {error}")]
+    Io {
+        /// Where it is.
+        path: PathBuf,
+        /// What the system said.
+        error: String,
+    },
+}
+
+impl KeyStoreError {
+    pub(super) fn io(path: &Path, error: &io::Error) -> Self {
+        Self::Io { path: path.to_owned(), error: error.to_string() }
+    }
+}

@@ -21,7 +21,7 @@ use crate::desk::DeskSettings;
 use crate::face::fingerprint::FingerprintKey;
 use crate::face::quality::Profile;
 use crate::face::{PackError, PoolOptions};
-use crate::gallery::{EmbeddedOptions, GalleryId, LedgerSetup, RetentionRules};
+use crate::gallery::{self, EmbeddedOptions, GalleryId, LedgerSetup, RetentionRules};
 use crate::imaging::Limits;
 use crate::matching::CurveChoice;
 use crate::service::tls::TlsOptions;
@@ -420,8 +420,23 @@ impl Settings {
         let options = self.gallery_options(folder)?;
         // A server has a sequencer, and changes keys.
         let ledger = options.ledger.map(|setup| LedgerSetup { sign_at_once: Vec::new(), ..setup });
-        let seal_while_serving = self.sealing().is_some_and(|sealing| sealing.seal == Some(SealClear::WhileServing));
-        Ok(EmbeddedOptions { graph: self.graph, progress, ledger, seal_while_serving, ..options })
+        let seal_while_serving = self.seals_while_serving();
+        Ok(EmbeddedOptions { graph: self.graph, progress, ledger, seal_while_serving, rotate_keys: true, ..options })
+    }
+
+    /// With what it is looked at whether the gallery in a folder could be opened; the keys of `[sealing]` go beside.
+    /// No key is made.
+    pub(super) fn looked_at_options(&self, folder: &Path) -> Result<EmbeddedOptions, Failure> {
+        let keeps_ledger = self.ledger.is_some() && gallery::keeps_ledger(folder).map_err(Failure::new)?;
+        let ledger = self.ledger.as_ref().filter(|_| keeps_ledger);
+        let ledger = ledger.map(|ledger| ledger.setup(folder, &self.origin)).transpose()?;
+        let (id, seal_while_serving) = (self.gallery_id, self.seals_while_serving());
+        Ok(EmbeddedOptions { ledger, create: false, id, seal_while_serving, ..EmbeddedOptions::default() })
+    }
+
+    /// Whether a server seals a gallery that lies in the clear.
+    pub(super) fn seals_while_serving(&self) -> bool {
+        self.sealing().is_some_and(|sealing| sealing.seal == Some(SealClear::WhileServing))
     }
 
     /// What is sealed at rest, and under which key; `None` where nothing is.

@@ -34,7 +34,7 @@ fn config(folder: &Path, name: &str, sealing: &str) -> String {
 /// The keys that the configuration names.
 pub fn key_store_options(folder: &Path) -> KeyStoreOptions {
     let master = KeySource::File(folder.join("master/m1.key")).read().unwrap();
-    KeyStoreOptions { path: folder.join("subjects/keys"), copy: Some(folder.join("copy/keys")), master, previous: None }
+    KeyStoreOptions { path: folder.join("subjects/keys"), copy: Some(folder.join("copy/keys")), master, previous: None, read_only: false }
 }
 
 /// The gallery of a folder, opened here.

@@ -21,11 +21,14 @@
 
 #![forbid(unsafe_code)]
 
+mod bytes;
 mod copy;
 mod file;
+mod head;
 
 use std::io;
 use std::ops::ControlFlow;
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
@@ -34,6 +37,8 @@ use self::copy::reconciled_copy;
 pub(crate) use self::file::overwrite_and_remove;
 pub use self::file::sealed_under;
 use self::file::{GALLERY_BYTES, Header, Opened, SLOT_BYTES, StoreFile};
+use self::head::Head;
+pub use self::head::KeyStoreHead;
 use super::{KeyId, MasterKey, Secret};
 
 /// Keys made ahead at first, and at most; each block is twice the one before.
@@ -83,6 +88,56 @@ pub enum KeyStoreError {
         /// What does not fit.
         detail: &'static str,
     },
+    /// Neither it nor its copy can be used.
+    #[error(
+        "the key store {} is damaged ({detail}), and so is its copy {} ({copy_detail}): put back one that was kept \
+         elsewhere; without one nothing that was sealed can be opened", path.display(), copy.display()
+    )]
+    BothDamaged {
+        /// Where it is.
+        path: PathBuf,
+        /// What does not fit.
+        detail: &'static str,
+        /// Its copy.
+        copy: PathBuf,
+        /// What does not fit there.
+        copy_detail: &'static str,
+    },
+    /// It cannot be used, and has no copy.
+    #[error(
+        "the key store {} is damaged ({detail}), and there is no copy of it (sealing.key_store_copy): put back one that \
+         was kept elsewhere; without one nothing that was sealed can be opened", path.display()
+    )]
+    DamagedAlone {
+        /// Where it is.
+        path: PathBuf,
+        /// What does not fit.
+        detail: &'static str,
+    },
+    /// The copy cannot be used.
+    #[error(
+        "the copy {} of the key store is damaged: {detail}; the key store {} itself is whole: take the copy away, and the \
+         next program that opens the store makes it anew", copy.display(), path.display()
+    )]
+    CopyDamaged {
+        /// The key store.
+        path: PathBuf,
+        /// Its copy.
+        copy: PathBuf,
+        /// What does not fit.
+        detail: &'static str,
+    },
+    /// The two files are one.
+    #[error(
+        "{} and {} are one and the same file under two names, and no copy of each other: whoever loses one loses both; \
+         take the copy away, and a new one is made", path.display(), copy.display()
+    )]
+    SameFile {
+        /// The key store.
+        path: PathBuf,
+        /// What should be its copy.
+        copy: PathBuf,
+    },
     /// The two files are not of one key store.
     #[error("{copy} is the copy of another key store than {path}")]
     OtherCopy {
@@ -116,6 +171,26 @@ impl KeyStoreError {
     fn io(path: &Path, error: &io::Error) -> Self {
         Self::Io { path: path.to_owned(), error: error.to_string() }
     }
+
+    /// The same of a store, with how its copy stands.
+    fn of_store(self, copy: Option<&Path>) -> Self {
+        let Self::Damaged { path, detail } = self else { return self };
+        match copy.map(|copy| (copy.to_owned(), Head::at(copy))) {
+            None | Some((_, Ok(None))) => Self::DamagedAlone { path, detail },
+            Some((copy, Err(Self::Damaged { detail: copy_detail, .. }))) => {
+                Self::BothDamaged { path, detail, copy, copy_detail }
+            }
+            _ => Self::Damaged { path, detail },
+        }
+    }
+
+    /// The same of the copy of a store that is whole.
+    fn of_copy(self, path: &Path, copy: &Path) -> Self {
+        match self {
+            Self::Damaged { detail, .. } => Self::CopyDamaged { path: path.to_owned(), copy: copy.to_owned(), detail },
+            other => other,
+        }
+    }
 }
 
 /// Where a key store lies and what opens it.
@@ -129,20 +204,28 @@ pub struct KeyStoreOptions {
     pub master: MasterKey,
     /// The one before, as long as a rotation from it is not over.
     pub previous: Option<MasterKey>,
+    /// Only look: nothing is written or locked, and what would be is kept in memory. Nobody else may have it
+    /// open.
+    pub read_only: bool,
 }
 
 impl KeyStoreOptions {
     fn masters(&self) -> impl Iterator<Item = &MasterKey> {
         std::iter::once(&self.master).chain(&self.previous)
     }
+}
 
-    /// Looks whether the folder of the copy is there: on the disk that the copy is meant to survive, none is
-    /// made by the way.
-    ///
-    /// # Errors
-    /// [`KeyStoreError::NoCopyFolder`].
-    fn check_copy(&self) -> Result<(), KeyStoreError> {
-        self.copy.as_deref().map_or(Ok(()), check_copy_folder)
+/// Looks whether the copy is a file of its own, in a folder that is there: on the disk that it is meant to survive,
+/// none is made by the way.
+fn check_copy(path: &Path, copy: Option<&Path>) -> Result<(), KeyStoreError> {
+    let Some(copy) = copy else { return Ok(()) };
+    check_copy_folder(copy)?;
+    let file = |path: &Path| std::fs::metadata(path).ok().map(|found| (found.dev(), found.ino()));
+    match file(path) {
+        Some(one) if file(copy) == Some(one) => {
+            Err(KeyStoreError::SameFile { path: path.to_owned(), copy: copy.to_owned() })
+        }
+        _ => Ok(()),
     }
 }
 
@@ -169,6 +252,20 @@ pub struct KeyStore {
     cache: Vec<Mutex<Option<(u64, Secret)>>>,
     /// Nothing was handed out yet, and the file says which key is the next.
     is_noted: AtomicBool,
+    copy_found: CopyFound,
+}
+
+/// How the copy of a key store was found.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum CopyFound {
+    /// None is kept.
+    None,
+    /// It has what the store has, and nothing else.
+    Alike,
+    /// It is not there; whoever opens the store to use it makes it.
+    Missing,
+    /// One of the two has what the other lacks; whoever opens the store to use it brings both up to date.
+    Differs,
 }
 
 struct HandingOut {
@@ -220,16 +317,25 @@ impl KeyStore {
     /// # Errors
     /// Any [`KeyStoreError`]; nothing is changed then but that a copy may have been brought up to date.
     pub fn open(options: KeyStoreOptions, create: bool) -> Result<Self, KeyStoreError> {
-        options.check_copy()?;
-        let main = match StoreFile::open(&options.path, options.masters())? {
+        check_copy(&options.path, options.copy.as_deref())?;
+        let has_copy = options.copy.as_ref().is_some_and(|copy| copy.exists());
+        let read_only = options.read_only;
+        let opened = StoreFile::open(&options.path, options.masters(), read_only);
+        let main = match opened.map_err(|error| error.of_store(options.copy.as_deref()))? {
             Some(main) => main,
-            None if create && !options.copy.as_ref().is_some_and(|copy| copy.exists()) => {
+            None if create && !has_copy => {
                 let header = Header::random().map_err(|error| KeyStoreError::io(&options.path, &error))?;
-                StoreFile::create(&options.path, &header, &options.master)?
+                StoreFile::create(&options.path, &header, &options.master, read_only)?
             }
             None => return Err(KeyStoreError::NotThere(options.path)),
         };
         let copy = options.copy.as_ref().map(|path| reconciled_copy(&main, path, &options)).transpose()?;
+        let found = match &copy {
+            None => CopyFound::None,
+            Some(_) if !has_copy && read_only => CopyFound::Missing,
+            Some(copy) if main.differs_from_file() || copy.differs_from_file() => CopyFound::Differs,
+            Some(_) => CopyFound::Alike,
+        };
         let (made, noted) = (main.slots()?, main.next()?);
         let next = noted.unwrap_or(made);
         Ok(Self {
@@ -238,7 +344,13 @@ impl KeyStore {
             files: RwLock::new(Files { main, copy, rotated: None }),
             cache: std::iter::repeat_with(Mutex::default).take(CACHED).collect(),
             is_noted: AtomicBool::new(noted.is_some()),
+            copy_found: found,
         })
+    }
+
+    /// How its copy was found, of a store that is only looked at: of another one it is like the store by now.
+    pub fn copy_found(&self) -> CopyFound {
+        self.copy_found
     }
 
     fn handing_out(&self) -> MutexGuard<'_, HandingOut> {
@@ -393,7 +505,7 @@ impl KeyStore {
             for file in std::iter::once(&files.main).chain(&files.copy).chain(&files.rotated) {
                 file.destroy(numbers)?;
             }
-            if files.rotated.is_none() {
+            if files.rotated.is_none() && !self.options.read_only {
                 // Of a rotation that was interrupted: it begins anew.
                 let left = file::new_path(&self.options.path);
                 file::overwrite_and_remove(&left).map_err(|error| KeyStoreError::io(&left, &error))?;
@@ -429,7 +541,8 @@ impl KeyStore {
 
     /// Seals every key anew, under a new store key, itself sealed under the master key of the options;
     /// goes on where an earlier one was interrupted. Keys are handed out, read and destroyed meanwhile.
-    /// `progress` is told how far it is, and can stop it; another call goes on. The old files are
+    /// `progress` is told how far it is, and can stop it; another call goes on. A store that is only looked at stays
+    /// as it is. The old files are
     /// overwritten and taken away. Whether this call ended it.
     ///
     /// # Errors
@@ -437,7 +550,7 @@ impl KeyStore {
     pub fn rotate(&self, progress: &mut dyn FnMut(Rotation) -> ControlFlow<()>) -> Result<bool, KeyStoreError> {
         {
             let mut files = self.files_to_change();
-            if files.main.master() == self.options.master.id() {
+            if files.main.master() == self.options.master.id() || self.options.read_only {
                 return Ok(false);
             }
             if files.rotated.is_none() {

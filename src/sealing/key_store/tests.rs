@@ -16,7 +16,7 @@ fn master() -> MasterKey {
 fn place() -> Place {
     let folder = tempfile::tempdir().unwrap();
     let (path, copy) = (folder.path().join("keys"), Some(folder.path().join("copy")));
-    let options = KeyStoreOptions { path, copy, master: master(), previous: None };
+    let options = KeyStoreOptions { path, copy, master: master(), previous: None, read_only: false };
     Place { folder, options }
 }
 

@@ -143,7 +143,8 @@ mod tests {
 
     fn step() -> impl Strategy<Value = Step> {
         prop_oneof![
-            (0u64..20_000, proptest::collection::vec(any::<u8>(), 0..9000)).prop_map(|(at, bytes)| Step::Write(at, bytes)),
+            (0u64..20_000, proptest::collection::vec(any::<u8>(), 0..9000))
+                .prop_map(|(at, bytes)| Step::Write(at, bytes)),
             (0u64..24_000).prop_map(Step::Cut),
         ]
     }

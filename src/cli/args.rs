@@ -246,7 +246,7 @@ mod tests {
             ),
             (
                 &["chinhchu", "ledger", "show", "--tail", "3"],
-                "unexpected argument '--tail' found; a similar argument exists: '--until'; see `chinhchu ledger show --help`",
+                "unexpected argument '--tail' found; a similar argument exists: '--all'; see `chinhchu ledger show --help`",
             ),
             (
                 &["chinhchu", "--log", "off", "keys", "export", "--share", "3"],

@@ -240,7 +240,8 @@ fn check(global: &GlobalArgs, args: CheckArgs) -> Outcome {
     if let Some(folder) = args.setup.data.as_deref().or(settings.data.as_deref()) {
         settings.check_keys_apart(Some(folder))?;
         let recipes: Vec<_> = std::iter::once(&pack).chain(&second).map(recipe).collect();
-        let options = EmbeddedOptions { create: args.create, ..settings.looked_at_options(folder)? };
+        let ledger = settings.kept_ledger(folder)?;
+        let options = EmbeddedOptions { create: args.create, ledger, ..settings.looked_at_options() };
         let looked = gallery::look(folder, &recipes, &options, keys.as_ref())
             .map_err(|error| settings.blame_folder(folder, backend::not_opened(folder, &pack.name, error)))?;
         gallery = Some(GalleryLooked { data: folder.to_owned(), looked: looked.into() });

@@ -316,7 +316,10 @@ mod tests {
             let told = refused.expect_err(inside).to_string();
             assert!(told.contains("lies in the gallery's folder"), "{told}");
             // The folder is named by a link.
-            assert!(settings(&at(inside)).check_apart(Some(&at("link-to-a-link")), &Origin::default()).is_err(), "{inside}");
+            assert!(
+                settings(&at(inside)).check_apart(Some(&at("link-to-a-link")), &Origin::default()).is_err(),
+                "{inside}"
+            );
             let copy = SealingSettings { key_store_copy: Some(at(inside)), ..settings(&at("keys/k")) };
             assert!(copy.check_apart(Some(&data), &Origin::default()).is_err(), "{inside}");
         }

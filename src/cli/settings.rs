@@ -424,14 +424,18 @@ impl Settings {
         Ok(EmbeddedOptions { graph: self.graph, progress, ledger, seal_while_serving, rotate_keys: true, ..options })
     }
 
-    /// With what it is looked at whether the gallery in a folder could be opened; the keys of `[sealing]` go beside.
-    /// No key is made.
-    pub(super) fn looked_at_options(&self, folder: &Path) -> Result<EmbeddedOptions, Failure> {
-        let keeps_ledger = self.ledger.is_some() && gallery::keeps_ledger(folder).map_err(Failure::new)?;
-        let ledger = self.ledger.as_ref().filter(|_| keeps_ledger);
-        let ledger = ledger.map(|ledger| ledger.setup(folder, &self.origin)).transpose()?;
+    /// With what it is looked at whether a gallery could be opened; the keys of its log and those of `[sealing]` go
+    /// beside.
+    pub(super) fn looked_at_options(&self) -> EmbeddedOptions {
         let (id, seal_while_serving) = (self.gallery_id, self.seals_while_serving());
-        Ok(EmbeddedOptions { ledger, create: false, id, seal_while_serving, ..EmbeddedOptions::default() })
+        EmbeddedOptions { create: false, id, seal_while_serving, ..EmbeddedOptions::default() }
+    }
+
+    /// The keys of the log that the gallery in a folder keeps; `None` where it keeps none yet. None is made.
+    pub(super) fn kept_ledger(&self, folder: &Path) -> Result<Option<LedgerSetup>, Failure> {
+        let Some(ledger) = &self.ledger else { return Ok(None) };
+        let keeps = gallery::keeps_ledger(folder).map_err(|error| self.blame_folder(folder, Failure::new(error)))?;
+        keeps.then(|| ledger.setup(folder, &self.origin)).transpose()
     }
 
     /// Whether a server seals a gallery that lies in the clear.

@@ -7,9 +7,7 @@ use std::sync::Arc;
 use super::embedded::{
     BackendFactory, EmbeddedIndex, EmbeddedOptions, EmbeddedStore, LookKeys, Looked, Sealed, SealingState,
 };
-use super::{
-    Gallery, GalleryError, LedgerSetup, LedgerTables, RecordStore, SnapshotHead, SnapshotPart, VectorIndex,
-};
+use super::{Gallery, GalleryError, LedgerSetup, LedgerTables, RecordStore, SnapshotHead, SnapshotPart, VectorIndex};
 use crate::context::RequestContext;
 use crate::face::RecipeDigest;
 

@@ -11,8 +11,8 @@ use zeroize::Zeroizing;
 use crate::cli::sealing::check_key_goes_elsewhere;
 use crate::cli::settings::Settings;
 use crate::cli::{Exit, Failure, GlobalArgs, Outcome, print};
-use crate::sealing::{self, KeySource, MasterKey, SHARES_MAX, Share};
 use crate::private;
+use crate::sealing::{self, KeySource, MasterKey, SHARES_MAX, Share};
 
 pub(super) const EXAMPLES: &str = "\
 Examples:

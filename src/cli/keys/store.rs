@@ -261,7 +261,7 @@ pub(super) fn status(global: &GlobalArgs, args: StatusArgs) -> Outcome {
     let is_there = |path: &PathBuf| path.symlink_metadata().is_ok();
     let is_made = is_there(&sealing.key_store) || sealing.key_store_copy.as_ref().is_some_and(is_there);
     // What is sealed, or half sealed, was so under keys: that they are not there is an error.
-    if !is_made && matches!(state, None | Some(SealingState::Clear)) {
+    if !is_made && matches!(state, None | Some(SealingState::Clear | SealingState::Copying { rows: 0, .. })) {
         let (key_store, copy) = (sealing.key_store.clone(), sealing.key_store_copy.clone());
         return not_made(StoreAnswer { key_store, copy, gallery, ..StoreAnswer::default() }, args.json);
     }
@@ -298,7 +298,8 @@ pub(super) fn status(global: &GlobalArgs, args: StatusArgs) -> Outcome {
             copy.display(),
             match answer.copy_state {
                 Some("missing") => "its copy, which is not there: the next program that opens the store makes it",
-                Some("differs") => "its copy, which differs: the next program that opens the store brings both up to date",
+                Some("differs") =>
+                    "its copy, which differs: the next program that opens the store brings both up to date",
                 _ => "its copy, like it",
             }
         )),
@@ -320,8 +321,7 @@ pub(super) fn status(global: &GlobalArgs, args: StatusArgs) -> Outcome {
 
 /// What a server would refuse the gallery in a folder for, by its keys.
 fn fault(settings: &Settings, data: &Path, keys: KeyStoreOptions) -> Result<Option<String>, Failure> {
-    let options = settings.looked_at_options(data)?;
-    match gallery::look(data, &[], &options, Some(&LookKeys::Open(keys))) {
+    match gallery::look(data, &[], &settings.looked_at_options(), Some(&LookKeys::Open(keys))) {
         Ok(_) => Ok(None),
         Err(GalleryError::InUse(data)) => Err(in_use(&data)),
         // What the state says already; and what is none of the keys' faults.

@@ -184,12 +184,7 @@ fn look_closed(
 }
 
 /// A gallery in the clear, which is to be sealed beside the work with keys that are not at hand.
-fn look_clear(
-    database: &Database,
-    dir: &Path,
-    recipes: &Recipes,
-    options: &EmbeddedOptions,
-) -> Result<(), StoreError> {
+fn look_clear(database: &Database, dir: &Path, recipes: &Recipes, options: &EmbeddedOptions) -> Result<(), StoreError> {
     let protection = Arc::new(Protection::Checksummed);
     create::complete(database)?;
     create::checked_id(database, options, dir)?;

@@ -689,7 +689,8 @@ impl EmbeddedStore {
                 return Ok(SealingState::Clear);
             }
             // One that cannot be read was ended before its first row, and is begun anew.
-            let cursor = guarded(|| read_cursor(&open(&paths.sealed)?.begin_read()?)).ok().flatten().unwrap_or_default();
+            let cursor =
+                guarded(|| read_cursor(&open(&paths.sealed)?.begin_read()?)).ok().flatten().unwrap_or_default();
             let mut count = CountRows { read: &read, rows: 0 };
             each_table(&mut count, has_begun(&read)?)?;
             Ok(SealingState::Copying { rows: cursor.rows, of: count.rows.max(cursor.rows) })

@@ -25,9 +25,7 @@ use super::{EmbeddedOptions, create, ledger, read};
 use crate::context::RequestContext;
 use crate::gallery::ledger::{LedgerSetup, LedgerTables, NewEntry, entry_of};
 use crate::gallery::snapshot::Sent;
-use crate::gallery::{
-    Command, GalleryError, GallerySnapshot, Signer, SnapshotHead, SnapshotPart, Timestamp,
-};
+use crate::gallery::{Command, GalleryError, GallerySnapshot, Signer, SnapshotHead, SnapshotPart, Timestamp};
 use crate::ledger::entry::{Entry, Kind, LedgerKey};
 
 /// Parts ready before they are asked for.

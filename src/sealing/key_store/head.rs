@@ -35,8 +35,12 @@ impl Head {
         if number(&bytes[SUMMED_BYTES..]) != crc32fast::hash(&bytes[..SUMMED_BYTES]) {
             return Err(damaged("its head does not match its checksum"));
         }
-        let mut head =
-            Self { id: [0; ID_BYTES], epoch: number(&bytes[32..]), master: master_in(&bytes), sealed_store_key: [0; SLOT_BYTES] };
+        let mut head = Self {
+            id: [0; ID_BYTES],
+            epoch: number(&bytes[32..]),
+            master: master_in(&bytes),
+            sealed_store_key: [0; SLOT_BYTES],
+        };
         head.id.copy_from_slice(&bytes[16..32]);
         head.sealed_store_key.copy_from_slice(&bytes[MASTER_AT.end..SUMMED_BYTES]);
         Ok(head)

@@ -220,15 +220,16 @@ fn a_check_of_the_configuration_finds_keys_where_they_must_not_lie() {
     fs::create_dir(folder.path().join("people")).unwrap();
     fs::set_permissions(folder.path().join("people"), fs::Permissions::from_mode(0o700)).unwrap();
     crate::config_check::gallery(&folder.path().join("people"));
-    made(&folder.path().join("people/master.key"));
-    let within = check("key = { file = \"people/master.key\" }\nkey_store = \"keys/subjects\"").ended(1);
+    fs::copy(folder.path().join("master.key"), folder.path().join("people/master.key")).unwrap();
+    let stores = "key_store = \"keys/subjects\"\nseal = \"while_serving\"";
+    let within = check(&format!("key = {{ file = \"people/master.key\" }}\n{stores}")).ended(1);
     assert!(codes(&within).contains(&"MASTER_KEY_WITH_DATA".to_owned()), "{within:?}");
 
     // A program that every user can write, and one that is not run by a check.
     let program = folder.path().join("unseal");
     fs::write(&program, "#!/bin/sh\ntouch \"$0.was-run\"\n").unwrap();
     fs::set_permissions(&program, fs::Permissions::from_mode(0o757)).unwrap();
-    let command = format!("key = {{ command = [\"{}\"] }}\nkey_store = \"keys/subjects\"", text(&program));
+    let command = format!("key = {{ command = [\"{}\"] }}\n{stores}", text(&program));
     assert!(codes(&check(&command).ended(1)).contains(&"KEY_COMMAND_OPEN".to_owned()));
     fs::set_permissions(&program, fs::Permissions::from_mode(0o755)).unwrap();
     assert!(!codes(&check(&command).ended(0)).contains(&"KEY_COMMAND_OPEN".to_owned()));
@@ -241,8 +242,8 @@ fn every_command_that_takes_the_master_key_refuses_what_a_server_refuses() {
     let folder = tempfile::tempdir().unwrap();
     let at = |name: &str| folder.path().join(name);
     crate::config_check::gallery(&at("people"));
-    made(&at("people/master.key"));
     made(&at("master.key"));
+    fs::copy(at("master.key"), at("people/master.key")).unwrap();
     let program = at("unseal");
     fs::write(&program, format!("#!/bin/sh\ntouch \"$0.was-run\"\ncat {}\n", text(&at("master.key")))).unwrap();
     fs::set_permissions(&program, fs::Permissions::from_mode(0o777)).unwrap();
@@ -277,7 +278,7 @@ fn the_status_of_a_key_store_that_is_not_made_yet_says_so_and_what_makes_it() {
     let config = text(&configured(folder.path(), "key = { file = \"master.key\" }\nkey_store = \"keys/subjects\""));
     let status = |more: &[&str]| run([&["--config", &config, "keys", "status"][..], more].concat());
     let none = status(&[]).ended(1);
-    assert!(none.stdout.contains("no key store yet") && none.stdout.contains("--data DIR"), "{none:?}");
+    assert!(none.stdout.contains("no key store yet") && none.stdout.contains("people  this folder is not there"));
     assert!(none.stderr.is_empty(), "{none:?}");
     let json = status(&["--json"]).ended(1).json();
     assert_eq!((&json["found"], &json["master_key_id"], &json["keys"]), (&false.into(), &Value::Null, &0.into()));

@@ -214,7 +214,7 @@ async fn sealed() -> Result<bool, Failure> {
     let engine = Engine::open(&engine_options(pool_options()))?;
     let keys = tempfile::tempdir()?;
     let master = MasterKey::new(Secret::random()?);
-    let keys = KeyStoreOptions { path: keys.path().join("keys"), copy: None, master, previous: None };
+    let keys = KeyStoreOptions { path: keys.path().join("keys"), copy: None, master, previous: None, read_only: false };
     let mut engines = Vec::new();
     let mut folders = Vec::new();
     for sealing in [None, Some(keys)] {

@@ -50,7 +50,7 @@ fn main() -> ExitCode {
 
 fn options(folder: &Path, is_sealed: bool, from_file: bool) -> Result<EmbeddedOptions, Failure> {
     let master = MasterKey::new(Secret::copied(&[7; 32]));
-    let keys = KeyStoreOptions { path: folder.join("keys"), copy: None, master, previous: None };
+    let keys = KeyStoreOptions { path: folder.join("keys"), copy: None, master, previous: None, read_only: false };
     Ok(EmbeddedOptions {
         sealing: is_sealed.then_some(keys),
         // Every size counts as large, or none.

@@ -85,6 +85,7 @@ pub mod ledger;
 mod linear;
 pub mod matching;
 mod numbers;
+mod overlay;
 mod private;
 mod random;
 mod regular;

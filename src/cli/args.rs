@@ -3,8 +3,8 @@
 use std::ffi::OsString;
 use std::process::ExitCode;
 
-use clap::error::{ContextKind, ErrorKind};
-use clap::{Parser, Subcommand};
+use clap::error::ErrorKind;
+use clap::{CommandFactory, Parser, Subcommand};
 
 use super::options::GlobalArgs;
 use super::{
@@ -110,7 +110,7 @@ pub fn parse(args: impl IntoIterator<Item = OsString>) -> Result<(GlobalArgs, Co
             Err(ExitCode::SUCCESS)
         }
         Err(error) => {
-            print::note(&usage_line(&error));
+            print::note(&usage_line(&error, &args));
             Err(ExitCode::from(2))
         }
     }
@@ -150,7 +150,7 @@ fn is_infinite(text: &str) -> bool {
 }
 
 /// clap's several lines (what, tips, usage) as one: what, then where to read on.
-fn usage_line(error: &clap::Error) -> String {
+fn usage_line(error: &clap::Error, args: &[OsString]) -> String {
     if matches!(error.kind(), ErrorKind::MissingSubcommand | ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand) {
         return "no command given; `chinhchu --help` lists them".to_owned();
     }
@@ -163,18 +163,21 @@ fn usage_line(error: &clap::Error) -> String {
         Some((about, why)) => format!("{about}>': {}", in_words(about, why)),
         None => what,
     };
-    // The usage string names the command the error is about: `Usage: chinhchu verify …`.
-    let command = match error.get(ContextKind::Usage) {
-        Some(usage) => usage
-            .to_string()
-            .split_whitespace()
-            .skip_while(|word| *word != "chinhchu")
-            .take_while(|word| word.chars().all(|c| c.is_ascii_lowercase()))
-            .collect::<Vec<_>>()
-            .join(" "),
-        None => "chinhchu".to_owned(),
-    };
+    let command = command_in(args);
     format!("{what}; see `{command} --help`")
+}
+
+/// The command that was typed, as far as it is one: `chinhchu ledger show`.
+fn command_in(args: &[OsString]) -> String {
+    let whole = Cli::command();
+    let (mut at, mut words) = (&whole, vec!["chinhchu"]);
+    for arg in args.iter().skip(1).filter_map(|arg| arg.to_str()).take_while(|arg| *arg != "--") {
+        if let Some(sub) = at.find_subcommand(arg) {
+            words.push(sub.get_name());
+            at = sub;
+        }
+    }
+    words.join(" ")
 }
 
 /// What a parser of numbers says, for people; `about` names the value.
@@ -198,11 +201,10 @@ fn in_words(about: &str, why: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use clap::CommandFactory;
 
     fn line(args: &[&str]) -> String {
         let args = joined(args.iter().map(OsString::from).collect());
-        usage_line(&Cli::try_parse_from(args).expect_err("wrong usage"))
+        usage_line(&Cli::try_parse_from(&args).expect_err("wrong usage"), &args)
     }
 
     #[test]
@@ -212,7 +214,7 @@ mod tests {
 
     #[test]
     fn wrong_usage_is_one_line_with_a_way_on() {
-        let cases: [(&[&str], &str); 8] = [
+        let cases: [(&[&str], &str); 10] = [
             (&["chinhchu"], "no command given; `chinhchu --help` lists them"),
             (
                 &["chinhchu", "verify", "a.jpg"],
@@ -224,23 +226,31 @@ mod tests {
             ),
             (
                 &["chinhchu", "verify", "a", "b", "--fmr", "2"],
-                "invalid value '2' for '--fmr <RATE>': a false match rate lies between 1e-12 and 0.5, for example 1e-5; see `chinhchu --help`",
+                "invalid value '2' for '--fmr <RATE>': a false match rate lies between 1e-12 and 0.5, for example 1e-5; see `chinhchu verify --help`",
             ),
             (
                 &["chinhchu", "serve", "--workers", "two"],
-                "invalid value 'two' for '--workers <N>': it takes a whole number; see `chinhchu --help`",
+                "invalid value 'two' for '--workers <N>': it takes a whole number; see `chinhchu serve --help`",
             ),
             (
                 &["chinhchu", "audit", "--stale", "0"],
-                "invalid value '0' for '--stale <MONTHS>': 0 is out of range; it lies between 1 and 1200; see `chinhchu --help`",
+                "invalid value '0' for '--stale <MONTHS>': 0 is out of range; it lies between 1 and 1200; see `chinhchu audit --help`",
             ),
             (
                 &["chinhchu", "evaluate", "--people-min", "3"],
-                "invalid value '3' for '--people-min <N>': 3 is out of range; it is at least 10; see `chinhchu --help`",
+                "invalid value '3' for '--people-min <N>': 3 is out of range; it is at least 10; see `chinhchu evaluate --help`",
             ),
             (
                 &["chinhchu", "remove", "--dta", "d", "x"],
                 "unexpected argument '--dta' found; a similar argument exists: '--data'; see `chinhchu remove --help`",
+            ),
+            (
+                &["chinhchu", "ledger", "show", "--tail", "3"],
+                "unexpected argument '--tail' found; a similar argument exists: '--all'; see `chinhchu ledger show --help`",
+            ),
+            (
+                &["chinhchu", "--log", "off", "keys", "export", "--share", "3"],
+                "unexpected argument '--share' found; a similar argument exists: '--shares'; see `chinhchu keys export --help`",
             ),
         ];
         for (args, expected) in cases {

@@ -13,7 +13,7 @@ use super::settings::Settings;
 use super::tls::{self, TlsAnswer};
 use super::{Exit, Failure, GlobalArgs, Outcome, approval, backend, outcome, print, runtime, source};
 use crate::face::Manifest;
-use crate::gallery;
+use crate::gallery::{self, EmbeddedOptions, Looked};
 use crate::matching::Calibration;
 use crate::service::token_keys::OpenedTokens;
 use crate::workflow::check_rates;
@@ -29,9 +29,9 @@ Examples:
   chinhchu config approve --config chinhchu.toml --as an --key an.key --digest 5f0c…
 
 Reads the configuration, the certificates and the calibration as `serve` does, and prints every
-rule about dangerous set-ups that they break. It looks whether the gallery is there, is the one
-that is configured and may be opened, and leaves it alone: a server may have it open. It loads no
-network. docs/operating.md lists the rules.
+rule about dangerous set-ups that they break. It looks whether the gallery and its key store would
+be opened, by the checks of their opening, and changes no byte of them. Of what a server has open
+it looks at the folder alone, and says so. It loads no network. docs/operating.md lists the rules.
 
 A rule either warns or refuses. `serve` does not start where one refuses, unless its code is named
 by --insist, or by `insist` under [danger] in the configuration.
@@ -103,6 +103,9 @@ struct ConfigCheckAnswer {
     /// Where what is at rest is sealed.
     #[serde(skip_serializing_if = "Option::is_none")]
     sealing: Option<SealingAnswer>,
+    /// Where a gallery is named.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    gallery: Option<GalleryLooked>,
     /// Days for which pictures of cases that wait for an officer would be kept; 0 in a gallery in the clear.
     picture_days: u32,
     /// Where operators approve configurations.
@@ -145,6 +148,54 @@ impl SealingAnswer {
     }
 }
 
+/// A gallery that was looked at, and could be opened as far as was seen.
+#[derive(Serialize)]
+struct GalleryLooked {
+    data: PathBuf,
+    looked: HowFar,
+}
+
+/// How far a gallery was looked at.
+#[derive(Serialize)]
+#[serde(rename_all = "snake_case")]
+enum HowFar {
+    /// There is none yet.
+    NotMade,
+    /// Another program has it open.
+    InUse,
+    /// Not what is sealed.
+    Closed,
+    /// As a server would.
+    Whole,
+}
+
+impl From<Looked> for HowFar {
+    fn from(looked: Looked) -> Self {
+        match looked {
+            Looked::NotMade => Self::NotMade,
+            Looked::InUse => Self::InUse,
+            Looked::Closed => Self::Closed,
+            Looked::Whole => Self::Whole,
+        }
+    }
+}
+
+impl GalleryLooked {
+    fn line(&self) -> String {
+        let how_far = match self.looked {
+            HowFar::NotMade => "is not there yet, and would be made",
+            HowFar::InUse => {
+                "is in use: what is in it was not looked at, nor whether the keys under [sealing] are its own"
+            }
+            HowFar::Closed => {
+                "its key store is there; the keys come from no file, so that what is sealed was not looked at"
+            }
+            HowFar::Whole => "would be opened",
+        };
+        outcome::one_line(&format!("gallery {}: {how_far}", self.data.display()))
+    }
+}
+
 /// Whether two operators have approved the configuration.
 #[derive(Serialize)]
 struct ApprovalAnswer {
@@ -179,19 +230,21 @@ fn check(global: &GlobalArgs, args: CheckArgs) -> Outcome {
         OpenedTokens::open(tokens).map_err(|error| settings.origin.explain(Failure::new(error)))?;
     }
     settings.open_desk(settings.server.listen)?;
-    if let Some(sealing) = settings.sealing() {
-        sealing.check_files(&settings.origin)?;
-    }
+    let keys = settings.sealing().map(|sealing| sealing.look_keys(&settings.origin)).transpose()?;
     let tls = tls::load(&settings)?.as_ref().map(TlsAnswer::new);
     let pack = check_calibration(&settings, &settings.pack_folder()?, "engine.pack")?;
     let second = settings.second_pack().map(|folder| check_calibration(&settings, folder, "engine.second_pack"));
     let second = second.transpose()?;
     let recipe = |pack: &Manifest| (pack.recipe(), pack.dimension());
+    let mut gallery = None;
     if let Some(folder) = args.setup.data.as_deref().or(settings.data.as_deref()) {
-        settings.check_keys_apart(folder)?;
+        settings.check_keys_apart(Some(folder))?;
         let recipes: Vec<_> = std::iter::once(&pack).chain(&second).map(recipe).collect();
-        gallery::look(folder, &recipes, args.create, settings.gallery_id)
+        let ledger = settings.kept_ledger(folder)?;
+        let options = EmbeddedOptions { create: args.create, ledger, ..settings.looked_at_options() };
+        let looked = gallery::look(folder, &recipes, &options, keys.as_ref())
             .map_err(|error| settings.blame_folder(folder, backend::not_opened(folder, &pack.name, error)))?;
+        gallery = Some(GalleryLooked { data: folder.to_owned(), looked: looked.into() });
     }
     let findings = danger::examine(global, &settings, &args.setup, &anchors)?;
     let approval =
@@ -211,6 +264,7 @@ fn check(global: &GlobalArgs, args: CheckArgs) -> Outcome {
         policies: settings.policies.iter().count(),
         tls,
         sealing: settings.sealing().map(SealingAnswer::new),
+        gallery,
         picture_days: settings.retention_rules().picture_days.unwrap_or(0),
         approval,
         findings,
@@ -253,6 +307,7 @@ impl ConfigCheckAnswer {
         }
         lines.extend(self.tls.iter().flat_map(TlsAnswer::lines));
         lines.extend(self.sealing.iter().map(SealingAnswer::line));
+        lines.extend(self.gallery.iter().map(GalleryLooked::line));
         lines.push(match (self.picture_days, &self.sealing) {
             (_, None) => "pictures of cases that wait: none, as nothing is sealed".to_owned(),
             (0, _) => "pictures of cases that wait: none (cases.picture_days)".to_owned(),

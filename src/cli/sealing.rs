@@ -7,6 +7,7 @@ use std::path::{Component, Path, PathBuf};
 use super::config::{Origin, SealClear, SealingSection};
 use super::settings::Settings;
 use super::{Failure, danger};
+use crate::gallery::{self, LookKeys};
 use crate::sealing::{DerivedKey, KeyId, KeySource, KeyStoreOptions, MasterKey, check_copy_folder, sealed_under};
 use crate::workflow::danger::{MasterKeyPlace, Permissions};
 
@@ -77,38 +78,42 @@ impl SealingSettings {
         Err(origin.blame("sealing.key", why))
     }
 
-    /// As a check without a server does: reads files, as commands and credentials may be out of reach.
-    pub(super) fn check_files(&self, origin: &Origin) -> Result<(), Failure> {
+    /// The key store as a check without a server looks at it: reads keys of files, as commands and credentials may
+    /// be out of reach.
+    pub(super) fn look_keys(&self, origin: &Origin) -> Result<LookKeys, Failure> {
         if let Some(Err(why)) = self.key_store_copy.as_deref().map(check_copy_folder) {
             return Err(origin.blame("sealing.key_store_copy", why));
         }
-        let named = [("sealing.key", Some(&self.key)), ("sealing.previous_key", self.previous_key.as_ref())];
-        let mut read = Vec::new();
-        let mut is_all = true;
-        for (name, source) in named {
-            match source {
-                Some(source @ KeySource::File(_)) => {
-                    read.push(source.read().map_err(|why| origin.blame(name, why))?.id());
-                }
-                Some(_) => is_all = false,
-                None => {}
-            }
-        }
-        if is_all { self.check_opens(&read, origin) } else { Ok(()) }
+        let read = |name: &str, source: &KeySource| match source {
+            KeySource::File(_) => source.read().map(Some).map_err(|why| origin.blame(name, why)),
+            _ => Ok(None),
+        };
+        let key = read("sealing.key", &self.key)?;
+        let previous = self.previous_key.as_ref().map(|source| read("sealing.previous_key", source)).transpose()?;
+        let (path, copy) = (self.key_store.clone(), self.key_store_copy.clone());
+        let (master, previous) = match (key, previous) {
+            (Some(master), None) => (master, None),
+            (Some(master), Some(Some(previous))) => (master, Some(previous)),
+            _ => return Ok(LookKeys::Closed { path, copy }),
+        };
+        let given: Vec<KeyId> = std::iter::once(&master).chain(&previous).map(MasterKey::id).collect();
+        self.check_opens(&given, origin)?;
+        Ok(LookKeys::Open(KeyStoreOptions { path, copy, master, previous, read_only: true }))
     }
 
     /// Refuses subjects' keys in the folder whose contents they are erased with: a backup of the folder
     /// would hold both.
-    pub(super) fn check_apart(&self, data: &Path, origin: &Origin) -> Result<(), Failure> {
+    /// `data` is the folder, where it is known: the keys are not in that of another gallery, either.
+    pub(super) fn check_apart(&self, data: Option<&Path>, origin: &Origin) -> Result<(), Failure> {
         let stores =
             [("sealing.key_store", Some(&self.key_store)), ("sealing.key_store_copy", self.key_store_copy.as_ref())];
         for (name, path) in stores {
-            if let Some(path) = path.filter(|path| lies_in(path, data)) {
+            if let Some((path, folder)) = path.and_then(|path| Some((path, gallery_around(path, data)?))) {
                 let why = format_args!(
                     "{} lies in the gallery's folder {}, whose copies would then hold the keys of what is in it; name a \
                      place outside, which other backups take",
                     path.display(),
-                    data.display()
+                    folder.display()
                 );
                 return Err(origin.blame(name, why));
             }
@@ -189,20 +194,40 @@ impl Settings {
         let keys = self.master_keys(data)?;
         Ok(self.sealing().zip(keys).map(|(sealing, (master, previous))| {
             let (path, copy) = (sealing.key_store.clone(), sealing.key_store_copy.clone());
-            KeyStoreOptions { path, copy, master, previous }
+            KeyStoreOptions { path, copy, master, previous, read_only: false }
         }))
     }
 
     /// The keys under which the gallery in a folder is sealed, where any are configured.
     pub(super) fn sealing_options(&self, folder: &Path) -> Result<Option<KeyStoreOptions>, Failure> {
-        self.check_keys_apart(folder)?;
+        self.check_keys_apart(Some(folder))?;
         self.key_store_options(Some(folder))
     }
 
-    /// Refuses keys of subjects in the folder of the gallery.
-    pub(super) fn check_keys_apart(&self, folder: &Path) -> Result<(), Failure> {
+    /// Refuses keys of subjects in the folder of the gallery, or of any other.
+    pub(super) fn check_keys_apart(&self, folder: Option<&Path>) -> Result<(), Failure> {
         self.sealing().map_or(Ok(()), |sealing| sealing.check_apart(folder, &self.origin))
     }
+}
+
+/// Refuses to write a key, or shares of one, into the folder of a gallery. `data` is the one that is configured.
+pub(super) fn check_key_goes_elsewhere(path: &Path, data: Option<&Path>) -> Result<(), Failure> {
+    match gallery_around(path, data) {
+        None => Ok(()),
+        Some(folder) => Err(Failure::new(format_args!(
+            "{} lies in the gallery's folder {}: whoever copies the folder would have the key as well; name a place outside",
+            path.display(),
+            folder.display()
+        ))),
+    }
+}
+
+/// The folder of a gallery that a path leads into: the one given, or one that is there.
+fn gallery_around(path: &Path, data: Option<&Path>) -> Option<PathBuf> {
+    if let Some(data) = data.filter(|data| lies_in(path, data)) {
+        return Some(data.to_owned());
+    }
+    resolved(path).ancestors().find(|folder| gallery::is_at(folder)).map(Path::to_owned)
 }
 
 /// Whether a path leads into a folder, through whatever links and whether it is there yet or not.
@@ -287,16 +312,19 @@ mod tests {
             "link-to-nothing-yet",
             "./data/./keys",
         ] {
-            let refused = settings(&at(inside)).check_apart(&data, &Origin::default());
+            let refused = settings(&at(inside)).check_apart(Some(&data), &Origin::default());
             let told = refused.expect_err(inside).to_string();
             assert!(told.contains("lies in the gallery's folder"), "{told}");
             // The folder is named by a link.
-            assert!(settings(&at(inside)).check_apart(&at("link-to-a-link"), &Origin::default()).is_err(), "{inside}");
+            assert!(
+                settings(&at(inside)).check_apart(Some(&at("link-to-a-link")), &Origin::default()).is_err(),
+                "{inside}"
+            );
             let copy = SealingSettings { key_store_copy: Some(at(inside)), ..settings(&at("keys/k")) };
-            assert!(copy.check_apart(&data, &Origin::default()).is_err(), "{inside}");
+            assert!(copy.check_apart(Some(&data), &Origin::default()).is_err(), "{inside}");
         }
         for outside in ["keys/keys", "data-2", "data/../keys", "data/out/keys", "link-to-data/../keys", "loop-1/keys"] {
-            settings(&at(outside)).check_apart(&data, &Origin::default()).expect(outside);
+            settings(&at(outside)).check_apart(Some(&data), &Origin::default()).expect(outside);
         }
     }
 

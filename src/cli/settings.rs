@@ -21,7 +21,7 @@ use crate::desk::DeskSettings;
 use crate::face::fingerprint::FingerprintKey;
 use crate::face::quality::Profile;
 use crate::face::{PackError, PoolOptions};
-use crate::gallery::{EmbeddedOptions, GalleryId, LedgerSetup, RetentionRules};
+use crate::gallery::{self, EmbeddedOptions, GalleryId, LedgerSetup, RetentionRules};
 use crate::imaging::Limits;
 use crate::matching::CurveChoice;
 use crate::service::tls::TlsOptions;
@@ -435,8 +435,27 @@ impl Settings {
         let options = self.gallery_options(folder)?;
         // A server has a sequencer, and changes keys.
         let ledger = options.ledger.map(|setup| LedgerSetup { sign_at_once: Vec::new(), ..setup });
-        let seal_while_serving = self.sealing().is_some_and(|sealing| sealing.seal == Some(SealClear::WhileServing));
-        Ok(EmbeddedOptions { graph: self.graph, progress, ledger, seal_while_serving, ..options })
+        let seal_while_serving = self.seals_while_serving();
+        Ok(EmbeddedOptions { graph: self.graph, progress, ledger, seal_while_serving, rotate_keys: true, ..options })
+    }
+
+    /// With what it is looked at whether a gallery could be opened; the keys of its log and those of `[sealing]` go
+    /// beside.
+    pub(super) fn looked_at_options(&self) -> EmbeddedOptions {
+        let (id, seal_while_serving) = (self.gallery_id, self.seals_while_serving());
+        EmbeddedOptions { create: false, id, seal_while_serving, ..EmbeddedOptions::default() }
+    }
+
+    /// The keys of the log that the gallery in a folder keeps; `None` where it keeps none yet. None is made.
+    pub(super) fn kept_ledger(&self, folder: &Path) -> Result<Option<LedgerSetup>, Failure> {
+        let Some(ledger) = &self.ledger else { return Ok(None) };
+        let keeps = gallery::keeps_ledger(folder).map_err(|error| self.blame_folder(folder, Failure::new(error)))?;
+        keeps.then(|| ledger.setup(folder, &self.origin)).transpose()
+    }
+
+    /// Whether a server seals a gallery that lies in the clear.
+    pub(super) fn seals_while_serving(&self) -> bool {
+        self.sealing().is_some_and(|sealing| sealing.seal == Some(SealClear::WhileServing))
     }
 
     /// What is sealed at rest, and under which key; `None` where nothing is.

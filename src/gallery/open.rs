@@ -4,10 +4,10 @@ use std::ops::ControlFlow;
 use std::path::Path;
 use std::sync::Arc;
 
-use super::embedded::{BackendFactory, EmbeddedIndex, EmbeddedOptions, EmbeddedStore, Sealed, SealingState};
-use super::{
-    Gallery, GalleryError, GalleryId, LedgerSetup, LedgerTables, RecordStore, SnapshotHead, SnapshotPart, VectorIndex,
+use super::embedded::{
+    BackendFactory, EmbeddedIndex, EmbeddedOptions, EmbeddedStore, LookKeys, Looked, Sealed, SealingState,
 };
+use super::{Gallery, GalleryError, LedgerSetup, LedgerTables, RecordStore, SnapshotHead, SnapshotPart, VectorIndex};
 use crate::context::RequestContext;
 use crate::face::RecipeDigest;
 
@@ -132,20 +132,20 @@ pub fn keeps_ledger(dir: &Path) -> Result<bool, GalleryError> {
     EmbeddedStore::keeps_ledger(dir)
 }
 
-/// Whether a server could open the gallery in the folder `dir`, without opening it, writing, or
-/// keeping anybody out: a server may have it open, and then what is inside is not looked at.
-/// `recipes` are those with which it would be opened; `create` and `id` as in
-/// [`EmbeddedOptions`].
+/// Whether a program could open the gallery in the folder `dir` with these options: the checks of [`open`], without
+/// an index, without writing a byte, and without keeping anybody out. A server may have it open, and then what is
+/// inside is not looked at. In place of the options' `sealing`, `keys` is looked at. `recipes` are those with which it
+/// would be opened; where none are given, any will do.
 ///
 /// # Errors
 /// As [`open`].
 pub fn look(
     dir: &Path,
     recipes: &[(RecipeDigest, usize)],
-    create: bool,
-    id: Option<GalleryId>,
-) -> Result<(), GalleryError> {
-    EmbeddedStore::look(dir, recipes, create, id)
+    options: &EmbeddedOptions,
+    keys: Option<&LookKeys>,
+) -> Result<Looked, GalleryError> {
+    EmbeddedStore::look(dir, recipes, options, keys)
 }
 
 /// Reads a gallery that nobody has open, of whatever recipe, without an index in memory. `begin`

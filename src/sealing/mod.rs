@@ -20,7 +20,8 @@ pub mod stream;
 pub use self::dumps::forbid_core_dumps;
 pub(crate) use self::key_store::overwrite_and_remove;
 pub use self::key_store::{
-    Examined, KeyStore, KeyStoreError, KeyStoreOptions, Rotation, check_copy_folder, sealed_under,
+    CopyFound, Examined, KeyStore, KeyStoreError, KeyStoreHead, KeyStoreOptions, Rotation, check_copy_folder,
+    sealed_under,
 };
 pub use self::master::{DerivedKey, KeyId, MasterKey, NotAMasterKey};
 pub use self::secret::Secret;

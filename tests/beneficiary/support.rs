@@ -141,7 +141,7 @@ pub fn sealed_engine(folder: &Path) -> Engine {
     let engine = engine_alone(anchors(), None);
     let (recipe, dimension) = (engine.recipe(), engine.pack().dimension());
     let master = MasterKey::new(Secret::copied(&[3; 32]));
-    let sealing = KeyStoreOptions { path: folder.join("keys"), copy: None, master, previous: None };
+    let sealing = KeyStoreOptions { path: folder.join("keys"), copy: None, master, previous: None, read_only: false };
     let options = EmbeddedOptions { sealing: Some(sealing), ..EmbeddedOptions::default() };
     let gallery = gallery::open(&folder.join("data"), recipe, dimension, options).expect("a gallery");
     engine.with_gallery(Arc::new(gallery)).expect("the pack's recipe")

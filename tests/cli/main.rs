@@ -11,6 +11,7 @@ mod dumps;
 mod embed;
 mod evaluate;
 mod gallery;
+mod key_store;
 mod master_key;
 mod models;
 mod seal_serving;

@@ -13,7 +13,7 @@ fn mode(path: &Path) -> u32 {
 }
 
 /// A master key in a file, and its id.
-fn made(path: &Path) -> String {
+pub fn made(path: &Path) -> String {
     run(["keys", "new-master", &text(path), "--json"]).ended(0).json()["key_id"].as_str().unwrap().to_owned()
 }
 
@@ -88,6 +88,9 @@ fn shares_that_restore_no_key_are_told_by_what_is_wrong_with_them() {
     let last = damaged.len() - 9;
     damaged[last] = if damaged[last] == b'A' { b'B' } else { b'A' };
     fs::write(at("damaged.txt"), damaged).unwrap();
+    // Read as keys are: not where others could have read it.
+    restore("a1/share-1.txt", "damaged.txt").refused(&["damaged.txt", "others than its owner", "chmod 600"]);
+    fs::set_permissions(at("damaged.txt"), fs::Permissions::from_mode(0o600)).unwrap();
     restore("a1/share-1.txt", "damaged.txt").refused(&["damaged.txt", "check bytes"]);
     assert!(!at("out").exists());
     // A share in the place of the key.
@@ -100,6 +103,36 @@ fn shares_that_restore_no_key_are_told_by_what_is_wrong_with_them() {
     let (key, out) = (text(&at("a")), text(&at("no")));
     run(["keys", "export", "--key", &key, "--shares", "3", "--threshold", "4", "--out", &out]).refused(&["4 of 3"]);
     assert!(!at("no").exists());
+}
+
+/// Whoever copies the folder would have what opens it.
+#[test]
+fn no_key_and_no_share_is_written_into_a_gallerys_folder() {
+    let folder = tempfile::tempdir().unwrap();
+    let at = |name: &str| folder.path().join(name);
+    crate::config_check::gallery(&at("others"));
+    made(&at("master.key"));
+    let (key, config) =
+        (text(&at("master.key")), text(&configured(folder.path(), "key = { file = \"k\" }\nkey_store = \"s\"")));
+    run(["keys", "export", "--key", &key, "--shares", "2", "--threshold", "2", "--out", &text(&at("shares"))]).ended(0);
+    let shares = ["share-1.txt", "share-2.txt"].map(|name| text(&at("shares").join(name)));
+    std::os::unix::fs::symlink(at("others"), at("link")).unwrap();
+    // One that is there, also by a link; and the configured one, which is not.
+    for inside in ["others", "link", "people"] {
+        let within = |name: &str| text(&at(inside).join(name));
+        let told = ["gallery's folder", "name a place outside"];
+        let run = |words: &[&str]| run([&["--config", &config], words].concat());
+        run(&["keys", "new-master", &within("new.key")]).refused(&told);
+        run(&["keys", "restore", &shares[0], &shares[1], "--out", &within("restored.key")]).refused(&told);
+        for out in [within("shares"), text(&at(inside))] {
+            let export = ["keys", "export", "--key", &key, "--shares", "2", "--threshold", "2", "--out", &out];
+            run(&export).refused(&told);
+        }
+    }
+    assert!(!at("people").exists());
+    let mut names: Vec<_> = fs::read_dir(at("others")).unwrap().map(|entry| entry.unwrap().file_name()).collect();
+    names.sort();
+    assert_eq!(names, ["LOCK", "VERSION", "chinhchu.redb"]);
 }
 
 #[test]
@@ -116,7 +149,7 @@ fn a_key_is_never_written_over_and_is_refused_where_others_can_read_it() {
 }
 
 /// A configuration with `[sealing]`.
-fn configured(folder: &Path, sealing: &str) -> PathBuf {
+pub fn configured(folder: &Path, sealing: &str) -> PathBuf {
     let path = folder.join("chinhchu.toml");
     fs::write(&path, format!("[gallery]\ndata = \"people\"\n\n[sealing]\n{sealing}\n")).unwrap();
     fs::set_permissions(&path, fs::Permissions::from_mode(0o600)).unwrap();
@@ -187,15 +220,16 @@ fn a_check_of_the_configuration_finds_keys_where_they_must_not_lie() {
     fs::create_dir(folder.path().join("people")).unwrap();
     fs::set_permissions(folder.path().join("people"), fs::Permissions::from_mode(0o700)).unwrap();
     crate::config_check::gallery(&folder.path().join("people"));
-    made(&folder.path().join("people/master.key"));
-    let within = check("key = { file = \"people/master.key\" }\nkey_store = \"keys/subjects\"").ended(1);
+    fs::copy(folder.path().join("master.key"), folder.path().join("people/master.key")).unwrap();
+    let stores = "key_store = \"keys/subjects\"\nseal = \"while_serving\"";
+    let within = check(&format!("key = {{ file = \"people/master.key\" }}\n{stores}")).ended(1);
     assert!(codes(&within).contains(&"MASTER_KEY_WITH_DATA".to_owned()), "{within:?}");
 
     // A program that every user can write, and one that is not run by a check.
     let program = folder.path().join("unseal");
     fs::write(&program, "#!/bin/sh\ntouch \"$0.was-run\"\n").unwrap();
     fs::set_permissions(&program, fs::Permissions::from_mode(0o757)).unwrap();
-    let command = format!("key = {{ command = [\"{}\"] }}\nkey_store = \"keys/subjects\"", text(&program));
+    let command = format!("key = {{ command = [\"{}\"] }}\n{stores}", text(&program));
     assert!(codes(&check(&command).ended(1)).contains(&"KEY_COMMAND_OPEN".to_owned()));
     fs::set_permissions(&program, fs::Permissions::from_mode(0o755)).unwrap();
     assert!(!codes(&check(&command).ended(0)).contains(&"KEY_COMMAND_OPEN".to_owned()));
@@ -208,8 +242,8 @@ fn every_command_that_takes_the_master_key_refuses_what_a_server_refuses() {
     let folder = tempfile::tempdir().unwrap();
     let at = |name: &str| folder.path().join(name);
     crate::config_check::gallery(&at("people"));
-    made(&at("people/master.key"));
     made(&at("master.key"));
+    fs::copy(at("master.key"), at("people/master.key")).unwrap();
     let program = at("unseal");
     fs::write(&program, format!("#!/bin/sh\ntouch \"$0.was-run\"\ncat {}\n", text(&at("master.key")))).unwrap();
     fs::set_permissions(&program, fs::Permissions::from_mode(0o777)).unwrap();
@@ -244,7 +278,7 @@ fn the_status_of_a_key_store_that_is_not_made_yet_says_so_and_what_makes_it() {
     let config = text(&configured(folder.path(), "key = { file = \"master.key\" }\nkey_store = \"keys/subjects\""));
     let status = |more: &[&str]| run([&["--config", &config, "keys", "status"][..], more].concat());
     let none = status(&[]).ended(1);
-    assert!(none.stdout.contains("no key store yet") && none.stdout.contains("--data DIR"), "{none:?}");
+    assert!(none.stdout.contains("no key store yet") && none.stdout.contains("people  this folder is not there"));
     assert!(none.stderr.is_empty(), "{none:?}");
     let json = status(&["--json"]).ended(1).json();
     assert_eq!((&json["found"], &json["master_key_id"], &json["keys"]), (&false.into(), &Value::Null, &0.into()));

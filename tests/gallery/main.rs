@@ -24,6 +24,7 @@ mod index_file;
 mod killed;
 mod ledger;
 mod ledger_file;
+mod look;
 mod memory;
 mod model;
 mod pictures;

@@ -246,10 +246,10 @@ fn a_folder_opens_with_every_recipe_that_it_has_templates_of_and_in_either_order
     });
     assert_eq!(refused(open(dir.path())), SECOND.0);
     assert!(matches!(
-        gallery::look(dir.path(), &[FIRST], false, None),
+        gallery::look(dir.path(), &[FIRST], &options(), None),
         Err(GalleryError::OtherRecipe { gallery, .. }) if gallery == SECOND.0
     ));
-    gallery::look(dir.path(), &[SECOND, FIRST], false, None).unwrap();
+    gallery::look(dir.path(), &[SECOND, FIRST], &options(), None).unwrap();
     assert_eq!(refused(gallery::open(dir.path(), SECOND.0, SECOND.1, options())), RECIPE);
     let swapped = EmbeddedOptions { recipes_beside: vec![FIRST], ..options() };
     let gallery = gallery::open(dir.path(), SECOND.0, SECOND.1, swapped).unwrap();

@@ -36,7 +36,10 @@ pub fn open(dir: &std::path::Path) -> Result<Gallery, GalleryError> {
 pub fn sealed(dir: &std::path::Path) -> EmbeddedOptions {
     let (path, copy) = (dir.join("keys"), Some(dir.join("copy-of-keys")));
     let master = MasterKey::new(Secret::copied(&[3; 32]));
-    EmbeddedOptions { sealing: Some(KeyStoreOptions { path, copy, master, previous: None }), ..options() }
+    EmbeddedOptions {
+        sealing: Some(KeyStoreOptions { path, copy, master, previous: None, read_only: false }),
+        ..options()
+    }
 }
 
 pub fn open_sealed(dir: &std::path::Path) -> Result<Gallery, GalleryError> {

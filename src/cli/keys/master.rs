@@ -8,10 +8,11 @@ use clap::Args;
 use serde::Serialize;
 use zeroize::Zeroizing;
 
+use crate::cli::sealing::check_key_goes_elsewhere;
 use crate::cli::settings::Settings;
 use crate::cli::{Exit, Failure, GlobalArgs, Outcome, print};
+use crate::private;
 use crate::sealing::{self, KeySource, MasterKey, SHARES_MAX, Share};
-use crate::{private, regular};
 
 pub(super) const EXAMPLES: &str = "\
 Examples:
@@ -29,7 +30,8 @@ restore it, and fewer say nothing of it. It takes the configured key (--config),
 Hand each share to its custodian, on paper or on a medium of its own; try `restore` with K of them;
 remove the folder; and keep no two shares in one place.
 
-Files are never written over. `restore` says which share is damaged, is there twice, or is of another
+Files are never written over, nor written into a gallery's folder. Shares are read, as keys are, where
+nobody but their owner can read them (chmod 600); from a medium without permissions copy them first. `restore` says which share is damaged, is there twice, or is of another
 key or another export; the key that it writes is the one whose id the shares bear.
 
 Exit code: 0 done, 2 it cannot be done, or wrong usage.";
@@ -108,7 +110,8 @@ struct MasterAnswer {
     threshold: Option<u8>,
 }
 
-pub(super) fn make(args: &NewMasterArgs) -> Outcome {
+pub(super) fn make(global: &GlobalArgs, args: &NewMasterArgs) -> Outcome {
+    check_goes_elsewhere(global, &args.file)?;
     let key = MasterKey::create(&args.file).map_err(|error| unwritten(&args.file, &error))?;
     let text = format!(
         "{}  the master key {}, secret: [sealing] key; split it among custodians (chinhchu keys export) before \
@@ -124,6 +127,7 @@ pub(super) fn make(args: &NewMasterArgs) -> Outcome {
 }
 
 pub(super) fn export(global: &GlobalArgs, args: &ExportArgs) -> Outcome {
+    check_goes_elsewhere(global, &args.out)?;
     let (_, key, _) = read(global, args.key.as_deref())?;
     let shares = sealing::split(&key, args.shares, args.threshold).map_err(Failure::new)?;
     let path = |share: &Share| args.out.join(format!("share-{}.txt", share.number()));
@@ -151,7 +155,8 @@ pub(super) fn export(global: &GlobalArgs, args: &ExportArgs) -> Outcome {
     tell(lines.join("\n"), answer, args.json)
 }
 
-pub(super) fn restore(args: &RestoreArgs) -> Outcome {
+pub(super) fn restore(global: &GlobalArgs, args: &RestoreArgs) -> Outcome {
+    check_goes_elsewhere(global, &args.out)?;
     let shares: Vec<Share> = args.shares.iter().map(|path| read_share(path)).collect::<Result<_, _>>()?;
     let key = sealing::restore(&shares).map_err(Failure::new)?;
     key.write_new(&args.out).map_err(|error| unwritten(&args.out, &error))?;
@@ -199,10 +204,16 @@ fn read(global: &GlobalArgs, file: Option<&Path>) -> Result<(KeySource, MasterKe
     }
 }
 
-/// Whatever the mode: media that custodians keep may know none, and one share alone is nothing.
+/// What is written must not lie in a gallery's folder. A configuration that cannot be read says of none: here it may be
+/// in the making.
+fn check_goes_elsewhere(global: &GlobalArgs, path: &Path) -> Result<(), Failure> {
+    let data = Settings::new(global).ok().and_then(|settings| settings.data);
+    check_key_goes_elsewhere(path, data.as_deref())
+}
+
 fn read_share(path: &Path) -> Result<Share, Failure> {
     let fail = |why: &dyn Display| Failure::new(format_args!("the share {}: {why}", path.display()));
-    let bytes = Zeroizing::new(regular::read(path, SHARE_BYTES_MAX).map_err(|error| fail(&error))?);
+    let bytes = Zeroizing::new(private::read_secret(path, SHARE_BYTES_MAX).map_err(|error| fail(&error))?);
     Share::parse(&bytes).map_err(|why| fail(&why))
 }
 

@@ -201,9 +201,9 @@ pub fn run(global: &GlobalArgs, args: KeysArgs) -> Outcome {
             issue(&args.folder, &args.name, &leaf, what, args.json)
         }
         KeysAction::Revoke(args) => revoke(&args),
-        KeysAction::NewMaster(args) => master::make(&args),
+        KeysAction::NewMaster(args) => master::make(global, &args),
         KeysAction::Export(args) => master::export(global, &args),
-        KeysAction::Restore(args) => master::restore(&args),
+        KeysAction::Restore(args) => master::restore(global, &args),
         KeysAction::MasterId(args) => master::tell_id(global, &args),
         KeysAction::Seal(args) => store::seal(global, args),
         KeysAction::Rotate(args) => store::rotate(global, args),

@@ -10,9 +10,9 @@ use serde::Serialize;
 
 use crate::cli::sealing::SealingSettings;
 use crate::cli::settings::Settings;
-use crate::cli::{Exit, Failure, GlobalArgs, Outcome, print};
-use crate::gallery::{self, GalleryError, Sealed, SealingState};
-use crate::sealing::{Examined, KeyStore, KeyStoreError, KeyStoreOptions, Rotation};
+use crate::cli::{Exit, Failure, GlobalArgs, Outcome, outcome, print};
+use crate::gallery::{self, GalleryError, LookKeys, Sealed, SealingState};
+use crate::sealing::{CopyFound, Examined, KeyStore, KeyStoreError, KeyStoreOptions, Rotation};
 
 /// Where no gallery is named.
 const UNNAMED: &str = "no gallery is named: with --data DIR it is told whether one is sealed";
@@ -36,10 +36,16 @@ readable: destroy those, or keep them as you would keep the photos.
 `rotate` changes the master key: name the new one as sealing.key and the one until then as
 sealing.previous_key. Every key of the key store is sealed anew, and the earlier file is overwritten.
 A server with both in its configuration does the same beside its work, from its start on, and says in
-its log when it is done; then `previous_key` can go. Interrupted, either goes on.
+its log when it is done; then `previous_key` can go. Interrupted, either goes on. Other commands open
+the store with either key, and change nothing of it.
 
-Exit code: 0 done; 1 `status` found keys that cannot be opened, or no key store yet; 2 it cannot be
-done (also where a gallery is sealed and its key store is not there), or wrong usage.";
+`status` changes no byte. It holds the gallery, where one is named, against its keys as a server does
+when it starts, and says what that would refuse.
+
+Exit code: 0 done; 1 `status` found something that is not in order: keys that cannot be opened, a copy
+that is not there or differs, no key store yet, a gallery that is not there, lies in the clear, or that
+a server would refuse; 2 it cannot be done (also where the key store cannot be opened, or is not there
+although a gallery is sealed), or wrong usage.";
 
 #[derive(Debug, Args)]
 pub(super) struct SealArgs {
@@ -120,6 +126,8 @@ struct StoreAnswer {
     found: bool,
     key_store: PathBuf,
     copy: Option<PathBuf>,
+    /// How the copy was found: `alike`, `missing` or `differs`; `null` where none is kept, or nothing is made yet.
+    copy_state: Option<&'static str>,
     /// The master key that the keys are sealed under; `null` where there is no key store.
     master_key_id: Option<String>,
     /// Keys that are made, those included that were destroyed.
@@ -142,7 +150,7 @@ struct StoreAnswer {
 #[derive(Serialize)]
 struct GalleryAnswer {
     data: PathBuf,
-    /// `clear`, `copying`, `overwriting` or `sealed`.
+    /// `missing`, `clear`, `copying`, `overwriting` or `sealed`.
     state: &'static str,
     /// Rows of the sealed copy that are written, …
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -150,26 +158,46 @@ struct GalleryAnswer {
     /// … of about so many.
     #[serde(skip_serializing_if = "Option::is_none")]
     of: Option<u64>,
+    /// What a server would refuse it for.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    fault: Option<String>,
+    /// A server seals it beside its work.
+    #[serde(skip)]
+    is_sealed_by_server: bool,
 }
 
 impl GalleryAnswer {
-    fn new(data: PathBuf, state: SealingState) -> Self {
+    /// `None` stands for a gallery that is configured and not there.
+    fn new(data: PathBuf, state: Option<SealingState>, settings: &Settings) -> Self {
         let (state, rows, of) = match state {
-            SealingState::Clear => ("clear", None, None),
-            SealingState::Copying { rows, of } => ("copying", Some(rows), Some(of)),
-            SealingState::Overwriting => ("overwriting", None, None),
-            SealingState::Sealed => ("sealed", None, None),
+            None => ("missing", None, None),
+            Some(SealingState::Clear) => ("clear", None, None),
+            Some(SealingState::Copying { rows, of }) => ("copying", Some(rows), Some(of)),
+            Some(SealingState::Overwriting) => ("overwriting", None, None),
+            Some(SealingState::Sealed) => ("sealed", None, None),
         };
-        Self { data, state, rows, of }
+        Self { data, state, rows, of, fault: None, is_sealed_by_server: settings.seals_while_serving() }
+    }
+
+    /// Whether a server would refuse it as it is.
+    fn is_refused(&self) -> bool {
+        let is_clear = matches!(self.state, "clear" | "copying");
+        self.fault.is_some() || self.state == "missing" || (is_clear && !self.is_sealed_by_server)
     }
 
     fn line(&self) -> String {
         let data = self.data.display();
-        match (self.state, self.rows, self.of) {
+        let sealing = match self.is_sealed_by_server {
+            true => format!("`chinhchu keys seal --data {data}` or the server"),
+            false => format!("`chinhchu keys seal --data {data}`"),
+        };
+        let line = match (self.state, self.rows, self.of) {
+            ("missing", ..) => {
+                let what = if self.data.is_dir() { "no gallery is in this folder" } else { "this folder is not there" };
+                format!("{data}  {what}, which gallery.data in the configuration names: is its disk mounted?")
+            }
             ("copying", Some(rows), Some(of)) => {
-                format!(
-                    "{data}  in the clear; {rows} of about {of} rows are sealed, and sealing goes on when it is asked for"
-                )
+                format!("{data}  in the clear; {rows} of about {of} rows are sealed, and {sealing} goes on")
             }
             ("overwriting", ..) => {
                 format!(
@@ -177,14 +205,20 @@ impl GalleryAnswer {
                 )
             }
             ("sealed", ..) => format!("{data}  sealed"),
-            _ => format!("{data}  in the clear"),
+            _ => format!("{data}  in the clear; {sealing} seals it"),
+        };
+        match &self.fault {
+            Some(fault) => format!("{line}\n{data}  refused when it is opened: {}", outcome::one_line(fault)),
+            None => line,
         }
     }
 }
 
 /// Changes the master key of a key store that nobody has open.
 pub(super) fn rotate(global: &GlobalArgs, args: StoreArgs) -> Outcome {
-    let options = options(&Settings::new(global)?, None)?;
+    let settings = Settings::new(global)?;
+    settings.check_keys_apart(settings.data.as_deref())?;
+    let options = options(&settings, settings.data.as_deref())?;
     if options.previous.is_none() {
         return Err(Failure::new(
             "name the master key until now as sealing.previous_key, and the new one as sealing.key",
@@ -213,27 +247,29 @@ pub(super) fn rotate(global: &GlobalArgs, args: StoreArgs) -> Outcome {
 pub(super) fn status(global: &GlobalArgs, args: StatusArgs) -> Outcome {
     let settings = Settings::new(global)?;
     let sealing = configured(&settings)?;
-    // One that is configured need not be made yet; one that was typed must be there.
-    let data = args.data.clone().or_else(|| settings.data.clone().filter(|data| gallery::is_at(data)));
-    let gallery = data.as_ref().map(|data| match gallery::sealing_state(data) {
-        Ok(state) => Ok((GalleryAnswer::new(data.clone(), state), state)),
-        Err(GalleryError::InUse(_)) => Err(Failure::new(format_args!(
-            "the gallery {} is in use, and its server has the key store open; its log says how far sealing is, and \
-             `keys status` everything once it has ended",
-            data.display()
-        ))),
-        Err(error) => Err(Failure::new(error)),
-    });
-    let (gallery, state) = gallery.transpose()?.unzip();
+    let data = args.data.clone().or_else(|| settings.data.clone());
+    settings.check_keys_apart(data.as_deref())?;
+    let state = match data.as_deref().map(gallery::sealing_state) {
+        None => None,
+        Some(Ok(state)) => Some(state),
+        // One that is configured need not be made yet; one that was typed must be there.
+        Some(Err(GalleryError::NotThere(_))) if args.data.is_none() => None,
+        Some(Err(GalleryError::InUse(data))) => return Err(in_use(&data)),
+        Some(Err(error)) => return Err(Failure::new(error)),
+    };
+    let mut gallery = data.clone().map(|data| GalleryAnswer::new(data, state, &settings));
     let is_there = |path: &PathBuf| path.symlink_metadata().is_ok();
     let is_made = is_there(&sealing.key_store) || sealing.key_store_copy.as_ref().is_some_and(is_there);
     // What is sealed, or half sealed, was so under keys: that they are not there is an error.
-    if !is_made && matches!(state, None | Some(SealingState::Clear)) {
+    if !is_made && matches!(state, None | Some(SealingState::Clear | SealingState::Copying { rows: 0, .. })) {
         let (key_store, copy) = (sealing.key_store.clone(), sealing.key_store_copy.clone());
         return not_made(StoreAnswer { key_store, copy, gallery, ..StoreAnswer::default() }, args.json);
     }
-    let options = options(&settings, data.as_deref())?;
+    let options = KeyStoreOptions { read_only: true, ..options(&settings, data.as_deref())? };
     let keys = open(options.clone())?;
+    if let (Some(gallery), true) = (&mut gallery, state.is_some()) {
+        gallery.fault = fault(&settings, &gallery.data, options.clone())?;
+    }
     let answer = StoreAnswer { gallery, ..answer(&keys, options)? };
     let mut text = format!(
         "{}  {} keys under the master key {}, {} of them destroyed and {} not handed out yet",
@@ -257,7 +293,16 @@ pub(super) fn status(global: &GlobalArgs, args: StatusArgs) -> Outcome {
         }
     }
     match &answer.copy {
-        Some(copy) => text.push_str(&format!("\n{}  its copy, brought up to date", copy.display())),
+        Some(copy) => text.push_str(&format!(
+            "\n{}  {}",
+            copy.display(),
+            match answer.copy_state {
+                Some("missing") => "its copy, which is not there: the next program that opens the store makes it",
+                Some("differs") =>
+                    "its copy, which differs: the next program that opens the store brings both up to date",
+                _ => "its copy, like it",
+            }
+        )),
         None => text.push_str("\nno copy is kept of it (sealing.key_store_copy): whoever loses it loses everybody"),
     }
     if answer.rotation_due {
@@ -268,14 +313,39 @@ pub(super) fn status(global: &GlobalArgs, args: StatusArgs) -> Outcome {
         Some(gallery) => text.push_str(&gallery.line()),
         None => text.push_str(UNNAMED),
     }
-    let exit = if answer.unreadable > 0 { Exit::Negative } else { Exit::Success };
+    let is_refused = answer.gallery.as_ref().is_some_and(GalleryAnswer::is_refused);
+    let is_alike = matches!(answer.copy_state, None | Some("alike"));
+    let exit = if answer.unreadable > 0 || is_refused || !is_alike { Exit::Negative } else { Exit::Success };
     tell(&text, &answer, args.json).map(|_| exit)
+}
+
+/// What a server would refuse the gallery in a folder for, by its keys.
+fn fault(settings: &Settings, data: &Path, keys: KeyStoreOptions) -> Result<Option<String>, Failure> {
+    match gallery::look(data, &[], &settings.looked_at_options(), Some(&LookKeys::Open(keys))) {
+        Ok(_) => Ok(None),
+        Err(GalleryError::InUse(data)) => Err(in_use(&data)),
+        // What the state says already; and what is none of the keys' faults.
+        Err(GalleryError::NotSealed(_) | GalleryError::LedgerNeeded | GalleryError::LedgerKey) => Ok(None),
+        Err(error) => Ok(Some(error.to_string())),
+    }
+}
+
+fn in_use(data: &Path) -> Failure {
+    Failure::new(format_args!(
+        "the gallery {} is in use, and its server has the key store open; its log says how far sealing is, and \
+         `keys status` everything once it has ended",
+        data.display()
+    ))
 }
 
 /// Says that there is no key store, and what that means.
 fn not_made(answer: StoreAnswer, json: bool) -> Outcome {
     let mut text = format!("{}  there is no key store yet", answer.key_store.display());
     match &answer.gallery {
+        Some(gallery) if gallery.state == "missing" => text.push_str(&format!(
+            ": nothing was sealed under this configuration, or the file is lost; then put it back from its copy\n{}",
+            gallery.line()
+        )),
         Some(gallery) => {
             let data = gallery.data.display();
             text.push_str(&format!(
@@ -298,6 +368,12 @@ fn answer(keys: &KeyStore, options: KeyStoreOptions) -> Result<StoreAnswer, Fail
         empty_at_end,
         key_store: options.path,
         copy: options.copy,
+        copy_state: match keys.copy_found() {
+            CopyFound::None => None,
+            CopyFound::Alike => Some("alike"),
+            CopyFound::Missing => Some("missing"),
+            CopyFound::Differs => Some("differs"),
+        },
         master_key_id: Some(keys.master().to_string()),
         keys: keys.made(),
         left: keys.left(),

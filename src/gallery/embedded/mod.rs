@@ -26,6 +26,7 @@ mod group;
 mod index;
 mod ledger;
 mod log;
+mod look;
 mod options;
 mod pictures;
 mod protection;
@@ -45,6 +46,7 @@ mod writer;
 mod written_rows;
 
 pub(super) use self::index::EmbeddedIndex;
+pub use self::look::{LookKeys, Looked};
 pub use self::options::{EmbeddedOptions, Progress};
 pub use self::sealed_copy::{Sealed, SealingState};
 pub use self::storage::BackendFactory;

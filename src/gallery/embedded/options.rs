@@ -62,6 +62,9 @@ pub struct EmbeddedOptions {
     /// Seal a gallery that lies in the clear beside the work, with the keys of `sealing`; otherwise it is
     /// refused where there are keys.
     pub seal_while_serving: bool,
+    /// Where `sealing` has a previous master key, seal every key anew under the one that follows it, beside the work.
+    /// Otherwise either opens it, and nothing is changed.
+    pub rotate_keys: bool,
     /// Told now and then while the index is filled, and once at the end.
     pub progress: Option<Progress>,
 }
@@ -92,6 +95,7 @@ impl Default for EmbeddedOptions {
             ledger: None,
             sealing: None,
             seal_while_serving: false,
+            rotate_keys: false,
             progress: None,
         }
     }

@@ -265,7 +265,7 @@ fn gallery_of(keys: &KeyStore) -> Result<Option<GalleryId>, StoreError> {
     Ok(keys.gallery()?.and_then(|id| GalleryId::from_bytes(&id)))
 }
 
-fn destroyed(table: &str) -> StoreError {
+pub(super) fn destroyed(table: &str) -> StoreError {
     StoreError::damaged(format!(
         "a record of {table} is sealed under a key that was destroyed: the folder is from before somebody was erased, or a key was destroyed by other means"
     ))

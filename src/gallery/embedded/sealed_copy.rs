@@ -634,6 +634,8 @@ impl EmbeddedStore {
         let (source, _) = Storage::File(folder.database()).open(options).map_err(at)?;
         let is_sealed = guarded(|| Ok(read_gallery(&source.begin_read()?.open_table(GALLERY)?)?.sealing.is_some()));
         if is_sealed.map_err(at)? {
+            // With its own keys alone: whoever names others would take it that these are in use.
+            drop(guarded(|| create::protection(&source, options, dir)).map_err(at)?);
             guarded(|| forget_cursor(&source)).map_err(at)?;
             drop(source);
             // Of a run that was ended just behind its aim.
@@ -670,19 +672,22 @@ impl EmbeddedStore {
         Ok(Sealed::Now(rows))
     }
 
-    /// How far the sealing of the gallery in the folder `dir`, which nobody has open, is.
+    /// How far the sealing of the gallery in the folder `dir`, which nobody has open, is. Nothing is written.
     ///
     /// # Errors
     /// As [`EmbeddedStore::open`].
     pub(in crate::gallery) fn sealing_state(dir: &Path) -> Result<SealingState, GalleryError> {
-        // Also keeps others out: one that was killed is repaired when it is opened.
-        let _folder = Folder::claim(dir, false)?;
+        let paths = Paths::of(dir);
         let options = EmbeddedOptions { checked_bytes_max: 0, ..EmbeddedOptions::default() };
-        let open = |path: &Path| Ok::<_, StoreError>(Storage::File(path.to_owned()).open(&options)?.0);
-        let look = || -> Result<SealingState, StoreError> {
-            let paths = Paths::of(dir);
-            let database = open(&paths.clear)?;
-            if guarded(|| Ok(read_gallery(&database.begin_read()?.open_table(GALLERY)?)?.sealing.is_some()))? {
+        // One that was killed is repaired in memory.
+        let open = |path: &Path| Ok::<_, StoreError>(Storage::unchanged(path.to_owned()).open(&options)?.0);
+        let look = |database: &Path| -> Result<SealingState, StoreError> {
+            if Storage::is_in_use(database)? {
+                return Err(GalleryError::InUse(dir.to_owned()).into());
+            }
+            let database = open(database)?;
+            let read = database.begin_read()?;
+            if read_gallery(&read.open_table(GALLERY)?)?.sealing.is_some() {
                 return Ok(match paths.is_clear_left().map_err(io_failed)? {
                     true => SealingState::Overwriting,
                     false => SealingState::Sealed,
@@ -691,9 +696,14 @@ impl EmbeddedStore {
             if !paths.sealed.try_exists().map_err(io_failed)? {
                 return Ok(SealingState::Clear);
             }
-            let cursor = guarded(|| read_cursor(&open(&paths.sealed)?.begin_read()?))?.unwrap_or_default();
-            Ok(SealingState::Copying { rows: cursor.rows, of: cursor.of.max(cursor.rows) })
+            // One that cannot be read was ended before its first row, and is begun anew.
+            let cursor =
+                guarded(|| read_cursor(&open(&paths.sealed)?.begin_read()?)).ok().flatten().unwrap_or_default();
+            let mut count = CountRows { read: &read, rows: 0 };
+            each_table(&mut count, has_begun(&read)?)?;
+            Ok(SealingState::Copying { rows: cursor.rows, of: count.rows.max(cursor.rows) })
         };
-        look().map_err(|error| error.at(dir))
+        let Some(database) = Folder::look(dir, false)? else { return Err(GalleryError::NotThere(dir.to_owned())) };
+        guarded(|| look(&database)).map_err(|error| error.at(dir))
     }
 }

@@ -18,17 +18,14 @@ use super::folder::Folder;
 use super::group::Group;
 use super::ledger::LedgerAt;
 use super::protection::Protection;
-use super::read::Recipes;
 use super::storage::{Storage, guarded};
 use super::store::{EmbeddedStore, Shared};
-use super::tables::{GALLERY, Snapshot, Tables, cleared_key, read_cleared_pairs, read_gallery, read_id};
+use super::tables::{Snapshot, Tables, cleared_key, read_cleared_pairs, read_gallery};
 use super::{EmbeddedOptions, create, given_up, ledger, read};
 use crate::context::RequestContext;
 use crate::gallery::ledger::{LedgerSetup, LedgerTables, NewEntry, entry_of};
 use crate::gallery::snapshot::Sent;
-use crate::gallery::{
-    Command, GalleryError, GalleryId, GallerySnapshot, Signer, SnapshotHead, SnapshotPart, Timestamp,
-};
+use crate::gallery::{Command, GalleryError, GallerySnapshot, Signer, SnapshotHead, SnapshotPart, Timestamp};
 use crate::ledger::entry::{Entry, Kind, LedgerKey};
 
 /// Parts ready before they are asked for.
@@ -103,38 +100,6 @@ impl EmbeddedStore {
         let read = || {
             let Some(database) = Storage::look(&Folder::database_of(dir))? else { return Ok(true) };
             guarded(|| ledger::has_begun(&database.begin_read()?))
-        };
-        read().map_err(|error: StoreError| error.at(dir))
-    }
-
-    /// Whether a server could open the gallery in the folder `dir`, without opening it, writing, or
-    /// keeping anybody out: a server may have it open, and then what is inside is not looked at.
-    /// `create` and `id` as in [`EmbeddedOptions`].
-    ///
-    /// # Errors
-    /// As [`EmbeddedStore::open`].
-    pub(in crate::gallery) fn look(
-        dir: &Path,
-        recipes: &Recipes,
-        create: bool,
-        id: Option<GalleryId>,
-    ) -> Result<(), GalleryError> {
-        let Some(database) = Folder::look(dir, create && id.is_none())? else { return Ok(()) };
-        let read = || {
-            let Some(database) = Storage::look(&database)? else { return Ok(()) };
-            guarded(|| {
-                let unopened = Arc::new(Protection::Checksummed);
-                create::check_recipes(&Snapshot::new(database.begin_read()?, unopened), recipes)?;
-                let read = database.begin_read()?;
-                let table = read.open_table(GALLERY)?;
-                // An older gallery gets its id when it is opened.
-                match (id, read_id(&table)?) {
-                    (Some(wanted), Some(found)) if wanted != found => {
-                        Err(GalleryError::OtherGallery { path: dir.to_owned(), found, wanted }.into())
-                    }
-                    _ => Ok(()),
-                }
-            })
         };
         read().map_err(|error: StoreError| error.at(dir))
     }

@@ -10,6 +10,7 @@ use redb::{Builder, Database, DatabaseError, ReadOnlyDatabase, StorageBackend};
 
 use super::EmbeddedOptions;
 use super::fault::StoreError;
+use crate::overlay::Overlay;
 
 /// Makes a handle to the same bytes each time it is called.
 pub type BackendFactory = Arc<dyn Fn() -> io::Result<Box<dyn StorageBackend>> + Send + Sync>;
@@ -47,6 +48,20 @@ impl Storage {
             ) => Ok(None),
             Err(error) => Err(error.into()),
         })
+    }
+
+    /// Whether another program has the database in a file open.
+    pub(super) fn is_in_use(path: &Path) -> Result<bool, StoreError> {
+        guarded(|| match ReadOnlyDatabase::open(path) {
+            Ok(_) | Err(DatabaseError::RepairAborted) => Ok(false),
+            Err(DatabaseError::DatabaseAlreadyOpen | DatabaseError::LockProtocolMismatch) => Ok(true),
+            Err(error) => Err(error.into()),
+        })
+    }
+
+    /// The database in a file, of which no byte changes: what is written to it, repairs included, stays in memory.
+    pub(super) fn unchanged(path: PathBuf) -> Self {
+        Self::Backend(Arc::new(move || Ok(Box::new(Overlay::over(crate::regular::open(&path)?)?))))
     }
 
     /// How large it is.
@@ -91,6 +106,29 @@ fn forget_cached(path: &Path) -> io::Result<()> {
 #[cfg(not(target_os = "linux"))]
 fn forget_cached(_path: &Path) -> io::Result<()> {
     Ok(())
+}
+
+impl StorageBackend for Overlay {
+    fn len(&self) -> io::Result<u64> {
+        Ok(Overlay::len(self))
+    }
+
+    fn read(&self, offset: u64, out: &mut [u8]) -> io::Result<()> {
+        self.read_exact_at(out, offset)
+    }
+
+    fn set_len(&self, len: u64) -> io::Result<()> {
+        Overlay::set_len(self, len);
+        Ok(())
+    }
+
+    fn sync_data(&self) -> io::Result<()> {
+        Ok(())
+    }
+
+    fn write(&self, offset: u64, data: &[u8]) -> io::Result<()> {
+        self.write_all_at(data, offset)
+    }
 }
 
 /// A boxed backend, which redb does not take as it is.

@@ -33,7 +33,7 @@ use crate::gallery::{
     SubjectId, Timestamp, Watermark,
 };
 use crate::hex;
-use crate::sealing::Rotation;
+use crate::sealing::{KeyStoreOptions, Rotation};
 
 /// What callers, readers and the writer share.
 pub(super) struct Shared {
@@ -91,8 +91,8 @@ impl Shared {
 /// Begins to seal the keys anew where the master key was changed, beside the work.
 fn rotation(shared: &Arc<Shared>, is_closing: &Arc<AtomicBool>) -> std::io::Result<Option<JoinHandle<()>>> {
     let protection = shared.database.protection();
-    let is_asked_for = shared.options.sealing.as_ref().is_some_and(|sealing| sealing.previous.is_some());
-    if !is_asked_for || protection.keys().is_none() {
+    let is_changed = shared.options.sealing.as_ref().is_some_and(|sealing| sealing.previous.is_some());
+    if !shared.options.rotate_keys || !is_changed || protection.keys().is_none() {
         return Ok(None);
     }
     let is_closing = Arc::clone(is_closing);
@@ -147,9 +147,15 @@ impl EmbeddedStore {
         dimension: usize,
         options: EmbeddedOptions,
     ) -> Result<Self, GalleryError> {
-        let folder = Folder::claim(dir, options.create && options.id.is_none())?;
+        let at = |error: StoreError| error.at(dir);
+        let may_make = options.create && options.id.is_none();
+        if may_make && !Folder::begun(dir).map_err(|error| fault::from_io(&error, dir))? {
+            // Tried in memory first: what is refused leaves no folder behind.
+            let keys = options.sealing.as_ref().map(|keys| KeyStoreOptions { read_only: true, ..keys.clone() });
+            Protection::create(keys.as_ref(), None).map_err(at)?;
+        }
+        let folder = Folder::claim(dir, may_make)?;
         if folder.is_new()? {
-            let at = |error: StoreError| error.at(dir);
             let keys = Protection::create(options.sealing.as_ref(), None).map_err(at)?;
             let database = Storage::create(&folder.new_database()?).map_err(at)?;
             create::initialise(&database, recipe, dimension, &keys).map_err(at)?;

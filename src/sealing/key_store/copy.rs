@@ -26,11 +26,11 @@ pub(super) fn reconciled_copy(
     path: &Path,
     options: &KeyStoreOptions,
 ) -> Result<StoreFile, KeyStoreError> {
-    let there = match StoreFile::open(path, options.masters()) {
+    let there = match StoreFile::open(path, options.masters(), options.read_only) {
         Ok(there) => there,
         // Under a master key of before: its keys are those of the store, which are there.
         Err(KeyStoreError::OtherMaster { .. }) => None,
-        Err(error) => return Err(error),
+        Err(error) => return Err(error.of_copy(&main.path, path)),
     };
     if there.as_ref().is_some_and(|there| there.header().id != main.header().id) {
         return Err(KeyStoreError::OtherCopy { path: main.path.clone(), copy: path.to_owned() });
@@ -50,17 +50,15 @@ pub(super) fn reconciled_copy(
 /// A new copy, in place of what is there.
 fn made(main: &StoreFile, path: &Path, options: &KeyStoreOptions) -> Result<StoreFile, KeyStoreError> {
     let master = options.masters().find(|master| master.id() == main.master()).unwrap_or(&options.master);
+    if options.read_only {
+        return labelled_and_filled(StoreFile::create(path, main.header(), master, true)?, main);
+    }
     if main.slots()? > 0 && !path.exists() {
         tracing::warn!("the key store had no copy where one is to be; it is made: is the right disk there?");
     }
     let new = new_path(path);
     overwrite_and_remove(&new).map_err(|error| KeyStoreError::io(&new, &error))?;
-    let made = StoreFile::create(&new, main.header(), master)?;
-    made.take_labels_of(main)?;
-    for run in main.runs()? {
-        let (first, slots) = run?;
-        made.append(first, &slots)?;
-    }
+    let made = labelled_and_filled(StoreFile::create(&new, main.header(), master, false)?, main)?;
     if path.exists() {
         overwrite_and_remove(path).map_err(|error| KeyStoreError::io(path, &error))?;
     }
@@ -68,6 +66,16 @@ fn made(main: &StoreFile, path: &Path, options: &KeyStoreOptions) -> Result<Stor
         .and_then(|()| private::sync_folder(path.parent().unwrap_or(Path::new(""))))
         .map_err(|error| KeyStoreError::io(path, &error))?;
     Ok(made.renamed(path))
+}
+
+/// A copy without keys, with those of the store, and what that says of the gallery.
+fn labelled_and_filled(copy: StoreFile, main: &StoreFile) -> Result<StoreFile, KeyStoreError> {
+    copy.take_labels_of(main)?;
+    for run in main.runs()? {
+        let (first, slots) = run?;
+        copy.append(first, &slots)?;
+    }
+    Ok(copy)
 }
 
 /// Brings both up to date.

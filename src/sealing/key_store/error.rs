@@ -3,6 +3,7 @@
 use std::io;
 use std::path::{Path, PathBuf};
 
+use super::head::Head;
 use crate::sealing::KeyId;
 
 /// Why a key store cannot be used.
@@ -45,6 +46,56 @@ pub enum KeyStoreError {
         /// What does not fit.
         detail: &'static str,
     },
+    /// Neither it nor its copy can be used.
+    #[error(
+        "the key store {} is damaged ({detail}), and so is its copy {} ({copy_detail}): put back one that was kept \
+         elsewhere; without one nothing that was sealed can be opened", path.display(), copy.display()
+    )]
+    BothDamaged {
+        /// Where it is.
+        path: PathBuf,
+        /// What does not fit.
+        detail: &'static str,
+        /// Its copy.
+        copy: PathBuf,
+        /// What does not fit there.
+        copy_detail: &'static str,
+    },
+    /// It cannot be used, and has no copy.
+    #[error(
+        "the key store {} is damaged ({detail}), and there is no copy of it (sealing.key_store_copy): put back one that \
+         was kept elsewhere; without one nothing that was sealed can be opened", path.display()
+    )]
+    DamagedAlone {
+        /// Where it is.
+        path: PathBuf,
+        /// What does not fit.
+        detail: &'static str,
+    },
+    /// The copy cannot be used.
+    #[error(
+        "the copy {} of the key store is damaged: {detail}; the key store {} itself is whole: take the copy away, and the \
+         next program that opens the store makes it anew", copy.display(), path.display()
+    )]
+    CopyDamaged {
+        /// The key store.
+        path: PathBuf,
+        /// Its copy.
+        copy: PathBuf,
+        /// What does not fit.
+        detail: &'static str,
+    },
+    /// The two files are one.
+    #[error(
+        "{} and {} are one and the same file under two names, and no copy of each other: whoever loses one loses both; \
+         take the copy away, and a new one is made", path.display(), copy.display()
+    )]
+    SameFile {
+        /// The key store.
+        path: PathBuf,
+        /// What should be its copy.
+        copy: PathBuf,
+    },
     /// The two files are not of one key store.
     #[error("{copy} is the copy of another key store than {path}")]
     OtherCopy {
@@ -83,5 +134,24 @@ pub enum KeyStoreError {
 impl KeyStoreError {
     pub(super) fn io(path: &Path, error: &io::Error) -> Self {
         Self::Io { path: path.to_owned(), error: error.to_string() }
+    }
+    /// The same of a store, with how its copy stands.
+    pub(super) fn of_store(self, copy: Option<&Path>) -> Self {
+        let Self::Damaged { path, detail } = self else { return self };
+        match copy.map(|copy| (copy.to_owned(), Head::at(copy))) {
+            None | Some((_, Ok(None))) => Self::DamagedAlone { path, detail },
+            Some((copy, Err(Self::Damaged { detail: copy_detail, .. }))) => {
+                Self::BothDamaged { path, detail, copy, copy_detail }
+            }
+            _ => Self::Damaged { path, detail },
+        }
+    }
+
+    /// The same of the copy of a store that is whole.
+    pub(super) fn of_copy(self, path: &Path, copy: &Path) -> Self {
+        match self {
+            Self::Damaged { detail, .. } => Self::CopyDamaged { path: path.to_owned(), copy: copy.to_owned(), detail },
+            other => other,
+        }
     }
 }

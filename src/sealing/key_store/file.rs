@@ -14,21 +14,24 @@ use std::os::unix::fs::{FileExt, MetadataExt};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
+use super::bytes::Bytes;
+use super::head::{Head, slots_in};
 use super::{KeyStoreError, KeyStoreOptions};
+use crate::overlay::Overlay;
 use crate::private;
 use crate::sealing::{KeyId, MasterKey, Secret, aead};
 
-const MAGIC: &[u8; 12] = b"chinhchu.key";
-const VERSION: u32 = 1;
+pub(super) const MAGIC: &[u8; 12] = b"chinhchu.key";
+pub(super) const VERSION: u32 = 1;
 /// How long to wait for a lock that may be gone in a moment, and between two tries.
 const LOCK_PATIENCE: Duration = Duration::from_millis(500);
 const LOCK_PAUSE: Duration = Duration::from_millis(10);
-const HEADER_BYTES: u64 = 4096;
+pub(super) const HEADER_BYTES: u64 = 4096;
 /// Of the header up to its checksum.
-const SUMMED_BYTES: usize = 12 + 4 + ID_BYTES + 4 + 8 + SLOT_BYTES;
+pub(super) const SUMMED_BYTES: usize = 12 + 4 + ID_BYTES + 4 + 8 + SLOT_BYTES;
 pub(super) const ID_BYTES: usize = 16;
 /// Where the id of the master key stands; the store key comes behind it.
-const MASTER_AT: std::ops::Range<usize> = 36..44;
+pub(super) const MASTER_AT: std::ops::Range<usize> = 36..44;
 /// A key in its box.
 pub(super) const SLOT_BYTES: usize = Secret::BYTES + aead::OVERHEAD_BYTES;
 /// Keys that are read at a time where all are.
@@ -125,7 +128,7 @@ pub(super) fn new_path(path: &Path) -> PathBuf {
 /// one.
 pub(super) fn begun_rotation(main: &StoreFile, options: &KeyStoreOptions) -> Result<StoreFile, KeyStoreError> {
     let (new, master) = (new_path(&options.path), &options.master);
-    match StoreFile::open(&new, std::iter::once(master)) {
+    match StoreFile::open(&new, std::iter::once(master), false) {
         Ok(Some(begun)) if begun.header.follows(&main.header) => return Ok(begun),
         // One that cannot be gone on with, perhaps under a third key.
         Ok(_) | Err(KeyStoreError::OtherMaster { .. } | KeyStoreError::Damaged { .. }) => {}
@@ -133,7 +136,7 @@ pub(super) fn begun_rotation(main: &StoreFile, options: &KeyStoreOptions) -> Res
     }
     overwrite_and_remove(&new).map_err(|error| KeyStoreError::io(&new, &error))?;
     let header = main.header.successor().map_err(|error| KeyStoreError::io(&new, &error))?;
-    StoreFile::create(&new, &header, master)
+    StoreFile::create(&new, &header, master, false)
 }
 
 /// Overwrites a file with zeros and takes it away; where there is none, all is well.
@@ -168,25 +171,27 @@ pub fn sealed_under(path: &Path) -> Option<KeyId> {
 }
 
 /// The id of the master key in a head.
-fn master_in(head: &[u8]) -> KeyId {
+pub(super) fn master_in(head: &[u8]) -> KeyId {
     let mut id = KeyId([0; 8]);
     id.0.copy_from_slice(&head[MASTER_AT]);
     id
 }
 
-/// An open file of keys. Locked as long as it lives.
+/// An open file of keys. Locked as long as it lives, unless it is only looked at.
 pub(super) struct StoreFile {
     pub(super) path: PathBuf,
-    pub(super) file: File,
+    pub(super) file: Bytes,
     header: Header,
     master: KeyId,
 }
 
 impl StoreFile {
-    /// The file at `path`; `None` where there is none.
+    /// The file at `path`; `None` where there is none. One that is only looked at is neither written nor locked,
+    /// but nobody else may have it open at this moment.
     pub(super) fn open<'m>(
         path: &Path,
         masters: impl Iterator<Item = &'m MasterKey>,
+        read_only: bool,
     ) -> Result<Option<Self>, KeyStoreError> {
         let failed = |error: io::Error| KeyStoreError::io(path, &error);
         match crate::regular::open(path) {
@@ -194,35 +199,28 @@ impl StoreFile {
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
             Err(error) => return Err(failed(error)),
         }
-        private::open_secret(path).map_err(failed)?;
-        let file = OpenOptions::new().read(true).write(true).open(path).map_err(failed)?;
-        lock(&file, path)?;
-        let damaged = |detail| KeyStoreError::Damaged { path: path.to_owned(), detail };
-        let mut bytes = [0; SUMMED_BYTES + 4];
-        file.read_exact_at(&mut bytes, 0).map_err(|_| damaged("it is too short"))?;
-        let (magic, rest) = bytes.split_first_chunk::<12>().ok_or_else(|| damaged("it is too short"))?;
-        if magic != MAGIC {
-            return Err(damaged("it is no key store"));
-        }
-        let number = |bytes: &[u8]| bytes.first_chunk().map_or(0, |four| u32::from_le_bytes(*four));
-        let found = number(rest);
-        if found > VERSION {
-            return Err(KeyStoreError::Newer { path: path.to_owned(), found, known: VERSION });
-        }
-        if number(&bytes[SUMMED_BYTES..]) != crc32fast::hash(&bytes[..SUMMED_BYTES]) {
-            return Err(damaged("its head does not match its checksum"));
-        }
-        let mut id = [0; ID_BYTES];
-        id.copy_from_slice(&bytes[16..32]);
-        let epoch = number(&bytes[32..]);
-        let needed = master_in(&bytes);
+        let to_read = private::open_secret(path).map_err(failed)?;
+        let file = match read_only {
+            true => {
+                lock(path, || to_read.try_lock_shared())?;
+                to_read.unlock().map_err(failed)?;
+                Bytes::Memory(Overlay::over(to_read).map_err(failed)?)
+            }
+            false => {
+                let file = OpenOptions::new().read(true).write(true).open(path).map_err(failed)?;
+                lock(path, || file.try_lock())?;
+                Bytes::File(file)
+            }
+        };
+        let Head { id, epoch, master: needed, sealed_store_key } =
+            Head::read(path, |bytes| file.read_exact_at(bytes, 0))?;
         let masters: Vec<&MasterKey> = masters.collect();
         let Some(master) = masters.iter().find(|master| master.id() == needed) else {
             let given = masters.first().map_or(KeyId([0; 8]), |master| master.id());
             return Err(KeyStoreError::OtherMaster { path: path.to_owned(), needed, given });
         };
-        let opened =
-            aead::open(master.secret(), &store_key_place(&id, epoch).each(), &bytes[MASTER_AT.end..SUMMED_BYTES]);
+        let damaged = |detail| KeyStoreError::Damaged { path: path.to_owned(), detail };
+        let opened = aead::open(master.secret(), &store_key_place(&id, epoch).each(), &sealed_store_key);
         let opened = opened.map_err(|_| damaged("its store key was altered"))?;
         let store_key: &[u8; Secret::BYTES] =
             opened.as_slice().try_into().map_err(|_| damaged("its store key has another length"))?;
@@ -230,16 +228,31 @@ impl StoreFile {
         Ok(Some(Self { path: path.to_owned(), file, header, master: needed }))
     }
 
-    /// A new file without keys, in place of whatever is there.
-    pub(super) fn create(path: &Path, header: &Header, master: &MasterKey) -> Result<Self, KeyStoreError> {
+    /// A new file without keys, in place of whatever is there; in memory where nothing is to be written.
+    pub(super) fn create(
+        path: &Path,
+        header: &Header,
+        master: &MasterKey,
+        read_only: bool,
+    ) -> Result<Self, KeyStoreError> {
         let failed = |error: io::Error| KeyStoreError::io(path, &error);
+        let bytes = header.encode(master).map_err(failed)?;
+        if read_only {
+            let file = Bytes::Memory(Overlay::empty());
+            file.write_all_at(&bytes, 0).map_err(failed)?;
+            return Ok(Self { path: path.to_owned(), file, header: header.clone(), master: master.id() });
+        }
         if let Some(parent) = path.parent().filter(|parent| !parent.as_os_str().is_empty()) {
             private::make_folder(parent).map_err(failed)?;
         }
         // Whole when it has its name: a head that was cut short would be taken for damage.
-        let bytes = header.encode(master).map_err(failed)?;
         private::write(path, private::Readers::Owner, &bytes).map_err(failed)?;
-        Self::open(path, std::iter::once(master))?.ok_or_else(|| KeyStoreError::NotThere(path.to_owned()))
+        Self::open(path, std::iter::once(master), false)?.ok_or_else(|| KeyStoreError::NotThere(path.to_owned()))
+    }
+
+    /// Whether anything was written to it that the file does not have, as it is only looked at.
+    pub(super) fn differs_from_file(&self) -> bool {
+        matches!(&self.file, Bytes::Memory(overlay) if overlay.is_written())
     }
 
     pub(super) fn header(&self) -> &Header {
@@ -256,15 +269,15 @@ impl StoreFile {
 
     /// Whether it is the file that lies at its path still.
     pub(super) fn is_in_place(&self) -> bool {
+        let Bytes::File(file) = &self.file else { return true };
         let identity = |found: io::Result<fs::Metadata>| found.ok().map(|found| (found.dev(), found.ino()));
-        let own = identity(self.file.metadata());
+        let own = identity(file.metadata());
         own.is_some() && own == identity(fs::metadata(&self.path))
     }
 
     /// How many whole keys are in it.
     pub(super) fn slots(&self) -> Result<u64, KeyStoreError> {
-        let len = self.file.metadata().map_err(|error| self.failed(&error))?.len();
-        Ok(len.saturating_sub(HEADER_BYTES) / SLOT_BYTES as u64)
+        self.file.len().map(slots_in).map_err(|error| self.failed(&error))
     }
 
     /// Writes keys from number `first` on, durably.
@@ -361,7 +374,9 @@ impl StoreFile {
             private::sync_folder(path.parent().unwrap_or(Path::new("")))
         };
         rename().map_err(|error| self.failed(&error))?;
-        if let Err(error) = overwrite(&before.file) {
+        if let Bytes::File(file) = &before.file
+            && let Err(error) = overwrite(file)
+        {
             tracing::warn!(%error, "the key store's earlier file could not be overwritten");
         }
         Ok(self.renamed(path))
@@ -423,10 +438,10 @@ fn offset(number: u64) -> u64 {
 
 /// A program that this process starts (`[sealing] key = { command }`) has its locks, until it is itself:
 /// so a file that was closed just now can be locked still, for a moment.
-fn lock(file: &File, path: &Path) -> Result<(), KeyStoreError> {
+fn lock(path: &Path, try_lock: impl Fn() -> Result<(), TryLockError>) -> Result<(), KeyStoreError> {
     let begun = Instant::now();
     loop {
-        match file.try_lock() {
+        match try_lock() {
             Ok(()) => return Ok(()),
             Err(TryLockError::WouldBlock) if begun.elapsed() < LOCK_PATIENCE => std::thread::sleep(LOCK_PAUSE),
             Err(TryLockError::WouldBlock) => return Err(KeyStoreError::InUse(path.to_owned())),

@@ -11,7 +11,6 @@
 //! A label that is not there, of an earlier program's file, or that was torn, says nothing.
 
 use std::io;
-use std::os::unix::fs::FileExt;
 
 use super::KeyStoreError;
 use super::file::{ID_BYTES, Place, StoreFile};

@@ -21,12 +21,15 @@
 
 #![forbid(unsafe_code)]
 
+mod bytes;
 mod copy;
 mod error;
 mod file;
+mod head;
 mod labels;
 
 use std::ops::ControlFlow;
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
@@ -36,6 +39,7 @@ pub use self::error::KeyStoreError;
 pub(crate) use self::file::overwrite_and_remove;
 pub use self::file::sealed_under;
 use self::file::{Header, Opened, SLOT_BYTES, StoreFile};
+pub use self::head::KeyStoreHead;
 use self::labels::{GALLERY_BYTES, LIST_BYTES};
 use super::{KeyId, MasterKey, Secret};
 
@@ -57,20 +61,28 @@ pub struct KeyStoreOptions {
     pub master: MasterKey,
     /// The one before, as long as a rotation from it is not over.
     pub previous: Option<MasterKey>,
+    /// Only look: nothing is written or locked, and what would be is kept in memory. Nobody else may have it
+    /// open.
+    pub read_only: bool,
 }
 
 impl KeyStoreOptions {
     fn masters(&self) -> impl Iterator<Item = &MasterKey> {
         std::iter::once(&self.master).chain(&self.previous)
     }
+}
 
-    /// Looks whether the folder of the copy is there: on the disk that the copy is meant to survive, none is
-    /// made by the way.
-    ///
-    /// # Errors
-    /// [`KeyStoreError::NoCopyFolder`].
-    fn check_copy(&self) -> Result<(), KeyStoreError> {
-        self.copy.as_deref().map_or(Ok(()), check_copy_folder)
+/// Looks whether the copy is a file of its own, in a folder that is there: on the disk that it is meant to survive,
+/// none is made by the way.
+fn check_copy(path: &Path, copy: Option<&Path>) -> Result<(), KeyStoreError> {
+    let Some(copy) = copy else { return Ok(()) };
+    check_copy_folder(copy)?;
+    let file = |path: &Path| std::fs::metadata(path).ok().map(|found| (found.dev(), found.ino()));
+    match file(path) {
+        Some(one) if file(copy) == Some(one) => {
+            Err(KeyStoreError::SameFile { path: path.to_owned(), copy: copy.to_owned() })
+        }
+        _ => Ok(()),
     }
 }
 
@@ -97,6 +109,20 @@ pub struct KeyStore {
     cache: Vec<Mutex<Option<(u64, Secret)>>>,
     /// Nothing was handed out yet, and the file says which key is the next.
     is_noted: AtomicBool,
+    copy_found: CopyFound,
+}
+
+/// How the copy of a key store was found.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum CopyFound {
+    /// None is kept.
+    None,
+    /// It has what the store has, and nothing else.
+    Alike,
+    /// It is not there; whoever opens the store to use it makes it.
+    Missing,
+    /// One of the two has what the other lacks; whoever opens the store to use it brings both up to date.
+    Differs,
 }
 
 struct HandingOut {
@@ -148,16 +174,25 @@ impl KeyStore {
     /// # Errors
     /// Any [`KeyStoreError`]; nothing is changed then but that a copy may have been brought up to date.
     pub fn open(options: KeyStoreOptions, create: bool) -> Result<Self, KeyStoreError> {
-        options.check_copy()?;
-        let main = match StoreFile::open(&options.path, options.masters())? {
+        check_copy(&options.path, options.copy.as_deref())?;
+        let has_copy = options.copy.as_ref().is_some_and(|copy| copy.exists());
+        let read_only = options.read_only;
+        let opened = StoreFile::open(&options.path, options.masters(), read_only);
+        let main = match opened.map_err(|error| error.of_store(options.copy.as_deref()))? {
             Some(main) => main,
-            None if create && !options.copy.as_ref().is_some_and(|copy| copy.exists()) => {
+            None if create && !has_copy => {
                 let header = Header::random().map_err(|error| KeyStoreError::io(&options.path, &error))?;
-                StoreFile::create(&options.path, &header, &options.master)?
+                StoreFile::create(&options.path, &header, &options.master, read_only)?
             }
             None => return Err(KeyStoreError::NotThere(options.path)),
         };
         let copy = options.copy.as_ref().map(|path| reconciled_copy(&main, path, &options)).transpose()?;
+        let found = match &copy {
+            None => CopyFound::None,
+            Some(_) if !has_copy && read_only => CopyFound::Missing,
+            Some(copy) if main.differs_from_file() || copy.differs_from_file() => CopyFound::Differs,
+            Some(_) => CopyFound::Alike,
+        };
         let (made, noted) = (main.slots()?, main.next()?);
         let next = noted.unwrap_or(made);
         Ok(Self {
@@ -166,7 +201,13 @@ impl KeyStore {
             files: RwLock::new(Files { main, copy, rotated: None }),
             cache: std::iter::repeat_with(Mutex::default).take(CACHED).collect(),
             is_noted: AtomicBool::new(noted.is_some()),
+            copy_found: found,
         })
+    }
+
+    /// How its copy was found, of a store that is only looked at: of another one it is like the store by now.
+    pub fn copy_found(&self) -> CopyFound {
+        self.copy_found
     }
 
     fn handing_out(&self) -> MutexGuard<'_, HandingOut> {
@@ -306,7 +347,7 @@ impl KeyStore {
             tracing::error!(
                 "the copy of the key store was taken away or replaced while it was in use; it is made anew"
             );
-            self.options.check_copy()?;
+            check_copy(&self.options.path, self.options.copy.as_deref())?;
             *copy = Some(reconciled_copy(main, path, &self.options)?);
         }
         Ok(())
@@ -395,7 +436,7 @@ impl KeyStore {
                 files.main.write_list_of_destroyed(list)?;
             }
             files.main.sync()?;
-            if files.rotated.is_none() && !numbers.is_empty() {
+            if files.rotated.is_none() && !numbers.is_empty() && !self.options.read_only {
                 // Of a rotation that was interrupted: it begins anew.
                 let left = file::new_path(&self.options.path);
                 file::overwrite_and_remove(&left).map_err(|error| KeyStoreError::io(&left, &error))?;
@@ -464,7 +505,8 @@ impl KeyStore {
 
     /// Seals every key anew, under a new store key, itself sealed under the master key of the options;
     /// goes on where an earlier one was interrupted. Keys are handed out, read and destroyed meanwhile.
-    /// `progress` is told how far it is, and can stop it; another call goes on. The old files are
+    /// `progress` is told how far it is, and can stop it; another call goes on. A store that is only looked at stays
+    /// as it is. The old files are
     /// overwritten and taken away. Whether this call ended it.
     ///
     /// # Errors
@@ -472,7 +514,7 @@ impl KeyStore {
     pub fn rotate(&self, progress: &mut dyn FnMut(Rotation) -> ControlFlow<()>) -> Result<bool, KeyStoreError> {
         {
             let mut files = self.files_to_change();
-            if files.main.master() == self.options.master.id() {
+            if files.main.master() == self.options.master.id() || self.options.read_only {
                 return Ok(false);
             }
             if files.rotated.is_none() {

@@ -16,7 +16,7 @@ fn master() -> MasterKey {
 fn place() -> Place {
     let folder = tempfile::tempdir().unwrap();
     let (path, copy) = (folder.path().join("keys"), Some(folder.path().join("copy")));
-    let options = KeyStoreOptions { path, copy, master: master(), previous: None };
+    let options = KeyStoreOptions { path, copy, master: master(), previous: None, read_only: false };
     Place { folder, options }
 }
 
@@ -149,7 +149,7 @@ fn a_wrong_key_a_second_program_and_a_damaged_file_are_told_at_the_start() {
         assert!(KeyStore::open(alone.clone(), true).is_err(), "byte {at}");
     }
     fs::write(&alone.path, &whole[..100]).unwrap();
-    assert!(matches!(KeyStore::open(alone.clone(), true), Err(KeyStoreError::Damaged { .. })));
+    assert!(matches!(KeyStore::open(alone.clone(), true), Err(KeyStoreError::DamagedAlone { .. })));
     let mut newer = whole.clone();
     newer[12] = 2;
     fs::write(&alone.path, newer).unwrap();
@@ -511,4 +511,119 @@ fn a_list_of_destroyed_keys_is_noted_in_the_file_that_is_in_keeping_with_it() {
     let store = before.open();
     assert_eq!(store.list_of_destroyed().unwrap(), None);
     assert_eq!(store.not_destroyed(&numbers).unwrap().len(), 100);
+}
+
+/// What files are there, and what is in them.
+fn files(place: &Place) -> Vec<(PathBuf, Vec<u8>)> {
+    let paths = fs::read_dir(place.folder.path()).unwrap().map(|entry| entry.unwrap().path());
+    let mut files: Vec<_> = paths.map(|path| (path.clone(), fs::read(path).unwrap())).collect();
+    files.sort();
+    files
+}
+
+/// Whoever looks sees what opening would make of the files, and leaves them as they are.
+#[test]
+fn a_store_that_is_only_looked_at_is_left_as_it_is_and_its_copy_is_told() {
+    type Change = fn(&Place);
+    let changes: [(Change, CopyFound); 5] = [
+        (|_| {}, CopyFound::Alike),
+        (|place| fs::remove_file(place.copy()).unwrap(), CopyFound::Missing),
+        (
+            |place| {
+                let mut bytes = fs::read(&place.options.path).unwrap();
+                bytes[4096 + 2 * SLOT_BYTES] ^= 1;
+                fs::write(&place.options.path, bytes).unwrap();
+            },
+            CopyFound::Differs,
+        ),
+        (
+            |place| {
+                let bytes = fs::read(place.copy()).unwrap();
+                fs::write(place.copy(), &bytes[..bytes.len() - SLOT_BYTES]).unwrap();
+            },
+            CopyFound::Differs,
+        ),
+        // The copy is from before a change of the master key: see below.
+        (|_| {}, CopyFound::Differs),
+    ];
+    for (at, (change, expected)) in changes.into_iter().enumerate() {
+        let mut place = place();
+        let store = place.open();
+        let keys: Vec<_> = (0..10).map(|_| bytes(&store, store.hand_out().unwrap()).unwrap()).collect();
+        store.destroy(&[7]).unwrap();
+        drop(store);
+        change(&place);
+        if at == 4 {
+            let (new, old) = (master(), place.options.master.clone());
+            let both = KeyStoreOptions { master: new, previous: Some(old), ..place.options.clone() };
+            let alone = KeyStoreOptions { copy: None, ..both.clone() };
+            assert!(rotate(&KeyStore::open(alone, false).unwrap(), |_| {}));
+            place.options = both;
+        }
+        let before = files(&place);
+        let look = KeyStoreOptions { read_only: true, ..place.options.clone() };
+        let store = KeyStore::open(look.clone(), false).unwrap();
+        assert_eq!(store.copy_found(), expected, "change {at}");
+        assert_eq!(store.examine().unwrap(), Examined { destroyed: 1, ..Examined::default() }, "change {at}");
+        for (number, key) in (0..).zip(&keys) {
+            assert_eq!(bytes(&store, number), Some(*key).filter(|_| number != 7));
+        }
+        // Not even what is done with it is written, nor is anybody kept out.
+        store.hand_out().unwrap();
+        store.destroy(&[1]).unwrap();
+        store.bind(&[9; 16]).unwrap();
+        rotate(&store, |_| {});
+        assert!(files(&place) == before, "change {at}");
+        let opened = KeyStore::open(place.options.clone(), false).unwrap();
+        assert_eq!(bytes(&opened, 1), Some(keys[1]));
+        assert!(matches!(KeyStore::open(look, false), Err(KeyStoreError::InUse(_))));
+        drop(store);
+        drop(opened);
+    }
+    let none = place();
+    let look = KeyStoreOptions { read_only: true, ..none.options.clone() };
+    assert!(matches!(KeyStore::open(look.clone(), false), Err(KeyStoreError::NotThere(_))));
+    KeyStore::open(look, true).unwrap().hand_out().unwrap();
+    assert_eq!(files(&none), []);
+}
+
+#[test]
+fn of_two_damaged_files_the_right_one_is_blamed_and_nobody_is_sent_to_a_copy_that_is_none() {
+    let place = place();
+    drop(place.open());
+    let whole = fs::read(&place.options.path).unwrap();
+    let told = |store: &[u8], copy: Option<&[u8]>| {
+        fs::write(&place.options.path, store).unwrap();
+        fs::set_permissions(&place.options.path, fs::Permissions::from_mode(0o600)).unwrap();
+        match copy {
+            Some(copy) => {
+                fs::write(place.copy(), copy).unwrap();
+                fs::set_permissions(place.copy(), fs::Permissions::from_mode(0o600)).unwrap();
+            }
+            None => fs::remove_file(place.copy()).unwrap(),
+        }
+        let opened = KeyStore::open(place.options.clone(), true).unwrap_err();
+        // Whoever has no key is told the same.
+        let looked = KeyStoreHead::look(&place.options.path, place.options.copy.as_deref()).unwrap_err();
+        assert_eq!(looked, opened);
+        opened
+    };
+    for cut in [0, 50] {
+        let copy = told(&whole, Some(&whole[..cut]));
+        assert!(matches!(&copy, KeyStoreError::CopyDamaged { copy, .. } if copy == place.copy()), "{copy}");
+        let said = copy.to_string();
+        assert!(said.starts_with("the copy ") && said.contains("itself is whole") && !said.contains("put it back"));
+        let both = told(&whole[..cut], Some(&whole[..cut]));
+        assert!(matches!(both, KeyStoreError::BothDamaged { .. }), "{both}");
+        let store = told(&whole[..cut], Some(&whole));
+        assert!(
+            matches!(store, KeyStoreError::Damaged { .. }) && store.to_string().contains("put it back from its copy")
+        );
+        let alone = told(&whole[..cut], None);
+        assert!(matches!(alone, KeyStoreError::DamagedAlone { .. }), "{alone}");
+    }
+    fs::write(&place.options.path, &whole).unwrap();
+    fs::hard_link(&place.options.path, place.copy()).unwrap();
+    let same = KeyStore::open(place.options.clone(), true).unwrap_err();
+    assert!(matches!(same, KeyStoreError::SameFile { .. }) && same.to_string().contains("one and the same file"));
 }

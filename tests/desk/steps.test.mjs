@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 
-import { casesOf, choosePolicy, COLLECTORS_REASONS, collectorsWords, isCollectors, PERSONS, tolerated } from "../../src/desk/pages/assets/special.js";
+import { casesOf, choosePolicy, COLLECTORS_REASONS, collectorsWords, isCollectors, PERSONS, specialOf, tolerated } from "../../src/desk/pages/assets/special.js";
 import * as steps from "../../src/desk/pages/assets/steps.js";
 import { claim } from "../../src/desk/pages/assets/tabs.js";
 
@@ -107,8 +107,11 @@ test("a bad id leads to the record, a lost answer to the same request, anything 
 
 test("what is kept over a reload is the transaction and the attempt, and comes back", () => {
   const state = { ...steps.sending({ ...begun(), attempt: 2 }), name: "Nguyễn", decision: { messageVi: "x" } };
-  assert.deepEqual(JSON.parse(steps.toStore(state, "clerk-1")), { transactionId: "T-1", attempt: 2, sent: true, clerk: "clerk-1" });
-  assert.deepEqual(steps.fromStore(steps.toStore(state, "clerk-1"), "clerk-1"), { transactionId: "T-1", attempt: 2, sent: true });
+  const special = { person: "collector", cardWay: "noCard", homeVisit: true };
+  const text = steps.toStore(state, "clerk-1", special);
+  assert.deepEqual(JSON.parse(text), { transactionId: "T-1", attempt: 2, sent: true, clerk: "clerk-1", special });
+  assert.deepEqual(steps.fromStore(text, "clerk-1"), { transactionId: "T-1", attempt: 2, sent: true, special });
+  assert.deepEqual(specialOf(special), special);
   assert.equal(steps.fromStore(steps.toStore(state, "clerk-1"), "clerk-2"), null, "another clerk does not go on with it");
 });
 
@@ -116,6 +119,12 @@ test("what somebody else wrote into the store is not believed", () => {
   for (const text of ["", "{", "null", "[]", '{"transactionId":"a b","attempt":1}', '{"transactionId":"a","attempt":0}', '{"transactionId":"a","attempt":99}', '{"transactionId":"","attempt":1}', `{"transactionId":"${"a".repeat(129)}","attempt":1}`]) {
     assert.equal(steps.fromStore(text), null, text);
   }
+});
+
+test("a special case that is none is the ordinary one", () => {
+  const ordinary = { person: "self", cardWay: "read", homeVisit: false };
+  for (const kept of [undefined, {}, { person: "toString", cardWay: "constructor", homeVisit: "yes" }, { person: 7, cardWay: null }]) assert.deepEqual(specialOf(kept), ordinary);
+  assert.deepEqual(steps.fromStore('{"transactionId":"a","attempt":1,"clerk":"","special":7}').special, {});
 });
 
 test("transaction numbers are unlike each other and fit the server's rule", () => {

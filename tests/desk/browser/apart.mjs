@@ -60,6 +60,8 @@ export function apartScenarios(scenario) {
     await button(page, TEXTS.next.vi).click();
     await send(page);
     await heading(page, ANSWER.retakeTitle.vi).waitFor();
+    // A reload knows which case it was, and nothing of the person.
+    assert.deepEqual((await kept(page)).special, { person: 'self', cardWay: 'noCard', homeVisit: false });
     await page.locator('.receipt').getByText('record-77').waitFor();
     const officer = await world.caller('officer');
     const { body } = await officer.call('Cases/GetDecision', { transactionId: (await kept(page)).transactionId });
@@ -107,14 +109,15 @@ export function apartScenarios(scenario) {
     const clerk = await world.caller('clerk');
     const transaction = world.transaction('other-officer');
     await world.decide(clerk, transaction, { subject: 'record-o', card: null });
-    const { window, page } = await world.signedIn('officer', `${OFFICER}`);
+    const { window, page } = await world.signedIn('officer', OFFICER);
     await page.goto(`${world.url}${OFFICER}#case/${transaction}`);
-    await page.locator('input[value=OUTCOME_DENY]').check();
-    await page.locator('form textarea').fill('chưa đủ giấy tờ');
+    const form = page.locator('form', { has: page.locator('input[name=outcome]') });
+    await form.locator('input[value=OUTCOME_DENY]').check();
+    await form.locator('textarea').fill('chưa đủ giấy tờ');
     // Past the pages, so that no other tab can tell this one.
     const signIn = { form: { person: PEOPLE.second.id, next: DESK }, maxRedirects: 0, headers: { origin: world.url } };
     await window.context.request.post(`${world.url}/desk/test-login`, signIn);
-    await page.locator('form', { has: page.locator('textarea') }).locator('button[type=submit]').click();
+    await form.locator('button[type=submit]').click();
     await page.locator('dialog button.primary').click();
     await page.locator('header', { hasText: PEOPLE.second.id }).waitFor();
     const { body } = await clerk.call('Cases/GetDecision', { transactionId: transaction });

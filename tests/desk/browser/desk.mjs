@@ -74,6 +74,8 @@ export function deskScenarios(scenario) {
     assert.ok(sizes.length > 0 && sizes.every((size) => size >= 20), `what a pensioner reads has 20 px: ${sizes}`);
     await screenshot(page, 'desk-approved');
     await page.emulateMedia({ media: 'print' });
+    const printed = await page.locator('.receipt dt, .receipt dd, .receipt p, .receipt .en').evaluateAll((all) => all.map((one) => parseFloat(getComputedStyle(one).fontSize)));
+    assert.ok(printed.length > 10 && printed.every((size) => size >= 20), `and on paper: ${printed}`);
     await screenshot(page, 'desk-receipt');
     await page.emulateMedia({ media: 'screen' });
     await window.close();

@@ -44,8 +44,8 @@ export const DESK = {
   ),
   handedOver: say("Hồ sơ do hệ thống chi trả chuyển sang. Hãy kiểm tra rồi tiếp tục.", "The record came from the benefit system. Check it and go on."),
   resumed: say(
-    "Trang đã được tải lại. Giao dịch vẫn là giao dịch cũ, lần thử {n}; trang không giữ ảnh, tên hay số nên cần nhập lại.",
-    "The page was loaded again. It is the same transaction, attempt {n}; the page keeps no picture, name or number, so enter them again.",
+    "Trang đã được tải lại. Giao dịch vẫn là giao dịch cũ, lần thử {n}; trang không giữ ảnh, tên hay số nên cần nhập lại. Trường hợp đặc biệt đã chọn vẫn còn.",
+    "The page was loaded again. It is the same transaction, attempt {n}; the page keeps no picture, name or number, so enter them again. The special case that was chosen is kept.",
   ),
   resumedAnswer: say("Giao dịch này đã có trả lời. Đây là trả lời đó.", "This transaction has its answer already. This is it."),
   looking: say("Đang tìm trả lời của giao dịch…", "Looking for the transaction's answer…"),
@@ -80,7 +80,7 @@ export const RECORD = {
   number: say("Số định danh trong hồ sơ", "Citizen's number in the record"),
   name: say("Họ và tên trong hồ sơ", "Full name in the record"),
   birthDate: say("Ngày sinh trong hồ sơ", "Date of birth in the record"),
-  birthDateHint: say("07/03/1958, 03/1958 hoặc 1958", "or 1958-03-07"),
+  birthDateHint: say("07/03/1958, 03/1958 hoặc 1958", "07/03/1958 (day first), 03/1958 or 1958"),
   sex: say("Giới tính", "Sex"),
   asItStands: say(
     "Ghi như hồ sơ đang có, kể cả khi thiếu. Chỉ để so với chip, không lưu.",
@@ -185,6 +185,8 @@ export const CAPTURE = {
   good: say("Đạt", "Good"),
   looking: say("Đang xem…", "Looking…"),
   taken: say("Đã chụp {n}/3", "{n} of 3 taken"),
+  paused: say("Đã tạm dừng tự chụp", "Taking pictures by itself is paused"),
+  goOn: say("Tiếp tục tự chụp", "Go on by itself"),
   enough: say("Đủ ảnh. Xin cảm ơn", "That is enough. Thank you"),
   send: say("Gửi để quyết định", "Send for a decision"),
   fewer: say("Nên có 3 ảnh; ít hơn vẫn gửi được.", "Three are better; fewer can be sent."),

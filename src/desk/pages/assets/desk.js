@@ -2,7 +2,7 @@
 
 import { ANSWER, DESK, STEP_NAMES } from "./desk-text.js";
 import { button, dialog, focusOn, h, replace } from "./dom.js";
-import { choosePolicy } from "./special.js";
+import { choosePolicy, specialOf } from "./special.js";
 import { start } from "./shell.js";
 import { answerStep } from "./step-answer.js";
 import { captureStep } from "./step-capture.js";
@@ -31,6 +31,12 @@ const emptyCase = () => ({
   frames: [],
 });
 
+function keepOut(event) {
+  if (event.defaultPrevented) return;
+  event.preventDefault();
+  event.dataTransfer.dropEffect = "none";
+}
+
 class Desk {
   constructor({ api, me, main, announce, keepAlive }) {
     Object.assign(this, { api, me, main, announce, keepAlive });
@@ -47,6 +53,8 @@ class Desk {
   async begin() {
     addEventListener("popstate", (event) => this.#popped(event.state?.step));
     addEventListener("pagehide", () => this.view?.leave?.());
+    // A file that is dropped beside its place would open in the place of the case.
+    for (const event of ["dragover", "drop"]) addEventListener(event, keepOut);
     const link = new URLSearchParams(location.search).get("session");
     const kept = steps.fromStore(sessionStorage.getItem(STORE) ?? "", this.clerk);
     if (link !== null) return this.#arrive(link, kept);
@@ -94,7 +102,9 @@ class Desk {
       this.#store();
       this.show();
     };
-    this.state = steps.begin(kept);
+    const { special, ...transaction } = kept;
+    Object.assign(this.data, specialOf(special));
+    this.state = steps.begin(transaction);
     history.replaceState({ step: "record" }, "");
     if (!kept.sent) return goOn();
     await this.#lookFirst(this.state, kept.attempt, FETCH_WAITS_MS, goOn);
@@ -179,7 +189,7 @@ class Desk {
   }
 
   #store() {
-    sessionStorage.setItem(STORE, steps.toStore(this.state, this.clerk));
+    sessionStorage.setItem(STORE, steps.toStore(this.state, this.clerk, specialOf(this.data)));
   }
 
   /**
@@ -221,6 +231,7 @@ class Desk {
       if (next === this.state && step !== this.state.step) return this.show();
       this.state = next;
     }
+    this.#store();
     history.pushState({ step }, "");
     this.show(step);
   }
@@ -364,8 +375,7 @@ class Desk {
 
   forget() {
     for (const frame of this.data.frames) URL.revokeObjectURL(frame.url);
-    const { person, homeVisit, cardWay } = this.data;
-    this.data = { ...emptyCase(), person, homeVisit, cardWay };
+    this.data = { ...emptyCase(), ...specialOf(this.data) };
   }
 
   /** Tells the benefit system that the page is through. */

@@ -5,7 +5,7 @@ import { pick } from "./tags.js";
 import { ARCHIVE_BYTES_MAX, isZip, readZip, ZipError } from "./zip.js";
 
 const FILES_MAX = 200;
-const FOLDER_DEPTH_MAX = 4;
+const FOLDER_DEPTH_MAX = 16;
 
 /**
  * Reads files (File objects, or anything with name, size, arrayBuffer()) and picks the chip's out of them. Returns what

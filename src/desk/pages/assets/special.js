@@ -83,6 +83,15 @@ export const HOME_VISIT = {
   ),
 };
 
+/** Which special case it is, as far as that was kept and is known: {person, cardWay, homeVisit}. */
+export function specialOf({ person, cardWay, homeVisit } = {}) {
+  return {
+    person: Object.hasOwn(PERSONS, person ?? "") ? person : "self",
+    cardWay: Object.hasOwn(CARDS, cardWay ?? "") ? cardWay : "read",
+    homeVisit: homeVisit === true,
+  };
+}
+
 /** Flaws that do not hold back a capture of this person. */
 export const tolerated = (person) => new Set(PERSONS[person]?.tolerate ?? []);
 

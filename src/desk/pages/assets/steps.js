@@ -138,18 +138,21 @@ export function afterError(state, error) {
 
 export const renumbered = (state, attempt) => ({ ...state, attempt, renumbered: state.renumbered + 1 });
 
-/** What is kept over a reload: transaction, attempt, whether it was sent, and which clerk worked. Nothing of the citizen. */
-export function toStore(state, clerk = "") {
-  return JSON.stringify({ transactionId: state.transactionId, attempt: state.attempt, sent: state.phase !== "open", clerk });
+/**
+ * What is kept over a reload: transaction, attempt, whether it was sent, which clerk worked, and which special case it is.
+ * No name, number or record of the citizen.
+ */
+export function toStore(state, clerk = "", special = {}) {
+  return JSON.stringify({ transactionId: state.transactionId, attempt: state.attempt, sent: state.phase !== "open", clerk, special });
 }
 
 /** Reads that back; null for anything else, and for what another clerk left in this tab. */
 export function fromStore(text, worksNow = "") {
   try {
-    const { transactionId, attempt, sent, clerk } = JSON.parse(text);
+    const { transactionId, attempt, sent, clerk, special } = JSON.parse(text);
     if (clerk !== worksNow) return null;
     if (!TRANSACTION.test(transactionId) || !Number.isInteger(attempt) || attempt < 1 || attempt > ATTEMPT_MAX) return null;
-    return { transactionId, attempt, sent: sent === true };
+    return { transactionId, attempt, sent: sent === true, special: typeof special === "object" && special !== null ? special : {} };
   } catch {
     return null;
   }

@@ -59,10 +59,9 @@ export function apartScenarios(scenario) {
     await heading(page, CARD.title.vi).waitFor();
     await button(page, TEXTS.next.vi).click();
     await send(page);
-    await heading(page, ANSWER.retakeTitle.vi).waitFor();
+    await page.locator('.receipt').getByText('record-77').waitFor();
     // A reload knows which case it was, and nothing of the person.
     assert.deepEqual((await kept(page)).special, { person: 'self', cardWay: 'noCard', homeVisit: false });
-    await page.locator('.receipt').getByText('record-77').waitFor();
     const officer = await world.caller('officer');
     const { body } = await officer.call('Cases/GetDecision', { transactionId: (await kept(page)).transactionId });
     assert.equal(body.subjectId, 'record-77');
@@ -86,6 +85,32 @@ export function apartScenarios(scenario) {
     await heading(page, APPROVED).waitFor();
     await page.getByText(TEXTS.resumedAnswer.vi).first().waitFor();
     await page.locator('.receipt').getByText('record-1', { exact: true }).waitFor();
+    await window.close();
+  });
+
+  scenario("apart: a hand-over is not given the answer that its transaction has about another record", async (world) => {
+    const transaction = world.transaction('handed-over');
+    await world.decide(await world.caller('clerk'), transaction, { subject: 'record-1', card: 'card' });
+    const { window, page } = await world.signedIn('clerk', DESK);
+    const handoff = { id: 'h-1', transactionId: transaction, subjectId: 'record-88', scheme: 'SCHEME_SOCIAL', attempt: 1, record: { name: 'Trần Thử' } };
+    let told = 0;
+    await page.route('**/desk/handoff/**', (route) => {
+      if (route.request().method() === 'POST') told += 1;
+      return route.fulfill({ json: handoff });
+    });
+    await page.goto(`${world.url}${DESK}?session=h-1`);
+    await page.getByText(ANSWER.reusedHandoff.vi).first().waitFor();
+    assert.equal(await page.getByText(APPROVED).count(), 0);
+    assert.equal(await button(page, ANSWER.showEarlier.vi).count(), 0);
+    assert.equal(told, 0, 'the benefit system is not told that this was decided');
+    // One that was decided about the record that is handed over is shown, and a record stays the one that came.
+    handoff.subjectId = 'record-1';
+    await page.reload();
+    await heading(page, APPROVED).waitFor();
+    handoff.transactionId = world.transaction('not-yet');
+    await page.goto(`${world.url}${DESK}?session=h-1`);
+    await page.getByText(TEXTS.handedOver.vi).first().waitFor();
+    assert.equal(await page.locator('input[name=subjectId]').getAttribute('readonly'), '');
     await window.close();
   });
 

@@ -28,8 +28,12 @@ export async function fillRecord(page, { subject = 'record-1', number = CARDS.ca
 // Up to the camera. `card`: one of the world's, or a way without one: noCard, unreadable.
 export async function toCamera(world, page, { card = 'card', ...record } = {}) {
   await fillRecord(page, record);
-  if (world.cards[card] && card !== 'unreadable') await page.setInputFiles('input[name=files]', world.cards[card]);
-  else await page.locator(`[data-way=${card}]`).click();
+  if (world.cards[card] && card !== 'unreadable') {
+    await page.setInputFiles('input[name=files]', world.cards[card]);
+    await page.locator('.chip-files').waitFor();
+  } else {
+    await page.locator(`[data-way=${card}]`).click();
+  }
   await button(page, TEXTS.next.vi).click();
   await heading(page, CAPTURE.title.vi).waitFor();
 }

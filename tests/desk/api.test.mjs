@@ -146,6 +146,58 @@ test("a token that was renewed elsewhere is fetched and the call sent once more;
   assert.equal(requests.length, 2);
 });
 
+const answering = (me, more) => ({ path }) => (path === "/desk/me" ? { status: 200, body: JSON.stringify(me) } : more);
+
+test("nothing is sent again under another person, whoever is signed in by then", async () => {
+  for (const other of [{ person: "clerk-2", csrfToken: "token-2" }, { machine: "counter-1", csrfToken: "" }]) {
+    const api = begin([ok]);
+    api.me = { person: "clerk-1", csrfToken: "token-1" };
+    let told = 0;
+    api.onSomebodyElse = () => (told += 1);
+    server = answering(other, { status: 403, body: '{"code":"permission_denied"}' });
+    await assert.rejects(api.upload("Beneficiary/VerifyBeneficiary", { transactionId: "T" }, []), (error) => error.code === "somebody_else" && /Người khác/.test(error.pair.vi));
+    assert.equal(requests.filter(({ verb }) => verb === "POST").length, 1);
+    await assert.rejects(api.logout(), (error) => error.code === "somebody_else");
+    assert.deepEqual([told, api.me.person, api.me.csrfToken], [2, "clerk-1", "token-1"]);
+  }
+});
+
+test("a sign-out ends the session that the same person has by now", async () => {
+  const api = begin([ok]);
+  api.me = { person: "clerk-1", csrfToken: "old" };
+  server = ({ path, headers }) => (path === "/desk/me" ? answering({ person: "clerk-1", csrfToken: "new" })({ path }) : headers["x-csrf-token"] === "new" ? { status: 200, body: '{"endSessionUrl":"https://id.test/end"}' } : { status: 403, body: '{"code":"permission_denied"}' });
+  assert.deepEqual(await api.logout(), { endSessionUrl: "https://id.test/end" });
+});
+
+test("how long a session lasts, and the time, are the server's, however wrong the clock of this machine is", async () => {
+  const real = Date.now;
+  const HOUR_MS = 3_600_000;
+  const api = begin([ok]);
+  api.me = null;
+  const expiresAt = new Date(real() + HOUR_MS).toISOString();
+  try {
+    for (const wrong of [12 * HOUR_MS, -12 * HOUR_MS, 365 * 24 * HOUR_MS]) {
+      Date.now = () => real() + wrong;
+      server = answering({ person: "clerk-1", expiresAt, secondsLeft: 3600 });
+      await api.loadMe();
+      assert.ok(Math.abs(api.leftMs() - HOUR_MS) < 5000, String(api.leftMs()));
+      assert.ok(Math.abs(api.now() - real()) < 5000);
+    }
+    // Time that passes counts, also while the machine sleeps.
+    const before = api.leftMs();
+    Date.now = () => real() + 365 * 24 * HOUR_MS + 60_000;
+    assert.ok(before - api.leftMs() > 59_000);
+  } finally {
+    Date.now = real;
+  }
+  // A server that does not say how many seconds, and a session without an end.
+  api.me = { expiresAt };
+  assert.ok(Math.abs(api.leftMs() - HOUR_MS) < 5000);
+  api.me = { expiresAt: null };
+  assert.ok(Number.isNaN(api.leftMs()));
+  assert.ok(Math.abs(api.now() - real()) < 5000);
+});
+
 test("a call that is given up is not sent again", async () => {
   const api = begin(["never"]);
   const stop = new AbortController();

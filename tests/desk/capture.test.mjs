@@ -4,7 +4,7 @@ import { readFileSync } from "node:fs";
 import { test } from "node:test";
 
 import { Adviser, assess, FRAMES_WANTED, INSTRUCTIONS, Shutter } from "../../src/desk/pages/assets/advice.js";
-import { encodeWithin, fitted, frameBytesMax, SENT_BYTES_MAX, sentBytes } from "../../src/desk/pages/assets/budget.js";
+import { encodeWithin, fitted, frameBytesMax, LOOK_BYTES_MAX, lookEveryMs, REQUEST_BYTES_MAX, SENT_BYTES_MAX, sentBytes } from "../../src/desk/pages/assets/budget.js";
 import { causeOf } from "../../src/desk/pages/assets/camera.js";
 import { tolerated } from "../../src/desk/pages/assets/special.js";
 
@@ -78,13 +78,31 @@ test("a picture that is taken away is taken anew", () => {
   assert.equal(shutter.offer({ good: true, taken: 2, nowMs: 9500 }), true);
 });
 
-test("whatever the chip's files take, up to a megabyte and more, a decision sends less than 1.5 MB", () => {
+test("whatever the chip's files take, up to 700 KB, a decision and the advice before it send less than 1.5 MB", () => {
+  assert.ok(REQUEST_BYTES_MAX + LOOK_BYTES_MAX <= SENT_BYTES_MAX);
   for (const frames of [1, 2, 3, 4, 5]) {
     for (let chipBytes = 0; chipBytes <= 1_180_000; chipBytes += 20_000) {
       const each = frameBytesMax({ chipBytes, frames });
-      assert.ok(sentBytes({ chipBytes, frames: new Array(frames).fill(each) }) <= SENT_BYTES_MAX, `${frames} beside ${chipBytes}`);
+      const most = chipBytes <= 700_000 ? REQUEST_BYTES_MAX : SENT_BYTES_MAX;
+      assert.ok(sentBytes({ chipBytes, frames: new Array(frames).fill(each) }) <= most, `${frames} beside ${chipBytes}`);
     }
   }
+});
+
+test("looking is at most twice a second, grows slower, and ends until the clerk asks for more", () => {
+  const LOOK_BYTES = 20_000;
+  let seconds = 0;
+  let last = 0;
+  let looked = 0;
+  for (; lookEveryMs(looked, true) < Infinity; looked += LOOK_BYTES) {
+    const pace = lookEveryMs(looked, true);
+    assert.ok(pace >= 500 && pace >= last, String(pace));
+    assert.ok(lookEveryMs(looked, false) >= 1500, "an empty chair is looked at less often");
+    last = pace;
+    seconds += pace / 1000;
+  }
+  assert.ok(looked <= LOOK_BYTES_MAX + LOOK_BYTES);
+  assert.ok(seconds > 20, `somebody who cannot hold still has ${seconds} s`);
 });
 
 test("a capture is never squeezed until the face is lost, even beside large files", () => {

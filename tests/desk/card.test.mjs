@@ -3,6 +3,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 
 import { decodeBase64, filesFromAnswer, isLoopback, loopbackPermission, readCard } from "../../src/desk/pages/assets/agent.js";
+import { CARD } from "../../src/desk/pages/assets/desk-text.js";
 import { gather } from "../../src/desk/pages/assets/intake.js";
 import { pick, recognise } from "../../src/desk/pages/assets/tags.js";
 import { archive } from "./archive.mjs";
@@ -160,6 +161,17 @@ test("a folder, an archive and an export give the same card", async () => {
   }
   assert.deepEqual((await gather(loose)).ignored, ["readme.txt"]);
   assert.deepEqual((await gather(exported)).verdicts, ["isPass"]);
+});
+
+test("an archive in an archive is named as such, and one that was cut short says so", async () => {
+  const card = archive([{ name: "a/1", bytes: SOD }]);
+  const read = await gather([file("all.zip", archive([{ name: "card.zip", bytes: card }, { name: "dg1", bytes: DG1 }])), file("cut.zip", card.subarray(0, card.length - 30))]);
+  assert.deepEqual(read.problems, [
+    { name: "card.zip", code: "nested" },
+    { name: "cut.zip", code: "not_zip" },
+  ]);
+  assert.deepEqual([read.has.dg1, read.ignored], [true, []]);
+  for (const { code } of read.problems) assert.match(CARD.problems[code].vi, /Hãy/);
 });
 
 test("what cannot be read is named, and the rest is read", async () => {

@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 
-import { choosePolicy, PERSONS, tolerated } from "../../src/desk/pages/assets/special.js";
+import { casesOf, choosePolicy, COLLECTORS_REASONS, collectorsWords, isCollectors, PERSONS, specialOf, tolerated } from "../../src/desk/pages/assets/special.js";
 import * as steps from "../../src/desk/pages/assets/steps.js";
 import { claim } from "../../src/desk/pages/assets/tabs.js";
 
@@ -59,14 +59,36 @@ test("an attempt out of order goes on with the number that the server expects, a
   state = steps.renumbered(state, 3);
   assert.deepEqual(steps.afterError(state, refused("ATTEMPT_OUT_OF_ORDER", { attemptExpected: "4" })), { go: "number", attempt: 4 });
   state = steps.renumbered(state, 4);
-  assert.equal(steps.afterError(state, error).go, "fetch");
-  for (const attemptExpected of [undefined, "0", "11", "x", "1"]) assert.equal(steps.afterError(begun(), refused("ATTEMPT_OUT_OF_ORDER", { attemptExpected })).go, "fetch");
+  assert.equal(steps.afterError(state, error).go, "earlier");
+  for (const attemptExpected of [undefined, "0", "11", "x", "1"]) assert.equal(steps.afterError(begun(), refused("ATTEMPT_OUT_OF_ORDER", { attemptExpected })).go, "earlier");
 });
 
-test("what was decided already is fetched and not decided again", () => {
-  assert.deepEqual(steps.afterError(begun(), refused("ATTEMPTS_USED_UP")), { go: "fetch", attempt: 0, usedUp: true });
-  assert.deepEqual(steps.afterError(begun(), refused("TRANSACTION_CLOSED")), { go: "fetch", attempt: 0, usedUp: false });
-  assert.deepEqual(steps.afterError({ ...begun(), attempt: 2 }, refused("TRANSACTION_REUSED")), { go: "fetch", attempt: 2, usedUp: false });
+test("a transaction that was used before is looked up, and nothing is decided again", () => {
+  assert.deepEqual(steps.afterError(begun(), refused("ATTEMPTS_USED_UP")), { go: "earlier", attempt: 0, usedUp: true });
+  for (const reason of ["TRANSACTION_CLOSED", "TRANSACTION_REUSED"]) {
+    assert.deepEqual(steps.afterError({ ...begun(), attempt: 2 }, refused(reason)), { go: "earlier", attempt: 0, usedUp: false });
+  }
+});
+
+test("a decision that was found is about a request only where record and scheme are the same", () => {
+  const found = { decision: referred, subjectId: "record-1", scheme: "SCHEME_SOCIAL" };
+  assert.equal(steps.isAbout(found, { subjectId: " record-1", scheme: "SCHEME_SOCIAL" }), true);
+  for (const [subjectId, scheme] of [["record-77", "SCHEME_SOCIAL"], ["record-1", "SCHEME_HEALTH"], ["", "SCHEME_SOCIAL"], ["record-1", ""]]) {
+    assert.equal(steps.isAbout(found, { subjectId, scheme }), false, `${subjectId} ${scheme}`);
+  }
+  assert.equal(steps.isAbout(null, { subjectId: "record-1", scheme: "SCHEME_SOCIAL" }), false);
+});
+
+test("while an earlier request is looked up, and where its transaction has another answer, no step can be gone to", () => {
+  const ready = { record: true, card: true };
+  for (const state of [steps.unknown(begun()), steps.unknown(begun(), new Error("lost")), steps.reused(begun(), null)]) {
+    for (const step of ["record", "card", "capture", "answer"]) {
+      assert.equal(steps.landOn(state, step, ready), "answer");
+      assert.equal(steps.goTo(state, step), state);
+    }
+    assert.equal(steps.fromStore(steps.toStore(state)).sent, true, "after a reload it is looked up again");
+    assert.equal(steps.mayRetake(state), false);
+  }
 });
 
 test("a capture that cannot be used is taken again alone; captures of two people are all taken again", () => {
@@ -85,8 +107,12 @@ test("a bad id leads to the record, a lost answer to the same request, anything 
 
 test("what is kept over a reload is the transaction and the attempt, and comes back", () => {
   const state = { ...steps.sending({ ...begun(), attempt: 2 }), name: "Nguyễn", decision: { messageVi: "x" } };
-  assert.deepEqual(JSON.parse(steps.toStore(state)), { transactionId: "T-1", attempt: 2, sent: true });
-  assert.deepEqual(steps.fromStore(steps.toStore(state)), { transactionId: "T-1", attempt: 2, sent: true });
+  const special = { person: "collector", cardWay: "noCard", homeVisit: true };
+  const text = steps.toStore(state, "clerk-1", special);
+  assert.deepEqual(JSON.parse(text), { transactionId: "T-1", attempt: 2, sent: true, clerk: "clerk-1", special });
+  assert.deepEqual(steps.fromStore(text, "clerk-1"), { transactionId: "T-1", attempt: 2, sent: true, special });
+  assert.deepEqual(specialOf(special), special);
+  assert.equal(steps.fromStore(steps.toStore(state, "clerk-1"), "clerk-2"), null, "another clerk does not go on with it");
 });
 
 test("what somebody else wrote into the store is not believed", () => {
@@ -95,12 +121,18 @@ test("what somebody else wrote into the store is not believed", () => {
   }
 });
 
+test("a special case that is none is the ordinary one", () => {
+  const ordinary = { person: "self", cardWay: "read", homeVisit: false };
+  for (const kept of [undefined, {}, { person: "toString", cardWay: "constructor", homeVisit: "yes" }, { person: 7, cardWay: null }]) assert.deepEqual(specialOf(kept), ordinary);
+  assert.deepEqual(steps.fromStore('{"transactionId":"a","attempt":1,"clerk":"","special":7}').special, {});
+});
+
 test("transaction numbers are unlike each other and fit the server's rule", () => {
   const ids = new Set(Array.from({ length: 200 }, () => steps.newTransactionId()));
   const plain = steps.newTransactionId({ getRandomValues: (bytes) => bytes.fill(171) });
   assert.equal(ids.size, 200);
   assert.equal(plain, "ab".repeat(16));
-  for (const id of ids) assert.notEqual(steps.fromStore(JSON.stringify({ transactionId: id, attempt: 1 })), null);
+  for (const id of ids) assert.notEqual(steps.fromStore(JSON.stringify({ transactionId: id, attempt: 1, clerk: "" })), null);
 });
 
 test("a record's id has 1 to 128 bytes", () => {
@@ -111,12 +143,37 @@ test("a record's id has 1 to 128 bytes", () => {
 
 test("the gravest special case names the policy; where none is set the ordinary one decides and it is said", () => {
   const policies = { "": "usual", noCard: "without-card", child: null, collector: "collector" };
-  assert.deepEqual(choosePolicy({ person: "self", card: "read" }, policies), { policy: "usual", special: false, covered: true });
-  assert.deepEqual(choosePolicy({ person: "self", card: "unreadable" }, policies), { policy: "without-card", special: true, covered: true });
-  assert.deepEqual(choosePolicy({ person: "child", card: "noCard" }, policies), { policy: "usual", special: true, covered: false });
-  assert.deepEqual(choosePolicy({ person: "collector", card: "read", homeVisit: true }, policies), { policy: "collector", special: true, covered: true });
-  assert.deepEqual(choosePolicy({ person: "self", card: "read" }, policies, "handed"), { policy: "handed", special: false, covered: true });
-  assert.deepEqual(choosePolicy({ person: "self", card: "read", homeVisit: true }, {}), { policy: "", special: true, covered: false });
+  assert.deepEqual(choosePolicy({ person: "self", card: "read" }, policies), { policy: "usual", special: false, covered: true, byHand: false });
+  assert.deepEqual(choosePolicy({ person: "self", card: "unreadable" }, policies), { policy: "without-card", special: true, covered: true, byHand: false });
+  assert.deepEqual(choosePolicy({ person: "child", card: "noCard" }, policies), { policy: "usual", special: true, covered: false, byHand: false });
+  assert.deepEqual(choosePolicy({ person: "collector", card: "read", homeVisit: true }, policies), { policy: "collector", special: true, covered: true, byHand: false });
+  assert.deepEqual(choosePolicy({ person: "self", card: "read" }, policies, "handed"), { policy: "handed", special: false, covered: true, byHand: false });
+  assert.deepEqual(choosePolicy({ person: "self", card: "read", homeVisit: true }, {}), { policy: "", special: true, covered: false, byHand: false });
+});
+
+test("a collector is never sent as if they were the beneficiary", () => {
+  assert.deepEqual(choosePolicy({ person: "collector", card: "noCard" }, { "": "usual", noCard: "without-card" }), { policy: "usual", special: true, covered: false, byHand: true });
+  assert.equal(choosePolicy({ person: "collector", card: "read" }, { collector: null }, "handed").byHand, true);
+});
+
+test("a collector's answer speaks of a collector, where the card and the face are what stands in the way", () => {
+  const policies = { noCard: "by_officer", collector: "by_officer", child: "child" };
+  const decision = { policy: "by_officer", reasons: [{ code: "FIRST_SIGHT", consequence: "CONSEQUENCE_ACCEPT" }, { code: "NUMBER_DIFFERS" }] };
+  assert.equal(isCollectors(decision, policies, "self"), false, "that policy may be of another case");
+  assert.equal(isCollectors(decision, policies, "collector"), true);
+  assert.equal(isCollectors(decision, { collector: "by_officer" }), true);
+  assert.equal(isCollectors({ policy: "default" }, { collector: null }, "collector"), false);
+  assert.match(COLLECTORS_REASONS.NUMBER_DIFFERS.vi, /người nhận thay/);
+  for (const outcome of ["OUTCOME_REFER", "OUTCOME_DENY"]) {
+    const { clerk, citizen } = collectorsWords(decision, outcome);
+    assert.match(`${clerk.vi} ${citizen.vi}`, /nhận thay.*nhận thay/i);
+    assert.match(`${clerk.en} ${citizen.en}`, /collect.*collect/i);
+  }
+  for (const other of [{ reasons: [{ code: "NOT_LIVE" }, { code: "NUMBER_DIFFERS" }] }, { reasons: [] }, { ...decision, resolved: "OUTCOME_DENY" }]) {
+    assert.equal(collectorsWords(other, "OUTCOME_REFER"), null);
+  }
+  assert.equal(casesOf("by_officer", policies).length, 2);
+  assert.deepEqual(casesOf("", { child: "" }), []);
 });
 
 test("every special person has a policy's key and is told what to do", () => {

@@ -10,12 +10,15 @@ import { pathToFileURL } from 'node:url';
 const PACKAGES = resolve('.cache/desk-browser/node_modules');
 const { chromium } = await import(pathToFileURL(join(PACKAGES, 'playwright-core/index.mjs')));
 const axePath = createRequire(import.meta.url).resolve(join(PACKAGES, 'axe-core/axe.min.js'));
+// Pages that are not built into the program yet, for work on them: a folder such as src/desk/pages.
+const PAGES = process.env.CHINHCHU_DESK_PAGES && resolve(process.env.CHINHCHU_DESK_PAGES);
 const SCREENSHOTS = resolve(process.env.CHINHCHU_SCREENSHOTS ?? 'target/desk-screenshots');
 // Longest wait for anything a page is to show: decisions of a debug build take seconds.
 const WAIT_MS = 30_000;
 
-export async function launch(cameraFile) {
+export async function launch(cameraFile, more = {}) {
   return chromium.launch({
+    ...more,
     executablePath: process.env.CHROMIUM,
     // As root, in a container, the sandbox cannot be set up.
     chromiumSandbox: process.getuid() !== 0,
@@ -40,6 +43,7 @@ export async function newWindow(browser, url, options = {}) {
     ...options.context,
   });
   context.setDefaultTimeout(WAIT_MS);
+  if (PAGES) await context.route(/\/desk\/(?:officer|assets\/[\w.-]+)?(?:[?#].*)?$/, fromFolder);
   const seen = { requests: [], foreign: [], errors: [] };
   const allowed = [new URL(url).origin, ...(options.origins ?? [])];
   context.on('request', (request) => {
@@ -63,6 +67,16 @@ export async function newWindow(browser, url, options = {}) {
       if (!options.errorsExpected) assert.deepEqual(seen.errors, [], 'no script error and no breach of the policy');
     },
   };
+}
+
+// The server's answer with its headers, and the file of the folder in it.
+async function fromFolder(route) {
+  const { pathname } = new URL(route.request().url());
+  const file = { '/desk/': 'desk.html', '/desk/officer': 'officer.html' }[pathname] ?? pathname.replace('/desk/', '');
+  const response = await route.fetch({ maxRedirects: 0 });
+  const isPage = response.status() === 200 || pathname.startsWith('/desk/assets/');
+  if (!isPage) return route.fulfill({ response });
+  return route.fulfill({ response, status: 200, body: await readFile(join(PAGES, file)) });
 }
 
 export async function screenshot(page, name) {

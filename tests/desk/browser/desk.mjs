@@ -28,8 +28,12 @@ export async function fillRecord(page, { subject = 'record-1', number = CARDS.ca
 // Up to the camera. `card`: one of the world's, or a way without one: noCard, unreadable.
 export async function toCamera(world, page, { card = 'card', ...record } = {}) {
   await fillRecord(page, record);
-  if (world.cards[card] && card !== 'unreadable') await page.setInputFiles('input[name=files]', world.cards[card]);
-  else await page.locator(`[data-way=${card}]`).click();
+  if (world.cards[card] && card !== 'unreadable') {
+    await page.setInputFiles('input[name=files]', world.cards[card]);
+    await page.locator('.chip-files').waitFor();
+  } else {
+    await page.locator(`[data-way=${card}]`).click();
+  }
   await button(page, TEXTS.next.vi).click();
   await heading(page, CAPTURE.title.vi).waitFor();
 }
@@ -74,6 +78,8 @@ export function deskScenarios(scenario) {
     assert.ok(sizes.length > 0 && sizes.every((size) => size >= 20), `what a pensioner reads has 20 px: ${sizes}`);
     await screenshot(page, 'desk-approved');
     await page.emulateMedia({ media: 'print' });
+    const printed = await page.locator('.receipt dt, .receipt dd, .receipt p, .receipt .en').evaluateAll((all) => all.map((one) => parseFloat(getComputedStyle(one).fontSize)));
+    assert.ok(printed.length > 10 && printed.every((size) => size >= 20), `and on paper: ${printed}`);
     await screenshot(page, 'desk-receipt');
     await page.emulateMedia({ media: 'screen' });
     await window.close();

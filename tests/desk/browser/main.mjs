@@ -5,6 +5,7 @@
 import { after, test } from 'node:test';
 
 import { accessScenarios } from './access.mjs';
+import { apartScenarios } from './apart.mjs';
 import { attackScenarios } from './attacks.mjs';
 import { deskScenarios } from './desk.mjs';
 import { officerScenarios } from './officer.mjs';
@@ -36,4 +37,4 @@ function scenario(name, run) {
   });
 }
 
-for (const scenarios of [officerScenarios, deskScenarios, attackScenarios, accessScenarios, providerScenarios]) scenarios(scenario);
+for (const scenarios of [officerScenarios, deskScenarios, apartScenarios, attackScenarios, accessScenarios, providerScenarios]) scenarios(scenario);

@@ -24,6 +24,9 @@ export class ApiError extends Error {
   }
 }
 
+/** Code of a call that was not sent again, because somebody else is signed in now. */
+const SOMEBODY_ELSE = "somebody_else";
+
 const CODE_OF_STATUS = {
   400: "invalid_argument",
   401: "unauthenticated",
@@ -75,10 +78,17 @@ export function retryDelayMs(error, tries) {
   return null;
 }
 
+/** Whether two answers of /desk/me are of one person, or of one machine that nobody is signed in at. */
+export const isSame = (a, b) => (a?.person ?? "") === (b?.person ?? "") && (a?.machine ?? "") === (b?.machine ?? "");
+
 /** Calls of the server, in one session. */
 export class Api {
-  /** Who is signed in: the answer of /desk/me. */
+  /** Who is signed in: the answer of /desk/me. Never somebody else than at first: what is on the page is theirs. */
   me = null;
+  /** When that came, by both clocks: one stands still while the machine sleeps, the other is set by people. */
+  #told = null;
+  /** Called where somebody else is signed in than at first, and does not return. Set by the frame around the page. */
+  onSomebodyElse = null;
   /** Called where the session is over: resolves once somebody is signed in again. Set by the frame around the page. */
   onSignedOut = null;
   /** Called whenever the server answered: it counts the session's idle time anew. */
@@ -86,8 +96,30 @@ export class Api {
 
   async loadMe() {
     const me = await this.#once("GET", "/desk/me", null, {}, { timeoutMs: 10_000 });
+    if (this.me !== null && !isSame(this.me, me)) {
+      await this.onSomebodyElse?.();
+      throw new ApiError({ code: SOMEBODY_ELSE });
+    }
     this.me = me;
+    this.#told = { steady: performance.now(), wall: Date.now() };
     return me;
+  }
+
+  /** Milliseconds since the server said who is signed in. */
+  #sinceTold() {
+    return Math.max(performance.now() - this.#told.steady, Date.now() - this.#told.wall, 0);
+  }
+
+  /** How long the session still lasts, in milliseconds, whatever this machine's clock says; NaN where it has no end. */
+  leftMs() {
+    if (typeof this.me?.secondsLeft === "number") return this.me.secondsLeft * 1000 - this.#sinceTold();
+    return Date.parse(this.me?.expiresAt ?? "") - Date.now();
+  }
+
+  /** The time by the server's clock, as far as it told; by this machine's otherwise. In milliseconds, as Date.now(). */
+  now() {
+    const ends = Date.parse(this.me?.expiresAt ?? "");
+    return Number.isNaN(ends) || typeof this.me.secondsLeft !== "number" ? Date.now() : ends - this.leftMs();
   }
 
   /** One method, such as "Cases/GetDecision". Errors are ApiError. */
@@ -127,8 +159,16 @@ export class Api {
     return this.#patiently(verb, path, message === null ? null : JSON.stringify(message), headers, { signal, timeoutMs, tries });
   }
 
-  logout() {
-    return this.#once("POST", "/desk/logout", null, {}, { timeoutMs: 10_000 });
+  async logout() {
+    const end = () => this.#once("POST", "/desk/logout", null, {}, { timeoutMs: 10_000 });
+    try {
+      return await end();
+    } catch (error) {
+      if (error.code !== "permission_denied") throw error;
+      // The same person has signed in again since: it is that session which ends.
+      await this.loadMe();
+      return end();
+    }
   }
 
   /** The address that signs in and comes back to `next`. */
@@ -153,7 +193,10 @@ export class Api {
         if (error.code === "permission_denied" && !refreshed) {
           // A new session has a new token; the request was refused for the old one.
           refreshed = true;
-          await this.loadMe().catch(() => {});
+          // Nothing is sent in the name of another person than the one who began it.
+          await this.loadMe().catch((failed) => {
+            if (failed.code === SOMEBODY_ELSE) throw failed;
+          });
           if (this.me?.csrfToken !== token) continue;
         }
         const delay = retryDelayMs(error, sent);

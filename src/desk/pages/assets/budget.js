@@ -1,7 +1,11 @@
 // How many bytes one decision may send, and how each capture is made to fit.
 
-/** Bound on what is sent for one decision: a slow line carries it in some ten seconds. */
+/** Bound on what is sent for one decision with the advice before it: a slow line carries it in some ten seconds. */
 export const SENT_BYTES_MAX = 1_500_000;
+/** What is sent for advice while looking, until the clerk asks for more. */
+export const LOOK_BYTES_MAX = 450_000;
+/** What is left for the decision. */
+export const REQUEST_BYTES_MAX = SENT_BYTES_MAX - LOOK_BYTES_MAX;
 /** The form around the parts, and the record's fields. */
 const FORM_BYTES = 16_384;
 /** More than this per capture shows nothing that the engine uses. */
@@ -15,8 +19,18 @@ export const LOOK_SIDE_MAX = 640;
 
 /** How large each of `frames` captures may be beside `chipBytes` of chip files. */
 export function frameBytesMax({ chipBytes, frames }) {
-  const share = Math.floor((SENT_BYTES_MAX - FORM_BYTES - chipBytes) / Math.max(frames, 1));
+  const share = Math.floor((REQUEST_BYTES_MAX - FORM_BYTES - chipBytes) / Math.max(frames, 1));
   return Math.min(Math.max(share, FRAME_BYTES_MIN), FRAME_BYTES_MAX);
+}
+
+/**
+ * How long after one look the next one begins, where `looked` bytes were sent for advice, and `found` somebody's face or not:
+ * at most twice a second, slower with time, and slower before an empty chair. Infinity: not before the clerk asks.
+ */
+export function lookEveryMs(looked, found) {
+  if (looked >= LOOK_BYTES_MAX) return Infinity;
+  const pace = looked < LOOK_BYTES_MAX / 2 ? 500 : looked < (LOOK_BYTES_MAX * 3) / 4 ? 1000 : 2500;
+  return found ? pace : Math.max(pace, 1500);
 }
 
 /** What will be sent, in bytes. */

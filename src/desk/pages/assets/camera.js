@@ -2,7 +2,7 @@
 
 import { encodeWithin, fitted, FRAME_SIDE_MAX, LOOK_SIDE_MAX } from "./budget.js";
 
-const LOOK_QUALITY = 0.9;
+const LOOK_QUALITY = 0.75;
 
 /** Why there is no camera: insecure, unsupported, denied, none, busy, other. */
 export function causeOf(error, { secure = globalThis.isSecureContext, supported = Boolean(globalThis.navigator?.mediaDevices) } = {}) {

@@ -44,31 +44,43 @@ export const DESK = {
   ),
   handedOver: say("Hồ sơ do hệ thống chi trả chuyển sang. Hãy kiểm tra rồi tiếp tục.", "The record came from the benefit system. Check it and go on."),
   resumed: say(
-    "Trang đã được tải lại. Giao dịch vẫn là giao dịch cũ, lần thử {n}; trang không giữ ảnh, tên hay số nên cần nhập lại.",
-    "The page was loaded again. It is the same transaction, attempt {n}; the page keeps no picture, name or number, so enter them again.",
+    "Trang đã được tải lại. Giao dịch vẫn là giao dịch cũ, lần thử {n}; trang không giữ ảnh, tên hay số nên cần nhập lại. Trường hợp đặc biệt đã chọn vẫn còn.",
+    "The page was loaded again. It is the same transaction, attempt {n}; the page keeps no picture, name or number, so enter them again. The special case that was chosen is kept.",
   ),
   resumedAnswer: say("Giao dịch này đã có trả lời. Đây là trả lời đó.", "This transaction has its answer already. This is it."),
   looking: say("Đang tìm trả lời của giao dịch…", "Looking for the transaction's answer…"),
-  decidedBefore: say("Lần thử này đã được quyết định trước đó. Đây là trả lời đã có.", "This attempt was decided before. This is its answer."),
+  noneLeft: say(
+    "Lần gửi này không được quyết định: giao dịch đã hết số lần thử. Dưới đây là trả lời của lần thử cuối.",
+    "What was sent now was not decided: the transaction has no attempt left. Below is the answer to its last one.",
+  ),
+  renewed: say(
+    "Chưa có quyết định nào về hồ sơ này: số giao dịch đó đã dùng cho một hồ sơ khác. Trang đã bắt đầu giao dịch mới. Hãy kiểm tra hồ sơ, rồi gửi lại.",
+    "Nothing was decided about this record: that transaction was used for another one. A new transaction has begun. Check the record, then send again.",
+  ),
   answerStays: say(
     "Lần thử này đã có trả lời và không đổi được nữa. Nút “Quay lại” của trình duyệt không làm mất gì và không gửi lại gì.",
     "This attempt has its answer, and it no longer changes. The browser's back button loses nothing and sends nothing again.",
   ),
-  officerWillLook: say(
-    "Trường hợp này chưa có chính sách riêng: chính sách chung quyết định, và thường người có thẩm quyền sẽ xem.",
-    "No policy of its own is set for this case: the ordinary one decides, and an officer will usually look.",
+  ordinaryPolicy: say(
+    "Trường hợp này chưa có chính sách riêng: chính sách chung quyết định như với mọi hồ sơ, và có thể từ chối.",
+    "No policy of its own is set for this case: the ordinary one decides as for any other, and may deny it.",
+  ),
+  collectorByHand: say(
+    "Máy chủ chưa có chính sách cho người nhận thay, nên bàn này không xác nhận người nhận thay bằng máy và không gửi gì đi. Bấm “Tiếp tục” để in phiếu cho người có thẩm quyền giải quyết bằng giấy ủy quyền.",
+    "No policy for collectors is set, so this desk cannot confirm a collector by machine and sends nothing. “Continue” gives a slip, for an officer to decide by the authorisation on paper.",
   ),
 };
 
 export const RECORD = {
   title: say("Hồ sơ hưởng", "The benefit record"),
   subjectId: say("Mã hồ sơ", "Record id"),
+  fromSystem: say("Do hệ thống chi trả chuyển sang; không sửa ở đây.", "It came from the benefit system, and is not changed here."),
   subjectIdHint: say("Không phải số thẻ hay số bảo hiểm.", "Never a card or insurance number."),
   scheme: say("Chế độ", "Scheme"),
   number: say("Số định danh trong hồ sơ", "Citizen's number in the record"),
   name: say("Họ và tên trong hồ sơ", "Full name in the record"),
   birthDate: say("Ngày sinh trong hồ sơ", "Date of birth in the record"),
-  birthDateHint: say("07/03/1958, 03/1958 hoặc 1958", "or 1958-03-07"),
+  birthDateHint: say("07/03/1958, 03/1958 hoặc 1958", "07/03/1958 (day first), 03/1958 or 1958"),
   sex: say("Giới tính", "Sex"),
   asItStands: say(
     "Ghi như hồ sơ đang có, kể cả khi thiếu. Chỉ để so với chip, không lưu.",
@@ -133,8 +145,12 @@ export const CARD = {
   choose: say("Hãy đọc thẻ, hoặc chọn “Không có thẻ” hay “Không đọc được chip”.", "Read the card, or choose “No card” or “The chip cannot be read”."),
   withCard: say("Dùng thẻ", "Use the card"),
   problems: {
-    not_zip: say("Tệp ZIP không đúng.", "This is no ZIP file."),
-    damaged: say("Tệp ZIP bị hỏng.", "The ZIP file is damaged."),
+    not_zip: say(
+      "Tệp ZIP không đúng hoặc bị cắt ngắn. Hãy xuất hoặc chép lại.",
+      "This is no whole ZIP file: it may have been cut short. Export or copy it again.",
+    ),
+    damaged: say("Tệp ZIP bị hỏng. Hãy xuất hoặc chép lại.", "The ZIP file is damaged. Export or copy it again."),
+    nested: say("Đây là ZIP nằm trong ZIP. Hãy giải nén tệp ngoài, rồi chọn tệp này.", "This is a ZIP inside a ZIP. Unpack the outer one, then choose this one."),
     encrypted: say("ZIP có mật khẩu. Hãy xuất lại không mật khẩu.", "The ZIP has a password. Export it without one."),
     unsupported: say("ZIP dùng cách nén không hỗ trợ.", "The ZIP is packed in a way that is not supported."),
     too_many: say("Quá nhiều tệp. Chọn thư mục của một thẻ.", "Too many files. Choose the folder of one card."),
@@ -169,6 +185,8 @@ export const CAPTURE = {
   good: say("Đạt", "Good"),
   looking: say("Đang xem…", "Looking…"),
   taken: say("Đã chụp {n}/3", "{n} of 3 taken"),
+  paused: say("Đã tạm dừng tự chụp", "Taking pictures by itself is paused"),
+  goOn: say("Tiếp tục tự chụp", "Go on by itself"),
   enough: say("Đủ ảnh. Xin cảm ơn", "That is enough. Thank you"),
   send: say("Gửi để quyết định", "Send for a decision"),
   fewer: say("Nên có 3 ảnh; ít hơn vẫn gửi được.", "Three are better; fewer can be sent."),
@@ -214,6 +232,22 @@ export const ANSWER = {
     "Ảnh vẫn còn ở trang này. Khi có mạng, trang tự gửi lại đúng yêu cầu này. Không bị tính hai lần.",
     "The pictures are still on this page. Once there is a network it sends the same request again. Nothing counts twice.",
   ),
+  unknownTitle: say("Chưa biết yêu cầu đã gửi được trả lời thế nào", "It is not known how the request that was sent was answered"),
+  unknownBody: say(
+    "Trang chưa hỏi được kết quả, nên chưa nhận hồ sơ nào khác vào giao dịch này. Hãy tìm lại, hoặc ghi lại số giao dịch và bắt đầu hồ sơ mới.",
+    "The result could not be looked up, so nothing else is taken under this transaction. Look again, or write its number down and begin a new case.",
+  ),
+  lookAgain: say("Tìm lại", "Look again"),
+  reusedTitle: say("Chưa quyết định gì về lần gửi này", "Nothing was decided about what was sent now"),
+  reusedSame: say(
+    "Giao dịch này đã có trả lời cho một lần gửi trước về cùng hồ sơ. Ảnh và thẻ vừa nhập không được so sánh, và trả lời đó không phải cho người đang ở đây nếu là người khác.",
+    "This transaction has its answer already, to an earlier request about the same record. The card and pictures just entered were not compared, and that answer is not about whoever is here now, if it is somebody else.",
+  ),
+  reusedHandoff: say(
+    "Hệ thống chi trả đã dùng số giao dịch này cho một hồ sơ hay một lần gửi khác. Không có trả lời nào cho hồ sơ này. Hãy mở lại từ hệ thống đó với số giao dịch mới.",
+    "The benefit system has used this transaction for another record or request. There is no answer for this record. Open it again from that system, with a new transaction.",
+  ),
+  showEarlier: say("Bỏ phần vừa nhập, xem trả lời trước", "Drop what was entered, and see the earlier answer"),
   resend: say("Gửi lại yêu cầu này", "Send this request again"),
   failedTitle: say("Chưa quyết định được", "Nothing was decided"),
   change: say("Sửa rồi gửi lại", "Change it and send again"),
@@ -263,14 +297,32 @@ export const RECEIPT = {
     "Hãy giữ phiếu này. Cán bộ BHXH xem lại được hồ sơ bằng số giao dịch. Phiếu không ghi tên hay số thẻ.",
     "Keep this receipt. Social Security staff can open the case by the transaction number. It names no person and no card.",
   ),
+  keepSlip: say(
+    "Phiếu này là tất cả những gì có về lần này: hệ thống không lưu gì, không có số để tra cứu. In hai bản: một cho người dân, một cho người có thẩm quyền. Phiếu không ghi tên hay số thẻ.",
+    "This paper is all there is of this visit: nothing is in the system, and no number leads to it. Print two: one for the citizen, one for the officer. It names no person and no card.",
+  ),
+  keepSlipEarlier: say(
+    "Lần này hệ thống không lưu gì. Số giao dịch trên phiếu dẫn tới lần thử trước, mà cán bộ BHXH xem lại được. In hai bản: một cho người dân, một cho người có thẩm quyền. Phiếu không ghi tên hay số thẻ.",
+    "Nothing of this visit is in the system. The transaction number leads to the attempt before, which Social Security staff can open. Print two: one for the citizen, one for the officer. It names no person and no card.",
+  ),
   test: say("PHIẾU THỬ NGHIỆM – không có giá trị", "TEST RECEIPT – not valid"),
 };
 
 export const SLIP = {
   title: say("Không chụp được khuôn mặt", "No picture of the face is possible"),
   body: say(
-    "Không có ảnh khuôn mặt thì hệ thống không so sánh được, nên chưa có quyết định nào. Người dân không bị từ chối: in phiếu này, người có thẩm quyền sẽ giải quyết trực tiếp.",
-    "Without a picture of the face nothing can be compared, so nothing has been decided. The citizen is not refused: print this slip, and an officer settles the case in person.",
+    "Không có ảnh khuôn mặt thì hệ thống không so sánh được: chưa có quyết định, và hệ thống không lưu gì về lần này. Người dân không bị từ chối. In phiếu và tự chuyển một bản cho người có thẩm quyền: họ không thấy trường hợp này trong hệ thống.",
+    "Without a picture of the face nothing can be compared: nothing has been decided, and nothing of this visit is in the system. The citizen is not refused. Print the slip and hand a copy to an officer yourself: the case is on no list of theirs.",
+  ),
+  collectorTitle: say("Người nhận thay: giải quyết bằng giấy", "A collector: settled on paper"),
+  collectorBody: say(
+    "Bàn này không xác nhận người nhận thay bằng máy: chưa có quyết định, không có gì được gửi đi, và hệ thống không lưu gì. Người dân không bị từ chối. In phiếu và tự chuyển một bản, cùng giấy ủy quyền, cho người có thẩm quyền: họ không thấy trường hợp này trong hệ thống.",
+    "This desk cannot confirm a collector by machine: nothing has been decided or sent, and nothing is in the system. The citizen is not refused. Print the slip and hand a copy, with the authorisation, to an officer yourself: the case is on no list of theirs.",
+  ),
+  collectorReason: say("Không có chính sách cho người nhận thay", "No policy for collectors is set"),
+  collectorCitizen: say(
+    "Ông/bà đến nhận thay. Cán bộ sẽ xem giấy ủy quyền và giải quyết trực tiếp. Ông/bà giữ phiếu này, mang thẻ của mình và giấy ủy quyền gốc.",
+    "You have come to collect for somebody else. An officer will look at the authorisation and settle it in person. Keep this slip, and bring your own card and the original authorisation.",
   ),
   why: say("Vì sao không chụp được?", "Why is no picture possible?"),
   reasons: {

@@ -2,7 +2,7 @@
 
 import { ANSWER, DESK, STEP_NAMES } from "./desk-text.js";
 import { button, dialog, focusOn, h, replace } from "./dom.js";
-import { choosePolicy } from "./special.js";
+import { choosePolicy, specialOf } from "./special.js";
 import { start } from "./shell.js";
 import { answerStep } from "./step-answer.js";
 import { captureStep } from "./step-capture.js";
@@ -11,7 +11,7 @@ import { recordStep } from "./step-record.js";
 import { slipStep } from "./step-slip.js";
 import * as steps from "./steps.js";
 import { claim } from "./tabs.js";
-import { fill, SHELL, webAddress } from "./text.js";
+import { fill, SCHEMES, SHELL, webAddress } from "./text.js";
 import { composeRequest, transmit } from "./transmit.js";
 
 const STORE = "chinhchu.desk";
@@ -31,6 +31,12 @@ const emptyCase = () => ({
   frames: [],
 });
 
+function keepOut(event) {
+  if (event.defaultPrevented) return;
+  event.preventDefault();
+  event.dataTransfer.dropEffect = "none";
+}
+
 class Desk {
   constructor({ api, me, main, announce, keepAlive }) {
     Object.assign(this, { api, me, main, announce, keepAlive });
@@ -41,13 +47,16 @@ class Desk {
     this.view = null;
     this.outgoing = null;
     this.course = 0;
+    this.clerk = `${me.person ?? ""} ${me.machine ?? ""}`;
   }
 
   async begin() {
     addEventListener("popstate", (event) => this.#popped(event.state?.step));
     addEventListener("pagehide", () => this.view?.leave?.());
+    // A file that is dropped beside its place would open in the place of the case.
+    for (const event of ["dragover", "drop"]) addEventListener(event, keepOut);
     const link = new URLSearchParams(location.search).get("session");
-    const kept = steps.fromStore(sessionStorage.getItem(STORE) ?? "");
+    const kept = steps.fromStore(sessionStorage.getItem(STORE) ?? "", this.clerk);
     if (link !== null) return this.#arrive(link, kept);
     if (kept && (await this.#claim(kept.transactionId))) return this.#resume(kept);
     await this.#fresh(kept ? DESK.otherTab : null);
@@ -65,14 +74,13 @@ class Desk {
     if (!(await this.#claim(transactionId))) return this.#openElsewhere(link, kept);
     this.#fillFrom({ subjectId, scheme, record });
     if (kept?.transactionId === transactionId) return this.#resume(kept);
-    this.state = steps.begin({ transactionId, attempt: attempt || 1 });
-    history.replaceState({ step: "record" }, "");
+    const begun = steps.begin({ transactionId, attempt: attempt || 1 });
     // It may have been decided from another browser, or before this tab was closed.
-    const found = await this.#fetchDecision(0);
-    if (found) return this.#goOnWith(found);
-    this.notice = DESK.handedOver;
-    this.#store();
-    this.show();
+    await this.#lookFirst(begun, 0, [0], () => {
+      this.notice = DESK.handedOver;
+      this.#store();
+      this.show();
+    });
   }
 
   #fillFrom({ subjectId, scheme, record }) {
@@ -89,26 +97,75 @@ class Desk {
 
   /** Goes on after a reload. */
   async #resume(kept) {
-    this.state = steps.begin(kept);
+    const goOn = () => {
+      if (kept.sent || kept.attempt > 1 || this.handoff) this.notice = fill(DESK.resumed, { n: kept.attempt });
+      this.#store();
+      this.show();
+    };
+    const { special, ...transaction } = kept;
+    Object.assign(this.data, specialOf(special));
+    this.state = steps.begin(transaction);
     history.replaceState({ step: "record" }, "");
-    if (kept.sent) {
-      replace(this.main, h("p", { class: "panel" }, DESK.looking));
-      const found = await this.#fetchDecision(kept.attempt, FETCH_WAITS_MS);
-      if (found) return this.#goOnWith(found);
+    if (!kept.sent) return goOn();
+    await this.#lookFirst(this.state, kept.attempt, FETCH_WAITS_MS, goOn);
+  }
+
+  /**
+   * Looks for an answer that may be there already, and goes on as `begun` only once the server has said that there is none:
+   * somebody else's record could be entered under the transaction otherwise.
+   */
+  async #lookFirst(begun, attempt, waits, goOn) {
+    const course = this.course;
+    this.again = () => this.#lookFirst(begun, attempt, waits, goOn);
+    this.state = steps.unknown(begun);
+    history.replaceState({ step: "record" }, "");
+    this.show();
+    let found;
+    try {
+      found = await this.#find(attempt, waits);
+    } catch (error) {
+      return course === this.course && this.#unknown(error);
     }
-    if (kept.sent || kept.attempt > 1 || this.handoff) this.notice = fill(DESK.resumed, { n: kept.attempt });
-    this.#store();
+    if (course !== this.course) return;
+    if (found) return this.#goOnWith(found);
+    this.state = begun;
+    goOn();
+  }
+
+  /** It could not be looked up. */
+  #unknown(error) {
+    this.state = steps.unknown(this.state, error);
+    this.announce(error.pair, { urgent: true });
     this.show();
   }
 
   /** An answer that is there already. */
-  #goOnWith(decision) {
-    this.state = steps.decided(this.state, decision);
+  #goOnWith(found) {
+    const { handoff } = this;
+    if (handoff && !steps.isAbout(found, { subjectId: handoff.subjectId, scheme: handoff.scheme || found.scheme })) return this.#reused(null);
+    this.data.subjectId = found.subjectId;
+    if (found.scheme in SCHEMES) this.data.scheme = found.scheme;
+    this.state = steps.decided(this.state, found.decision, found);
     this.notice = DESK.resumedAnswer;
     this.#store();
     history.replaceState({ step: "answer" }, "");
     this.#finished();
     this.show();
+  }
+
+  /** The transaction has the answer to something else. `found`: that answer, where it is about the same record. */
+  #reused(found) {
+    this.state = steps.reused(this.state, found);
+    this.announce(ANSWER.reusedTitle, { urgent: true });
+    this.show();
+  }
+
+  /** Leaves what was entered for the answer that there is. */
+  showEarlier() {
+    const found = this.state.reused;
+    this.forget();
+    this.outgoing = null;
+    this.#goOnWith(found);
   }
 
   async #fresh(notice = null) {
@@ -132,19 +189,22 @@ class Desk {
   }
 
   #store() {
-    sessionStorage.setItem(STORE, steps.toStore(this.state));
+    sessionStorage.setItem(STORE, steps.toStore(this.state, this.clerk, specialOf(this.data)));
   }
 
-  /** Asks for a decision that was made; null where there is none (yet). Other errors are the caller's. */
-  async #fetchDecision(attempt, waits = [0]) {
+  /**
+   * Asks for a decision that was made: {decision, subjectId, scheme}, or null where the server says that there is none (yet).
+   * Any other error is the caller's: it does not mean that there is none.
+   */
+  async #find(attempt, waits = [0]) {
+    const { transactionId } = this.state;
     for (const wait of waits) {
       if (wait) await new Promise((resolve) => setTimeout(resolve, wait));
       try {
-        const { decision } = await this.api.call("Cases/GetDecision", { transactionId: this.state.transactionId, attempt }, { tries: 6 });
-        return decision ?? null;
+        const { decision, subjectId = "", scheme = "" } = await this.api.call("Cases/GetDecision", { transactionId, attempt }, { tries: 4 });
+        return decision ? { decision, subjectId, scheme } : null;
       } catch (error) {
-        // Whatever else is wrong is said where something is sent.
-        if (error.code !== "not_found") return null;
+        if (error.code !== "not_found") throw error;
       }
     }
     return null;
@@ -171,6 +231,7 @@ class Desk {
       if (next === this.state && step !== this.state.step) return this.show();
       this.state = next;
     }
+    this.#store();
     history.pushState({ step }, "");
     this.show(step);
   }
@@ -189,7 +250,8 @@ class Desk {
   }
 
   ready() {
-    return { record: steps.subjectIdProblem(this.data.subjectId.trim()) === null, card: this.data.cardWay !== "read" || Boolean(this.data.card?.files.length) };
+    const record = steps.subjectIdProblem(this.data.subjectId.trim()) === null && !this.chosenPolicy().byHand;
+    return { record, card: this.data.cardWay !== "read" || Boolean(this.data.card?.files.length) };
   }
 
   chosenPolicy() {
@@ -202,7 +264,7 @@ class Desk {
 
   /** Sends what was captured. From here on the attempt's content is fixed. */
   async send() {
-    if (this.state.phase !== "open" || this.data.frames.length === 0) return;
+    if (this.state.phase !== "open" || this.data.frames.length === 0 || this.chosenPolicy().byHand) return;
     this.outgoing = composeRequest(this.state, this.data, this.chosenPolicy().policy);
     this.state = { ...steps.sending(this.state), failure: null };
     this.#store();
@@ -217,7 +279,7 @@ class Desk {
     this.state = { ...this.state, lost: null };
     const event = await transmit(this.api, this.outgoing, (progress) => course === this.course && this.view?.progress?.(progress));
     if (course !== this.course) return;
-    if (event.decision) return this.#decided(event.decision);
+    if (event.decision) return this.#decided(event.decision, { subjectId: this.outgoing.request.subjectId });
     await this.#failed(event.error);
   }
 
@@ -229,11 +291,8 @@ class Desk {
         this.outgoing.request.attempt = next.attempt;
         this.#store();
         return this.transmit();
-      case "fetch": {
-        const decision = await this.#fetchDecision(next.attempt, FETCH_WAITS_MS);
-        if (decision) return this.#decided(decision, { usedUp: next.usedUp, notice: DESK.decidedBefore });
-        break;
-      }
+      case "earlier":
+        return this.#earlier(next);
       case "frames":
         this.state = steps.reopened(this.state, "capture");
         this.data.frames.forEach((frame, i) => (frame.refused = next.frames === "all" || next.frames.includes(i) ? error.pair : null));
@@ -253,6 +312,42 @@ class Desk {
     this.show();
   }
 
+  /** The transaction was used before: its answer is none to what was sent now. */
+  async #earlier({ attempt, usedUp }) {
+    const course = this.course;
+    this.again = () => this.#earlier({ attempt, usedUp });
+    this.state = steps.unknown(this.state);
+    this.#store();
+    this.show();
+    let found = null;
+    try {
+      found = await this.#find(attempt);
+    } catch (error) {
+      if (course !== this.course) return;
+      // What this clerk may not see is another's.
+      if (error.code !== "permission_denied") return this.#unknown(error);
+    }
+    if (course !== this.course) return;
+    const isAbout = steps.isAbout(found, this.outgoing.request);
+    if (isAbout && usedUp) return this.#decided(found.decision, { subjectId: found.subjectId, usedUp, notice: DESK.noneLeft });
+    if (isAbout) return this.#reused(found);
+    if (this.handoff) return this.#reused(null);
+    await this.#renew();
+  }
+
+  /** Another record than the transaction's: what was entered goes on under a new one, from the record on. */
+  async #renew() {
+    const transactionId = steps.newTransactionId();
+    await this.#claim(transactionId);
+    this.state = steps.begin({ transactionId });
+    this.outgoing = null;
+    this.#store();
+    this.notice = DESK.renewed;
+    this.announce(DESK.renewed, { urgent: true });
+    history.replaceState({ step: "record" }, "");
+    this.show();
+  }
+
   /** Back at an earlier step with something to mend. */
   #changed(error, step) {
     this.#store();
@@ -262,8 +357,8 @@ class Desk {
     this.show();
   }
 
-  #decided(decision, { usedUp = false, notice = null } = {}) {
-    this.state = { ...steps.decided(this.state, decision, { usedUp }), lost: null };
+  #decided(decision, { subjectId, usedUp = false, notice = null }) {
+    this.state = { ...steps.decided(this.state, decision, { subjectId, usedUp }), lost: null };
     this.notice = notice;
     this.#store();
     this.#finished();
@@ -280,8 +375,7 @@ class Desk {
 
   forget() {
     for (const frame of this.data.frames) URL.revokeObjectURL(frame.url);
-    const { person, homeVisit, cardWay } = this.data;
-    this.data = { ...emptyCase(), person, homeVisit, cardWay };
+    this.data = { ...emptyCase(), ...specialOf(this.data) };
   }
 
   /** Tells the benefit system that the page is through. */
@@ -328,21 +422,28 @@ class Desk {
 
   /** Looks whether an officer has answered since. */
   async refresh() {
-    const decision = await this.#fetchDecision(this.state.decision.attempt);
-    if (!decision) return this.show();
-    this.state = { ...this.state, decision };
-    if (!decision.resolved) this.notice = ANSWER.notYet;
+    const { course } = this;
+    try {
+      const found = await this.#find(this.state.decision.attempt);
+      if (course !== this.course) return;
+      if (found) this.state = { ...this.state, decision: found.decision };
+      if (!found?.decision.resolved) this.notice = ANSWER.notYet;
+    } catch (error) {
+      if (course !== this.course) return;
+      this.notice = error.pair;
+    }
     this.show();
   }
 
   /** A new case; asks first where something would be lost. */
   async newCase() {
     const { phase } = this.state;
-    const begun = phase === "sending" || (phase === "open" && (this.data.subjectId || this.data.card || this.data.frames.length > 0));
+    const sent = phase === "sending" || phase === "unknown";
+    const begun = sent || (phase !== "decided" && (this.data.subjectId || this.data.card || this.data.frames.length > 0));
     if (begun) {
       const chosen = await dialog({
         title: DESK.newCaseTitle,
-        body: h("p", {}, phase === "sending" ? DESK.newCaseSent : DESK.newCaseBody, phase === "sending" && h("span", { class: "mono" }, ` ${this.state.transactionId}`)),
+        body: h("p", {}, sent ? DESK.newCaseSent : DESK.newCaseBody, sent && h("span", { class: "mono" }, ` ${this.state.transactionId}`)),
         actions: [
           { label: DESK.stay, value: "stay", primary: true },
           { label: DESK.leave, value: "leave" },
@@ -358,7 +459,7 @@ class Desk {
   }
 
   #progress() {
-    const at = steps.STEPS.indexOf(this.step === "slip" ? "capture" : this.step);
+    const at = steps.STEPS.indexOf(this.step === "slip" ? (this.chosenPolicy().byHand ? "record" : "capture") : this.step);
     const items = steps.STEPS.map((step, i) =>
       h(
         "li",

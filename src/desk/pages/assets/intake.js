@@ -5,11 +5,12 @@ import { pick } from "./tags.js";
 import { ARCHIVE_BYTES_MAX, isZip, readZip, ZipError } from "./zip.js";
 
 const FILES_MAX = 200;
-const FOLDER_DEPTH_MAX = 4;
+const FOLDER_DEPTH_MAX = 16;
 
 /**
  * Reads files (File objects, or anything with name, size, arrayBuffer()) and picks the chip's out of them. Returns what
- * `pick` returns, and {verdicts, textOnly, problems: [{name, code}]}; codes are those of ZipError, and unreadable.
+ * `pick` returns, and {verdicts, textOnly, problems: [{name, code}]}; codes are those of ZipError, nested (an
+ * archive in an archive) and unreadable.
  */
 export async function gather(files) {
   const loose = [];
@@ -34,7 +35,10 @@ export async function gather(files) {
       try {
         const archive = await readZip(bytes);
         for (const name of archive.tooLarge) problems.push({ name, code: "too_large" });
-        for (const inner of archive.files) take(inner);
+        for (const inner of archive.files) {
+          if (isZip(inner.bytes)) problems.push({ name: inner.name, code: "nested" });
+          else take(inner);
+        }
       } catch (error) {
         if (!(error instanceof ZipError)) throw error;
         problems.push({ name: file.name, code: error.code });

@@ -7,6 +7,7 @@ import { earlier, measurements, sameFace, sections, seenBefore, without } from "
 import { clearForm } from "./officer-pairs.js";
 import { pictures } from "./officer-pictures.js";
 import { CONSEQUENCES, outcomeWords, reasonWords, schemeWords } from "./officer-words.js";
+import { casesOf } from "./special.js";
 import { fill, outcomeTone, say, when } from "./text.js";
 
 /** Shows the case `context.id`. `note`: what has just come of an answer to it. */
@@ -37,7 +38,7 @@ export async function caseView(context, note = null) {
     h(
       "div",
       { class: "case-columns" },
-      h("div", { class: "stack" }, summary(got), pictures({ ...context, decision }), reasons(decision), evidence(decision), others(got, context), history(decision)),
+      h("div", { class: "stack" }, summary(got, context.me), pictures({ ...context, decision }), reasons(decision), evidence(decision), others(got, context), history(decision)),
       h(
         "div",
         { class: "stack case-side" },
@@ -52,7 +53,7 @@ export async function caseView(context, note = null) {
 
 const panel = (title, ...children) => h("section", { class: "panel stack tight" }, h("h2", {}, title), children);
 
-function summary(got) {
+function summary(got, me) {
   const { decision = {} } = got;
   const facts = [
     [say("Hồ sơ", "Record"), h("a", { class: "mono", href: address("record", got.subjectId ?? "") }, got.subjectId ?? "")],
@@ -62,6 +63,9 @@ function summary(got) {
     [say("Người tiếp nhận", "Presented by"), got.clerkId ? h("span", { class: "mono" }, got.clerkId) : say("không ghi", "not named")],
     [say("Chính sách", "Policy"), h("span", { class: "mono" }, decision.policy ?? "")],
   ];
+  // Which case a policy is for is all that the decision has of who was there.
+  const special = casesOf(decision.policy, me.desk?.policies);
+  if (special.length > 0) facts.push([say("Chính sách này dành cho", "That policy is for"), special.map((label) => h("div", {}, label))]);
   const omitted = without(decision);
   return h(
     "section",

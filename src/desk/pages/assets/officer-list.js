@@ -32,7 +32,7 @@ export async function listView({ api, announce, signal, place, view, id }) {
   const state = h("p", { class: "muted" });
   const problem = h("div", { class: "problem" });
   const more = button(say("Xem thêm", "More"), () => load(), { hidden: true });
-  const days = denied(view);
+  const days = denied(view, api);
   replace(
     place,
     h(
@@ -79,7 +79,7 @@ export async function listView({ api, announce, signal, place, view, id }) {
       for (let page = 0; page < EMPTY_PAGES_MAX; page += 1) {
         const { found, nextPageToken } = await ask();
         token = nextPageToken;
-        rows.append(...oldestFirst(found).map((one) => row(one)));
+        rows.append(...oldestFirst(found).map((one) => row(one, api.now())));
         if (found.length > 0 || token === "") break;
       }
       const count = rows.childElementCount;
@@ -107,7 +107,7 @@ function counted(count, hasMore) {
 }
 
 /** Since when denied cases are listed. */
-function denied(view) {
+function denied(view, api) {
   if (view !== "denied") return null;
   const select = h(
     "select",
@@ -115,12 +115,11 @@ function denied(view) {
     DENIED_DAYS.map((days) => h("option", { value: String(days) }, `${days} ngày qua · last ${days === 1 ? "day" : `${days} days`}`)),
   );
   select.value = "7";
-  const since = () => new Date(Date.now() - Number(select.value) * 86_400_000).toISOString();
+  const since = () => new Date(api.now() - Number(select.value) * 86_400_000).toISOString();
   return { element: h("span", {}, h("label", { for: "since", class: "visually-hidden" }, say("Thời gian", "Time")), select), select, since };
 }
 
-function row(one) {
-  const now = Date.now();
+function row(one, now) {
   const reasons = one.reasons ?? [];
   const shown = reasons.slice(0, REASONS_SHOWN).map((code) => h("li", {}, reasonWords(code)));
   const rest = reasons.length - REASONS_SHOWN;

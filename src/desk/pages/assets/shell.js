@@ -1,12 +1,14 @@
 // The frame around every page: who is signed in, navigation, language, announcements, and the end of a session.
 
-import { Api } from "./api.js";
+import { Api, isSame } from "./api.js";
 import { append, both, button, dialog, focusOn, h, replace } from "./dom.js";
 import { fill, language, LANGUAGES, plain, restoreLanguage, setLanguage, SHELL, webAddress } from "./text.js";
 
 const PAGES = { desk: { href: "/desk/", label: SHELL.desk }, officer: { href: "/desk/officer", label: SHELL.officer } };
 const SIGNED_IN = "chinhchu.signed-in";
 const ACTIVE = "chinhchu.active";
+const WHO = "chinhchu.who";
+const SIGNED_OUT = "signed out";
 const POLL_MS = 10_000;
 const WARN_MS = 60_000;
 const LOOK_EVERY_MS = 5_000;
@@ -17,6 +19,9 @@ const LOOK_EVERY_MS = 5_000;
  */
 export async function start({ page, render }) {
   restoreLanguage();
+  // A page that the browser keeps for its back button has nobody's case on it, and begins anew.
+  addEventListener("pagehide", wipe);
+  addEventListener("pageshow", cameBack);
   const frame = {
     page,
     api: new Api(),
@@ -32,6 +37,8 @@ export async function start({ page, render }) {
   } catch (error) {
     return error.code === "unauthenticated" ? askToSignIn(frame, error.body) : unreachable(frame, error, { page, render });
   }
+  frame.api.onSomebodyElse = startAnew;
+  frame.others = watchOthers(frame.api);
   drawHeader(frame, me);
   if (!me.pages?.includes(page)) return notYours(frame, me);
   const session = new Session(frame.api, page);
@@ -83,11 +90,48 @@ function drawHeader(frame, me) {
   );
 }
 
+/** Ends the session in all tabs: what is on the page goes first, whatever comes of the call. */
 async function signOut(frame) {
-  const { endSessionUrl } = await frame.api.logout().catch(() => ({}));
+  wipe();
   sessionStorage.clear();
+  Object.assign(frame, { header: document.getElementById("header"), main: document.getElementById("main") });
+  panel(frame, SHELL.signingOut);
+  let ended = {};
+  try {
+    ended = await frame.api.logout();
+  } catch (error) {
+    if (error.code !== "unauthenticated") {
+      return panel(frame, SHELL.notSignedOut, h("p", {}, error.pair), h("div", {}, button(SHELL.again, () => signOut(frame), { class: "primary" })));
+    }
+  }
+  frame.others.postMessage(SIGNED_OUT);
   // Where the provider can end its session as well, so that the next person is asked who they are.
-  location.assign(webAddress(endSessionUrl) ?? PAGES[frame.page].href);
+  location.assign(webAddress(ended.endSessionUrl) ?? PAGES[frame.page].href);
+}
+
+/** Tells the other tabs who is signed in here, and begins anew where another tab signs out or has somebody else. */
+function watchOthers(api) {
+  const others = new BroadcastChannel(WHO);
+  others.onmessage = ({ data }) => {
+    if (data === SIGNED_OUT || !isSame(api.me, data)) startAnew();
+  };
+  others.postMessage({ person: api.me.person, machine: api.me.machine });
+  return others;
+}
+
+/** Takes everything off the page. What is still under way draws into elements that nobody sees. */
+function wipe() {
+  for (const open of document.querySelectorAll("dialog")) open.remove();
+  for (const id of ["header", "main", "polite", "urgent"]) {
+    const place = document.getElementById(id);
+    place?.replaceWith(place.cloneNode(false));
+  }
+}
+
+function cameBack(event) {
+  if (!event.persisted) return;
+  wipe();
+  location.reload();
 }
 
 function panel(frame, title, ...rest) {
@@ -151,7 +195,11 @@ class Session {
     for (const event of ["pointerdown", "keydown"]) addEventListener(event, () => this.touch(), { passive: true, capture: true });
     // Work in one tab is work in all of this session.
     this.#others.onmessage = () => (this.#touched = Date.now());
-    if (api.me.signIn === "oidc" || api.me.signIn === "test") setInterval(() => this.#look(), LOOK_EVERY_MS);
+    if (api.me.signIn !== "oidc" && api.me.signIn !== "test") return;
+    setInterval(() => this.#look(), LOOK_EVERY_MS);
+    // Whoever comes back to the tab, or signs in elsewhere, may be somebody else.
+    document.addEventListener("visibilitychange", () => document.visibilityState === "visible" && !this.#waiting && this.#ask());
+    new BroadcastChannel(SIGNED_IN).addEventListener("message", () => this.#waiting || this.#ask());
   }
 
   /** Somebody works here. */
@@ -167,10 +215,11 @@ class Session {
     const idleMs = (this.#api.me.idleSeconds ?? 0) * 1000;
     const idle = now - this.#touched;
     if (idleMs && idle >= idleMs) return void this.#leave();
-    const left = Date.parse(this.#api.me.expiresAt ?? "") - now;
+    const left = this.#api.leftMs();
     // The end may have moved since: ask while somebody works.
     if (left < WARN_MS && idle < WARN_MS && now - this.#asked > WARN_MS / 2) return void (await this.#ask());
-    if (left <= 0) return void this.signInAgain();
+    // The server's word counts, not what is reckoned here; without it the page is covered.
+    if (left <= 0) return void ((await this.#ask()) || this.signInAgain());
     const idleSoon = idleMs > 2 * WARN_MS && idle > idleMs - WARN_MS;
     if (idleSoon || (left < WARN_MS && !this.#warnedOfEnd)) return void (await this.#warn(left < WARN_MS));
     // Typing and looking are work too, and the server does not see them.
@@ -195,15 +244,16 @@ class Session {
     }
   }
 
+  /** Asks the server who is signed in, and for how long; false where it does not answer. */
   async #ask() {
-    const { person, machine } = this.#api.me;
     this.#asked = Date.now();
     try {
-      const me = await this.#api.loadMe();
-      if (me.person !== person || me.machine !== machine) startAnew();
+      await this.#api.loadMe();
     } catch (error) {
-      if (error.code === "unauthenticated") await this.signInAgain(error);
+      if (error.code !== "unauthenticated") return false;
+      await this.signInAgain(error);
     }
+    return true;
   }
 
   /** Nobody has worked here for as long as a session may idle: it ends for the server as well. */
@@ -220,7 +270,7 @@ class Session {
   }
 
   async #cover(body, anew) {
-    const { person, machine, csrfToken } = this.#api.me;
+    const { csrfToken } = this.#api.me;
     if (body?.loginUrl) this.#api.loginBase = body.loginUrl;
     closeWarning();
     const before = document.activeElement;
@@ -248,7 +298,6 @@ class Session {
         });
         try {
           const me = await this.#api.loadMe();
-          if (me.person !== person || me.machine !== machine) return startAnew();
           if (!anew || me.csrfToken !== csrfToken) break;
         } catch (error) {
           replace(state, error.code === "unauthenticated" ? null : error.pair);
@@ -270,8 +319,9 @@ function closeWarning() {
   document.querySelector("dialog.expiring")?.dispatchEvent(new Event("cancel", { cancelable: true }));
 }
 
-/** Somebody else has signed in: nothing of the one before stays. Never returns. */
+/** Somebody else has signed in, or nobody is any more: nothing of the one before stays. Never returns. */
 function startAnew() {
+  wipe();
   sessionStorage.clear();
   location.reload();
   return new Promise(() => {});

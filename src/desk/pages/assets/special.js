@@ -83,17 +83,88 @@ export const HOME_VISIT = {
   ),
 };
 
+/** Which special case it is, as far as that was kept and is known: {person, cardWay, homeVisit}. */
+export function specialOf({ person, cardWay, homeVisit } = {}) {
+  return {
+    person: Object.hasOwn(PERSONS, person ?? "") ? person : "self",
+    cardWay: Object.hasOwn(CARDS, cardWay ?? "") ? cardWay : "read",
+    homeVisit: homeVisit === true,
+  };
+}
+
 /** Flaws that do not hold back a capture of this person. */
 export const tolerated = (person) => new Set(PERSONS[person]?.tolerate ?? []);
 
 /**
- * Which policy decides: {policy, special, covered}. `special`: the case is special; `covered`: the operator has named a
- * policy for it. Where none is named the ordinary policy decides, and an officer will look.
+ * Which policy decides: {policy, special, covered, byHand}. `special`: the case is special; `covered`: the operator has named
+ * a policy for it. Where none is named the ordinary policy decides; but not about a collector, whose card and face it would
+ * take for the beneficiary's: that case is `byHand`, and nothing is sent.
  */
 export function choosePolicy({ person, card, homeVisit }, policies = {}, handedOver = "") {
   const keys = [PERSONS[person]?.policy, CARDS[card]?.policy, homeVisit && HOME_VISIT.policy].filter(Boolean);
   const ordinary = handedOver || policies[""] || "";
-  if (keys.length === 0) return { policy: ordinary, special: false, covered: true };
+  if (keys.length === 0) return { policy: ordinary, special: false, covered: true, byHand: false };
   const named = policies[keys[0]];
-  return { policy: named || ordinary, special: true, covered: Boolean(named) };
+  return { policy: named || ordinary, special: true, covered: Boolean(named), byHand: !named && keys[0] === PERSONS.collector.policy };
 }
+
+/** The special cases that the operator has this policy for, in words: what an officer can know of who was there. */
+export function casesOf(policy, policies = {}) {
+  const labels = [...Object.values(PERSONS), CARDS.noCard, HOME_VISIT].filter((one) => one.policy && policy && policies[one.policy] === policy);
+  return labels.map(({ label }) => label);
+}
+
+/** Whether a decision is about a collector: its policy is for them alone, or the clerk at hand has chosen so. */
+export function isCollectors(decision, policies = {}, person = "self") {
+  const { collector } = policies;
+  if (!collector || decision?.policy !== collector) return false;
+  return person === "collector" || casesOf(collector, policies).length === 1;
+}
+
+// What cannot but differ where somebody collects for another, in the words that fit; so that nobody is sent to look for a
+// wrong record.
+const COLLECTORS_CARD = say(
+  "Thẻ là của người nhận thay, nên không trùng với hồ sơ của người hưởng. Hãy xem giấy ủy quyền.",
+  "The card is the collector's, so it differs from the beneficiary's record. See the authorisation.",
+);
+const COLLECTORS_FACE = say(
+  "Khuôn mặt là của người nhận thay, nên không giống ảnh trong hồ sơ của người hưởng. Hãy xem giấy ủy quyền.",
+  "The face is the collector's, so it differs from the photos of the beneficiary's record. See the authorisation.",
+);
+export const COLLECTORS_REASONS = {
+  NUMBER_DIFFERS: COLLECTORS_CARD,
+  NAME_DIFFERS: COLLECTORS_CARD,
+  BIRTH_DATE_DIFFERS: COLLECTORS_CARD,
+  SEX_DIFFERS: COLLECTORS_CARD,
+  REFERENCE_FACE_DIFFERS: COLLECTORS_FACE,
+};
+
+/**
+ * What is said of a decision on a collector: {clerk, citizen}, or null where the gravest reason is another than that the
+ * collector is not the beneficiary, and the server's sentences fit.
+ */
+export function collectorsWords(decision, outcome) {
+  const standing = (decision.reasons ?? []).filter(({ consequence }) => consequence !== "CONSEQUENCE_ACCEPT");
+  if (decision.resolved || !(standing[0]?.code in COLLECTORS_REASONS)) return null;
+  return COLLECTORS_ANSWERS[outcome] ?? null;
+}
+
+const COLLECTORS_ANSWERS = {
+  OUTCOME_REFER: {
+    clerk: say("Người nhận thay: người có thẩm quyền xem giấy ủy quyền rồi quyết định.", "An authorised collector: an officer sees the authorisation and decides."),
+    citizen: say(
+      "Ông/bà đến nhận thay. Cán bộ sẽ xem giấy ủy quyền rồi trả lời. Xin giữ phiếu này và giấy ủy quyền.",
+      "You have come to collect for somebody else. An officer will look at the authorisation and answer. Keep this receipt and the authorisation.",
+    ),
+  },
+  OUTCOME_DENY: {
+    clerk: say(
+      "Người nhận thay: không chi trả theo yêu cầu này bằng máy. Người có thẩm quyền xem giấy ủy quyền nếu người dân đề nghị.",
+      "An authorised collector: not paid by machine on this request. An officer sees the authorisation if the citizen asks.",
+    ),
+    citizen: say(
+      "Hôm nay chưa chi trả cho người nhận thay được. Ông/bà có thể đề nghị cán bộ xem giấy ủy quyền.",
+      "A collector could not be paid today. You may ask for an officer to look at the authorisation.",
+    ),
+  },
+};

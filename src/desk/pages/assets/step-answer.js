@@ -1,14 +1,17 @@
 // Step 4: what is sent and how far it is; then the answer in words for the clerk, for the citizen, and on paper.
 
-import { ANSWER, DESK } from "./desk-text.js";
+import { ANSWER, DESK, RECORD } from "./desk-text.js";
 import { append, button, h, isPair, replace, svg } from "./dom.js";
-import { receipt } from "./receipt.js";
+import { mono, receipt } from "./receipt.js";
+import { COLLECTORS_REASONS, collectorsWords, isCollectors } from "./special.js";
 import { isFinal, mayRetake, outcome } from "./steps.js";
 import { fill, outcomeTone, outcomeWords, SHELL } from "./text.js";
 
 export function answerStep(desk) {
   const { phase, failure, lost } = desk.state;
   if (phase === "decided") return decisionView(desk);
+  if (phase === "unknown") return unknownView(desk);
+  if (phase === "reused") return reusedView(desk);
   if (failure) return failureView(desk, failure);
   return lost ? lostView(desk, lost) : sendingView(desk);
 }
@@ -33,6 +36,54 @@ function sendingView() {
   };
 }
 
+/** What was sent before is looked up. While that is open nothing else is entered under the transaction. */
+function unknownView(desk) {
+  const error = desk.state.unknown;
+  const heading = h("h2", {}, error ? ANSWER.unknownTitle : DESK.looking);
+  return {
+    heading,
+    element: h(
+      "section",
+      { class: "panel stack" },
+      heading,
+      error && [
+        h("p", { class: "note wait lead" }, error.pair),
+        h("p", {}, ANSWER.unknownBody),
+        facts(desk),
+        h("div", { class: "row" }, button(ANSWER.lookAgain, () => desk.again(), { class: "primary bigger" }), button(DESK.newCase, () => desk.newCase())),
+      ],
+    ),
+  };
+}
+
+/** The transaction has the answer to something else, which is never shown as the answer to this. */
+function reusedView(desk) {
+  const found = desk.state.reused;
+  const heading = h("h2", {}, ANSWER.reusedTitle);
+  return {
+    heading,
+    element: h(
+      "section",
+      { class: "panel stack" },
+      heading,
+      h("p", { class: "note wait lead" }, found ? ANSWER.reusedSame : ANSWER.reusedHandoff),
+      facts(desk, found?.subjectId),
+      h("div", { class: "row" }, found && button(ANSWER.showEarlier, () => desk.showEarlier()), button(DESK.newCase, () => desk.newCase(), { class: "primary" })),
+    ),
+  };
+}
+
+/** Which record and transaction this is about. */
+function facts(desk, subjectId) {
+  return h(
+    "dl",
+    { class: "facts" },
+    subjectId && [h("dt", {}, RECORD.subjectId), h("dd", {}, mono(subjectId))],
+    h("dt", {}, DESK.transaction),
+    h("dd", {}, mono(desk.state.transactionId)),
+  );
+}
+
 /** It is not known what became of the request. It is sent again when the network is back, or by hand. */
 function lostView(desk, error) {
   const again = () => {
@@ -52,7 +103,7 @@ function lostView(desk, error) {
       heading,
       h("p", { class: "lead" }, error.pair),
       h("p", {}, ANSWER.lostBody),
-      h("dl", { class: "facts" }, h("dt", {}, DESK.transaction), h("dd", { class: "mono" }, desk.state.transactionId)),
+      facts(desk, desk.outgoing?.request.subjectId),
       h("div", { class: "row" }, button(ANSWER.resend, again, { class: "primary bigger" })),
     ),
   };
@@ -86,8 +137,10 @@ function decisionView(desk) {
   const retake = mayRetake(desk.state);
   const heading = h("h2", {}, retake ? ANSWER.retakeTitle : outcomeWords(came));
   const told = h("div", { class: "stack tight", role: "status" });
-  const citizen = citizenWords(decision, came);
-  const clerk = { vi: decision.messageVi, en: decision.messageEn };
+  const collects = isCollectors(decision, desk.me.desk?.policies, desk.data.person);
+  const own = collects ? collectorsWords(decision, came) : null;
+  const citizen = own?.citizen ?? citizenWords(decision, came);
+  const clerk = own?.clerk ?? { vi: decision.messageVi, en: decision.messageEn };
   const element = h(
     "div",
     { class: "answer-page" },
@@ -95,9 +148,10 @@ function decisionView(desk) {
       "section",
       { class: "panel stack no-print" },
       h("div", { class: `verdict ${tone}` }, icon(tone), h("div", { class: "stack tight" }, heading, isPair(clerk) && !decision.resolved && h("p", { class: "lead" }, clerk))),
+      facts(desk, desk.state.subjectId),
       decision.resolved && h("p", { class: "note info" }, ANSWER.byOfficer),
       nextNote(desk, came, retake, usedUp),
-      reasons(decision),
+      reasons(decision, collects),
       retake && tips(decision),
       actions(desk, retake),
       told,
@@ -127,17 +181,17 @@ function citizenWords(decision, came) {
 /** What follows for the clerk. A case without another attempt goes to an officer. */
 function nextNote(desk, came, retake, usedUp) {
   if (desk.state.decision.resolved || came === "OUTCOME_APPROVE") return null;
-  const { special, covered } = desk.chosenPolicy();
   const notes = [];
   if (usedUp || (!retake && came === "OUTCOME_REFER" && desk.state.attempt > 1 && !desk.state.left)) notes.push(ANSWER.usedUp);
   else if (!retake) notes.push(came === "OUTCOME_DENY" ? ANSWER.denied : ANSWER.referred);
-  if (special && !covered) notes.push(DESK.officerWillLook);
   return notes.map((pair) => h("p", { class: "note wait" }, pair));
 }
 
-function reasons(decision) {
+function reasons(decision, collects) {
   const all = decision.reasons ?? [];
-  const list = (some) => h("ul", { class: "reasons" }, some.map((reason) => h("li", {}, { vi: reason.messageVi ?? "", en: reason.messageEn ?? "" })));
+  const words = (reason) => (collects && COLLECTORS_REASONS[reason.code]) || { vi: reason.messageVi ?? "", en: reason.messageEn ?? "" };
+  // Number, name and date of birth of one card are one thing to say.
+  const list = (some) => h("ul", { class: "reasons" }, [...new Map(some.map(words).map((pair) => [pair.vi, pair])).values()].map((pair) => h("li", {}, pair)));
   const standing = all.filter((reason) => reason.consequence !== "CONSEQUENCE_ACCEPT");
   const accepted = all.filter((reason) => reason.consequence === "CONSEQUENCE_ACCEPT");
   return [

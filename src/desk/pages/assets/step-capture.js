@@ -1,14 +1,13 @@
 // Step 3: the live camera, advice while looking, three captures taken by themselves, by hand, or from files.
 
 import { Adviser, assess, FRAMES_MAX, FRAMES_WANTED, INSTRUCTIONS, Shutter } from "./advice.js";
-import { frameBytesMax, SENT_BYTES_MAX, sentBytes } from "./budget.js";
+import { frameBytesMax, lookEveryMs, REQUEST_BYTES_MAX, sentBytes } from "./budget.js";
 import { boundedJpeg, Camera, cameras, causeOf, lookCopy, opened } from "./camera.js";
 import { CAPTURE, DESK } from "./desk-text.js";
 import { append, both, button, focusOn, h, replace, svg } from "./dom.js";
 import { PERSONS, tolerated } from "./special.js";
 import { fill, plain } from "./text.js";
 
-const LOOK_EVERY_MS = 500;
 const ASSESS_MS_MAX = 5_000;
 
 export function captureStep(desk) {
@@ -22,6 +21,10 @@ class Stage {
   #adviser = new Adviser();
   #shutter = new Shutter();
   #tolerate;
+  /** Bytes that were sent for advice, and whether the last look found a face. */
+  #looked = 0;
+  #found = true;
+  #goOn = null;
 
   constructor(desk) {
     this.#desk = desk;
@@ -92,7 +95,7 @@ class Stage {
       if (this.#left.signal.aborted) return this.camera.stop();
       this.view.hidden = false;
       this.shoot.disabled = false;
-      if (this.#frames.length < FRAMES_WANTED) replace(this.advice, INSTRUCTIONS.WAITING);
+      replace(this.advice, this.#frames.length < FRAMES_WANTED ? INSTRUCTIONS.WAITING : CAPTURE.enough);
       this.view.classList.toggle("mirrored", this.camera.current.facesPerson);
       await this.#listCameras();
     } catch (error) {
@@ -129,7 +132,7 @@ class Stage {
     if (this.#frames.length < FRAMES_WANTED) replace(this.advice, CAPTURE.file);
   }
 
-  /** Looks at what the camera sees, at most twice a second and one picture at a time, until the step is left. */
+  /** Looks at what the camera sees, one picture at a time, until the step is left, or so much was sent that the clerk is asked. */
   async #look() {
     const { signal } = this.#left;
     while (!signal.aborted) {
@@ -141,14 +144,35 @@ class Stage {
         if (signal.aborted) return;
         // A picture that cannot be drawn now can be in a moment.
       }
-      await new Promise((resolve) => setTimeout(resolve, Math.max(50, LOOK_EVERY_MS - (performance.now() - began))));
+      const pause = lookEveryMs(this.#looked, this.#found) - (performance.now() - began);
+      if (pause === Infinity && this.#frames.length < FRAMES_WANTED) await this.#paused(signal);
+      else await new Promise((resolve) => setTimeout(resolve, pause === Infinity ? 500 : Math.max(50, pause)));
     }
+  }
+
+  /** Nothing more is sent by itself until the clerk goes on. Pictures can be taken by hand all the while. */
+  async #paused(signal) {
+    replace(this.advice, CAPTURE.paused);
+    this.advice.classList.remove("good");
+    this.view.classList.remove("good");
+    await new Promise((resolve) => {
+      this.#goOn = button(CAPTURE.goOn, resolve, { class: "primary" });
+      this.shoot.before(this.#goOn);
+      signal.addEventListener("abort", resolve, { once: true });
+    });
+    this.#goOn.remove();
+    this.#goOn = null;
+    this.#looked = 0;
+    this.#adviser = new Adviser();
   }
 
   async #lookOnce(signal) {
     const picture = this.camera.grab();
-    const found = await this.#assess(await lookCopy(picture), signal);
+    const copy = await lookCopy(picture);
+    this.#looked += copy.size;
+    const found = await this.#assess(copy, signal);
     if (signal.aborted) return;
+    this.#found = found.code !== "NO_FACE";
     // Somebody before the camera is work; an empty chair is not.
     if (found.code !== "NO_FACE" && found.code !== "SERVER") this.#desk.keepAlive();
     this.#say(found);
@@ -227,7 +251,7 @@ class Stage {
   async #fit() {
     const chipBytes = this.#desk.chipBytes();
     const frames = this.#frames;
-    if (sentBytes({ chipBytes, frames: frames.map(({ blob }) => blob.size) }) <= SENT_BYTES_MAX) return;
+    if (sentBytes({ chipBytes, frames: frames.map(({ blob }) => blob.size) }) <= REQUEST_BYTES_MAX) return;
     const bytesMax = frameBytesMax({ chipBytes, frames: frames.length });
     for (const frame of frames) {
       if (frame.blob.size <= bytesMax) continue;
@@ -246,6 +270,7 @@ class Stage {
     replace(this.advice, INSTRUCTIONS.WAITING);
     this.advice.classList.remove("good");
     this.#draw();
+    this.#goOn?.click();
     focusOn(this.heading);
   }
 
@@ -273,11 +298,12 @@ class Stage {
     );
     const refused = frames.some((frame) => frame.refused);
     this.send.disabled = frames.length === 0 || refused;
+    if (this.#goOn) this.#goOn.hidden = frames.length >= FRAMES_WANTED;
     const bytes = sentBytes({ chipBytes: this.#desk.chipBytes(), frames: frames.map((frame) => frame.blob.size) });
     const kilobytes = Math.round(bytes / 1000).toLocaleString("vi-VN");
     replace(this.size);
     if (frames.length > 0) append(this.size, fill(CAPTURE.willSend, { size: kilobytes }));
-    if (bytes > SENT_BYTES_MAX) append(this.size, " ", both(CAPTURE.large));
+    if (bytes > REQUEST_BYTES_MAX) append(this.size, " ", both(CAPTURE.large));
     if (frames.length > 0 && frames.length < FRAMES_WANTED) append(this.size, " ", both(CAPTURE.fewer));
   }
 

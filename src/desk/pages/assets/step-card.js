@@ -171,7 +171,7 @@ function ways(desk, onChosen) {
   const tell = () => {
     const way = CARDS[data.cardWay];
     const { special, covered } = desk.chosenPolicy();
-    replace(told, way.tell && h("p", { class: "note info" }, way.tell), way.policy && special && !covered && h("p", { class: "note wait" }, DESK.officerWillLook));
+    replace(told, way.tell && h("p", { class: "note info" }, way.tell), way.policy && special && !covered && h("p", { class: "note wait" }, DESK.ordinaryPolicy));
   };
   const toggles = ["noCard", "unreadable"].map((way) =>
     button(

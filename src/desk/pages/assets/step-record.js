@@ -14,13 +14,14 @@ export function recordStep(desk) {
 
   const subject = field({
     label: RECORD.subjectId,
-    hint: RECORD.subjectIdHint,
+    hint: desk.handoff ? RECORD.fromSystem : RECORD.subjectIdHint,
     required: true,
-    control: textInput(data.subjectId, { maxlength: "128", name: "subjectId", on: { input: keep(data, "subjectId") } }),
+    // The transaction is the system's, for this record.
+    control: textInput(data.subjectId, { maxlength: "128", name: "subjectId", readonly: Boolean(desk.handoff), on: { input: keep(data, "subjectId") } }),
   });
   const scheme = field({
     label: RECORD.scheme,
-    control: h("select", { name: "scheme", on: { change: keep(data, "scheme") } }, options(SCHEMES)),
+    control: h("select", { name: "scheme", disabled: Boolean(desk.handoff?.scheme), on: { change: keep(data, "scheme") } }, options(SCHEMES)),
   });
   scheme.control.value = data.scheme;
   const fields = {
@@ -42,7 +43,7 @@ export function recordStep(desk) {
     const problem = subjectIdProblem(data.subjectId.trim());
     subject.setError(problem && (problem === "empty" ? RECORD.idEmpty : RECORD.idLong));
     if (problem) return focusOn(subject.control);
-    desk.go("card");
+    desk.go(desk.chosenPolicy().byHand ? "slip" : "card");
   };
 
   const heading = h("h2", {}, RECORD.title);
@@ -87,8 +88,8 @@ function specialCases(desk) {
     told.replaceChildren();
     const notes = [PERSONS[data.person].tell, data.homeVisit && HOME_VISIT.tell].filter(Boolean);
     for (const note of notes) append(told, h("p", { class: "note info" }, note));
-    const { special, covered } = desk.chosenPolicy();
-    if (special && !covered) append(told, h("p", { class: "note wait" }, DESK.officerWillLook));
+    const { special, covered, byHand } = desk.chosenPolicy();
+    if (special && !covered) append(told, h("p", { class: "note wait" }, byHand ? DESK.collectorByHand : DESK.ordinaryPolicy));
   };
   const person = choices({
     name: "person",

@@ -10,7 +10,10 @@ export function begin({ transactionId, attempt = 1 }) {
   return { transactionId, attempt, phase: "open", step: "record", decision: null, usedUp: false, renumbered: 0 };
 }
 
-/** phase: open (things may be changed), sending, decided. */
+/**
+ * phase: open (things may be changed), sending, decided; unknown (it is not known yet whether what was sent before was
+ * decided, so nothing else is taken); reused (the transaction has the answer to something else than what was entered).
+ */
 export function canGo(state, step) {
   if (state.phase === "sending") return false;
   if (step === "answer") return state.phase === "decided";
@@ -27,6 +30,12 @@ export function landOn(state, step, ready) {
   return step;
 }
 
+/** Whether an earlier request was decided is being looked up; `error` says why that failed. */
+export const unknown = (state, error = null) => ({ ...state, phase: "unknown", step: "answer", unknown: error });
+
+/** The transaction was used for something else. `found` is its answer where that may be shown, null where it may not. */
+export const reused = (state, found) => ({ ...state, phase: "reused", step: "answer", reused: found });
+
 export const goTo = (state, step) => (canGo(state, step) ? { ...state, step } : state);
 
 /** The request is on its way: from here on this attempt's content is fixed. */
@@ -35,10 +44,20 @@ export const sending = (state) => ({ ...state, phase: "sending", step: "answer" 
 /** The request was refused before anything was decided: it may be changed and sent under the same attempt. */
 export const reopened = (state, step) => ({ ...state, phase: "open", step });
 
-/** A decision came, or was fetched. */
-export function decided(state, decision, { usedUp = false } = {}) {
-  return { ...state, phase: "decided", step: "answer", decision, attempt: decision.attempt || state.attempt, usedUp };
+/** A decision came, or was fetched. `subjectId`: the record that it is about. */
+export function decided(state, decision, { subjectId = "", usedUp = false } = {}) {
+  return { ...state, phase: "decided", step: "answer", decision, subjectId, attempt: decision.attempt || state.attempt, usedUp };
 }
+
+/**
+ * Whether a decision that was found is about the record and the scheme of a request. It is no answer to that request all the
+ * same: card and face may be another person's.
+ */
+export function isAbout(found, { subjectId, scheme }) {
+  return Boolean(found) && same(found.subjectId, subjectId) && (found.scheme ?? "") === scheme;
+}
+
+const same = (a, b) => (a ?? "").trim().normalize("NFC") === (b ?? "").trim().normalize("NFC");
 
 /** Another try with new captures: the next attempt of the same transaction. */
 export function retaken(state) {
@@ -89,7 +108,7 @@ const RENUMBERED_MAX = 2;
 /**
  * What an error of VerifyBeneficiary asks for:
  *   {go: "number", attempt}     send the same content under this attempt number
- *   {go: "fetch", attempt, usedUp}  it was decided already: fetch that decision (0: the last one) and show it
+ *   {go: "earlier", attempt, usedUp}  the transaction was used before: look what that was (0: its last attempt)
  *   {go: "frames", frames}      take these captures again (numbers from 0; "all")
  *   {go: "record", field}       the record's step, at this field
  *   {go: "again"}               it is not known what became of it: send the same again
@@ -103,11 +122,10 @@ export function afterError(state, error) {
     if (Number.isInteger(expected) && expected >= 1 && expected <= ATTEMPT_MAX && expected !== state.attempt && state.renumbered < RENUMBERED_MAX) {
       return { go: "number", attempt: expected };
     }
-    return { go: "fetch", attempt: 0, usedUp: false };
+    return { go: "earlier", attempt: 0, usedUp: false };
   }
-  if (reason === "ATTEMPTS_USED_UP") return { go: "fetch", attempt: 0, usedUp: true };
-  if (reason === "TRANSACTION_CLOSED") return { go: "fetch", attempt: 0, usedUp: false };
-  if (reason === "TRANSACTION_REUSED") return { go: "fetch", attempt: state.attempt, usedUp: false };
+  if (reason === "ATTEMPTS_USED_UP") return { go: "earlier", attempt: 0, usedUp: true };
+  if (reason === "TRANSACTION_CLOSED" || reason === "TRANSACTION_REUSED") return { go: "earlier", attempt: 0, usedUp: false };
   if (ALL_FRAMES.has(reason)) return { go: "frames", frames: "all" };
   const frame = /^frames\[(\d+)\]$/.exec(field);
   if (frame) return { go: "frames", frames: [Number(frame[1])] };
@@ -120,17 +138,21 @@ export function afterError(state, error) {
 
 export const renumbered = (state, attempt) => ({ ...state, attempt, renumbered: state.renumbered + 1 });
 
-/** What is kept over a reload: names of the transaction and the attempt, and whether it was sent. Nothing of the person. */
-export function toStore(state) {
-  return JSON.stringify({ transactionId: state.transactionId, attempt: state.attempt, sent: state.phase !== "open" });
+/**
+ * What is kept over a reload: transaction, attempt, whether it was sent, which clerk worked, and which special case it is.
+ * No name, number or record of the citizen.
+ */
+export function toStore(state, clerk = "", special = {}) {
+  return JSON.stringify({ transactionId: state.transactionId, attempt: state.attempt, sent: state.phase !== "open", clerk, special });
 }
 
-/** Reads that back; null for anything else. */
-export function fromStore(text) {
+/** Reads that back; null for anything else, and for what another clerk left in this tab. */
+export function fromStore(text, worksNow = "") {
   try {
-    const { transactionId, attempt, sent } = JSON.parse(text);
+    const { transactionId, attempt, sent, clerk, special } = JSON.parse(text);
+    if (clerk !== worksNow) return null;
     if (!TRANSACTION.test(transactionId) || !Number.isInteger(attempt) || attempt < 1 || attempt > ATTEMPT_MAX) return null;
-    return { transactionId, attempt, sent: sent === true };
+    return { transactionId, attempt, sent: sent === true, special: typeof special === "object" && special !== null ? special : {} };
   } catch {
     return null;
   }

@@ -212,3 +212,28 @@ test("an id in a path stays in its place", async () => {
   await api.handoff("../me?x=1#y");
   assert.equal(requests[0].path, "/desk/handoff/..%2Fme%3Fx%3D1%23y");
 });
+
+test("what something between here and the server says in its place is no answer", async () => {
+  for (const body of ["<html>sign in to the network</html>", "", "null", "[]", '"OUTCOME_APPROVE"']) {
+    const api = begin([{ status: 200, body }]);
+    await assert.rejects(api.call("Cases/GetDecision", {}, { tries: 1 }), (error) => error.lost, body);
+  }
+  const { transmit } = await import("../../src/desk/pages/assets/transmit.js");
+  const sent = { request: { transactionId: "t-1" }, parts: [] };
+  for (const body of ["{}", '{"transactionId":"t-2","outcome":"OUTCOME_APPROVE"}']) {
+    const { decision, error } = await transmit(begin([{ status: 200, body }]), sent, () => {});
+    assert.ok(decision === undefined && error.lost, body);
+  }
+  const { decision } = await transmit(begin([{ status: 200, body: '{"transactionId":"t-1"}' }]), sent, () => {});
+  assert.equal(decision.transactionId, "t-1");
+});
+
+test("a page that nobody works at does not prolong its session", async () => {
+  const api = begin([{ status: 200, body: '{"csrfToken":"token-1"}' }]);
+  let heard = 0;
+  api.onAnswered = () => (heard += 1);
+  await api.loadMe({ unattended: true });
+  assert.deepEqual([requests.at(-1).headers["x-unattended"], heard], ["1", 0]);
+  await api.loadMe();
+  assert.deepEqual([requests.at(-1).headers["x-unattended"], heard], [undefined, 1]);
+});

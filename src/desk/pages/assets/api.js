@@ -94,8 +94,10 @@ export class Api {
   /** Called whenever the server answered: it counts the session's idle time anew. */
   onAnswered = () => {};
 
-  async loadMe() {
-    const me = await this.#once("GET", "/desk/me", null, {}, { timeoutMs: 10_000 });
+  /** Who is signed in. `unattended`: nobody works here, so that asking does not prolong the session. */
+  async loadMe({ unattended = false } = {}) {
+    const headers = unattended ? { "x-unattended": "1" } : {};
+    const me = await this.#once("GET", "/desk/me", null, headers, { timeoutMs: 10_000 });
     if (this.me !== null && !isSame(this.me, me)) {
       await this.onSomebodyElse?.();
       throw new ApiError({ code: SOMEBODY_ELSE });
@@ -214,8 +216,11 @@ export class Api {
     if (verb !== "GET" && this.me?.csrfToken) all["x-csrf-token"] = this.me.csrfToken;
     return exchange(verb, path, body, all, { signal, timeoutMs, onProgress }).then(({ status, text, header }) => {
       const answer = parseJson(text);
-      if (status !== 401) this.onAnswered();
-      if (status >= 200 && status < 300) return answer ?? {};
+      if (status !== 401 && !headers["x-unattended"]) this.onAnswered();
+      if (status === 204) return {};
+      if (status >= 200 && status < 300 && isObject(answer)) return answer;
+      // Something between here and the server answered in its place: a portal, a proxy. What the server did is not known.
+      if (status >= 200 && status < 300) throw new ApiError({ code: "lost", status });
       throw parseError(status, answer, header);
     });
   }
@@ -225,6 +230,10 @@ function connectHeaders(timeoutMs, contentType) {
   const headers = { "connect-protocol-version": "1", "connect-timeout-ms": String(timeoutMs) };
   if (contentType) headers["content-type"] = contentType;
   return headers;
+}
+
+function isObject(value) {
+  return typeof value === "object" && value !== null && !Array.isArray(value);
 }
 
 function parseJson(text) {

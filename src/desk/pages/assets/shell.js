@@ -297,8 +297,10 @@ class Session {
           setTimeout(resolve, POLL_MS);
         });
         try {
-          const me = await this.#api.loadMe();
+          const me = await this.#api.loadMe({ unattended: anew });
           if (!anew || me.csrfToken !== csrfToken) break;
+          // The session that was left is still there: its end was lost on the way.
+          await this.#api.logout().catch(() => {});
         } catch (error) {
           replace(state, error.code === "unauthenticated" ? null : error.pair);
         }

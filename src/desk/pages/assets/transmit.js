@@ -1,5 +1,7 @@
 // The request of one decision: composed once, and sent unchanged as often as it takes.
 
+import { ApiError } from "./api.js";
+
 /** The message and its parts. What is sent names no file and no device. */
 export function composeRequest(state, data, policy) {
   const { number, name, birthDate, sex } = data.record;
@@ -30,6 +32,8 @@ export async function transmit(api, { request, parts }, onProgress) {
       onProgress: (sent, total) => onProgress({ sent, total }),
       onRetry: (error) => onProgress({ retry: error }),
     });
+    // Only the server knows what was decided: what names another transaction was said by something between.
+    if (decision.transactionId !== request.transactionId) return { error: new ApiError({ code: "lost" }) };
     return { decision };
   } catch (error) {
     return { error };

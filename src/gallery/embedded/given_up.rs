@@ -261,7 +261,7 @@ mod tests {
 
     fn options(dir: &Path) -> EmbeddedOptions {
         let (path, master) = (dir.join("keys"), MasterKey::new(Secret::copied(&[3; 32])));
-        let sealing = KeyStoreOptions { path, copy: None, master, previous: None };
+        let sealing = KeyStoreOptions { path, copy: None, master, previous: None, read_only: false };
         EmbeddedOptions { sealing: Some(sealing), ..EmbeddedOptions::default() }
     }
 

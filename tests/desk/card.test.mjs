@@ -79,6 +79,14 @@ test("an agent that gives only text and a photo is told apart from one that give
   assert.equal(filesFromAnswer({ isPass: true }).textOnly, false);
 });
 
+test("files may come as entries of a list, and one that is damaged is named", () => {
+  const files = [{ name: "EF.SOD", data: base64(SOD) }, { fileName: "dg1.bin", content: base64(DG1) }, { name: "DG2", base64: "not base64!" }];
+  const read = filesFromAnswer({ result: { files } });
+  assert.deepEqual(read.has, { sod: true, dg1: true, dg2: false });
+  assert.deepEqual([read.unreadable, read.textOnly], [["DG2"], false]);
+  assert.equal(filesFromAnswer({ sod: "damaged!" }).textOnly, false);
+});
+
 test("base64 of every kind is read, and anything else is none", () => {
   const bytes = Uint8Array.from({ length: 256 }, (_, i) => i);
   const standard = base64(bytes);

@@ -2,7 +2,7 @@
 
 import { FILE_BYTES_MAX, pick } from "./tags.js";
 
-const DEPTH_MAX = 3;
+const DEPTH_MAX = 4;
 const VALUES_MAX = 2_000;
 const BASE64_CHARS_MAX = Math.ceil((FILE_BYTES_MAX / 3) * 4) + 1024;
 /** sod, sodData, sodDataB64, dg13DataBase64, efCom, comData ... once case and separators are taken away. */
@@ -13,9 +13,9 @@ const PHOTO_NAME = /(?:image|photo|face|portrait|avatar|anh)/;
 const JPEG_OR_JP2 = /^(?:\/9j\/|AAAADGpQ|\/0\/\/UQ|iVBOR)/;
 
 /**
- * Takes the chip's files out of an answer or export, nested up to two levels deep.
+ * Takes the chip's files out of an answer or export, nested up to three levels deep.
  * Returns what `pick` returns, and {verdicts: [name] that were ignored, unreadable: [name] that is no base64,
- * textOnly: true where there are texts or a photo but none of the chip's files}.
+ * textOnly: true where there are texts or a photo and nothing that is named as a file of the chip}.
  */
 export function filesFromAnswer(answer) {
   const found = [];
@@ -26,7 +26,7 @@ export function filesFromAnswer(answer) {
   let looked = 0;
   const walk = (value, name, depth) => {
     if ((looked += 1) > VALUES_MAX) return;
-    const plainName = name.toLowerCase().replace(/[^a-z0-9]/g, "");
+    const plainName = plain(name);
     if (VERDICT_NAME.test(plainName)) {
       verdicts.push(name);
     } else if (typeof value === "string") {
@@ -40,13 +40,25 @@ export function filesFromAnswer(answer) {
         texts += 1;
       }
     } else if (typeof value === "object" && value !== null && depth < DEPTH_MAX) {
+      const entry = namedEntry(value);
+      if (entry) return walk(entry.contents, entry.name, depth + 1);
       for (const [key, inner] of Object.entries(value)) walk(inner, Array.isArray(value) ? name : key, depth + 1);
     }
   };
   walk(answer, "", 0);
   const picked = pick(found);
-  return { ...picked, verdicts, unreadable, textOnly: picked.files.length === 0 && texts + photos > 0 };
+  return { ...picked, verdicts, unreadable, textOnly: picked.files.length === 0 && unreadable.length === 0 && texts + photos > 0 };
 }
+
+/** A file as an entry of a list: {name: "dg1.bin", data: "..."}; null where it is none. */
+function namedEntry(value) {
+  const text = (keys) => keys.map((key) => value[key]).find((inner) => typeof inner === "string");
+  const name = text(["name", "fileName", "file", "type", "id"])?.replace(/\.(?:bin|dat|der|raw|txt)$/i, "");
+  const contents = text(["data", "content", "contents", "value", "base64", "bytes"]);
+  return name !== undefined && contents !== undefined && FILE_NAME.test(plain(name)) ? { name, contents } : null;
+}
+
+const plain = (name) => name.toLowerCase().replace(/[^a-z0-9]/g, "");
 
 /** Bytes of standard or URL-safe base64, with padding, line breaks and a data: prefix or without; null where it is none. */
 export function decodeBase64(text) {

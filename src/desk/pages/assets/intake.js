@@ -54,6 +54,7 @@ export async function gather(files) {
     const inside = filesFromAnswer(json);
     verdicts.push(...inside.verdicts);
     textOnly ||= inside.textOnly;
+    for (const found of inside.unreadable) problems.push({ name: `${name}: ${found}`, code: "unreadable" });
     if (inside.files.length === 0) other.push(name);
     for (const found of inside.files) loose.push({ name: `${name}: ${found.name}`, bytes: found.bytes });
   }

@@ -52,7 +52,11 @@ export function cardStep(desk) {
     focusOn(heading);
   }
 
-  const sources = h("div", { class: "columns sources" }, dropZone(takeFiles), agentPanel(desk, stopReading.signal, (answer) => take({ ...filesFromAnswer(answer), ignored: [], problems: [] })));
+  const takeAnswer = (answer) => {
+    const read = filesFromAnswer(answer);
+    take({ ...read, ignored: [], problems: read.unreadable.map((name) => ({ name, code: "unreadable" })) });
+  };
+  const sources = h("div", { class: "columns sources" }, dropZone(takeFiles), agentPanel(desk, stopReading.signal, takeAnswer));
   const element = h(
     "section",
     { class: "panel stack" },

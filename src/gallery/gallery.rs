@@ -185,13 +185,22 @@ impl Gallery {
         subject: &SubjectId,
         retry: Option<Retry>,
     ) -> Result<Receipt, GalleryError> {
-        let Committed { receipt, gives_up_key, .. } =
-            self.commit(context, Command::Remove(subject.clone(), retry)).await?;
+        let committed = self.commit(context, Command::Remove(subject.clone(), retry)).await;
+        let Committed { receipt, gives_up_key, .. } = self.unless_keys_wait(committed).await?;
         // Of a retry it is not known, and the earlier call may have ended before it came to this.
         if self.store.is_sealed() && (gives_up_key || receipt.replayed) {
             self.destroy_keys().await?;
         }
         Ok(receipt)
+    }
+
+    /// The same; but that nothing is kept of somebody is said only once no key waits to be destroyed: of an erasure
+    /// or a removal that was committed, and failed at the key store.
+    async fn unless_keys_wait(&self, committed: Result<Committed, GalleryError>) -> Result<Committed, GalleryError> {
+        if matches!(committed, Err(GalleryError::UnknownSubject)) && self.store.is_sealed() {
+            self.store.destroy_keys().await?;
+        }
+        committed
     }
 
     /// Destroys the keys that were given up. In this order: what an index file held of the record is gone
@@ -236,7 +245,8 @@ impl Gallery {
         erase: Erase,
         retry: Option<Retry>,
     ) -> Result<ErasureReceipt, GalleryError> {
-        let Committed { receipt, erasure, entry, .. } = self.commit(context, Command::Erase(erase, retry)).await?;
+        let committed = self.commit(context, Command::Erase(erase, retry)).await;
+        let Committed { receipt, erasure, entry, .. } = self.unless_keys_wait(committed).await?;
         let erasure = erasure.ok_or_else(|| GalleryError::Storage("the store did not say what was erased".into()))?;
         if erasure == Erasure::Erased {
             self.destroy_keys().await?;

@@ -195,6 +195,33 @@ fn open_parts(dir: &Path) -> (Arc<dyn RecordStore>, Vec<Arc<dyn VectorIndex>>) {
 }
 
 /// Nothing of this is different in a gallery in the clear.
+/// The rows went with the commit, and the key did not: whoever asks again hears of no erasure before it is one.
+#[test]
+fn nothing_is_said_to_be_gone_while_its_key_waits_to_be_destroyed() {
+    let dir = tempfile::tempdir().unwrap();
+    filled(dir.path());
+    let [keys, _] = key_files(dir.path());
+    let aside = dir.path().join("aside");
+    let before = keys_there(dir.path());
+    let gallery = open_with(dir.path(), large(sealed(dir.path()))).unwrap();
+    block_on(async {
+        let ask = async || gallery.erase(&by(), erase(ALONE), None).await.map(drop);
+        fs::rename(&keys, &aside).unwrap();
+        for _ in 0..2 {
+            let refused = ask().await.unwrap_err();
+            assert!(!matches!(refused, GalleryError::UnknownSubject), "{refused}");
+            let refused = gallery.remove(&by(), &id(ALONE), None).await.unwrap_err();
+            assert!(!matches!(refused, GalleryError::UnknownSubject), "{refused}");
+        }
+        fs::rename(&aside, &keys).unwrap();
+        assert!(matches!(ask().await, Err(GalleryError::UnknownSubject)), "its key is gone by now");
+    });
+    drop(gallery);
+    for (now, before) in keys_there(dir.path()).iter().zip(&before) {
+        assert!(now.len() < before.len());
+    }
+}
+
 #[test]
 fn in_a_clear_gallery_an_erasure_after_a_removal_finds_what_is_there() {
     let dir = tempfile::tempdir().unwrap();

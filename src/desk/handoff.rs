@@ -154,10 +154,13 @@ impl Handoffs {
         }
         let handoff = Handoff { id: id.clone(), owner, opened, clerk: None, result: None, until: now + LASTS };
         let mut open = self.lock();
-        let of_one = |open: &HashMap<_, Handoff>| open.values().filter(|other| other.owner == handoff.owner).count();
-        if open.len() >= OPEN_MAX || of_one(&open) >= OPEN_OF_ONE_MAX {
+        let is_full = |open: &HashMap<_, Handoff>| {
+            let of_one = open.values().filter(|other| other.owner == handoff.owner).count();
+            open.len() >= OPEN_MAX || of_one >= OPEN_OF_ONE_MAX
+        };
+        if is_full(&open) {
             open.retain(|_, handoff| handoff.until > now);
-            if open.len() >= OPEN_MAX || of_one(&open) >= OPEN_OF_ONE_MAX {
+            if is_full(&open) {
                 return Ok(Err(HandoffFault::TooMany));
             }
         }

@@ -327,8 +327,8 @@ fn origin(key: &str, text: &str) -> Result<String, DeskSettingsError> {
     if !matches!(uri.path(), "" | "/") || uri.query().is_some() {
         return bad(key, "it is an address without a path, such as https://desk.example.vn or http://127.0.0.1:8765");
     }
-    let port = uri.authority().and_then(|authority| authority.as_str().rsplit_once(':')).map(|(_, port)| port);
-    if port.is_some_and(|port| !port.ends_with(']')) && uri.port_u16().is_none_or(|port| port == 0) {
+    let names_port = uri.authority().is_some_and(|authority| authority.as_str() != authority.host());
+    if names_port && uri.port_u16().is_none_or(|port| port == 0) {
         return bad(key, "its port is none: 1 to 65535");
     }
     Ok(text.trim_end_matches('/').to_ascii_lowercase())
@@ -339,7 +339,7 @@ fn agent(text: &str) -> Result<String, DeskSettingsError> {
     const KEY: &str = "desk.agent";
     let agent = origin(KEY, text)?;
     match address_of(KEY, text) {
-        Ok(uri) if token::is_loopback(&uri) => Ok(agent),
+        Ok(uri) if uri.host().is_some_and(token::is_loopback) => Ok(agent),
         _ => bad(KEY, "it is the program on the desk's own machine: http://127.0.0.1:PORT"),
     }
 }

@@ -194,8 +194,8 @@ impl Gallery {
         Ok(receipt)
     }
 
-    /// The same; but that nothing is kept of somebody is said only once no key waits to be destroyed: of an erasure
-    /// or a removal that was committed, and failed at the key store.
+    /// What a removal or an erasure came to. That nothing is kept of somebody is said only once no key waits to be
+    /// destroyed, as after one that was committed and failed at the key store.
     async fn unless_keys_wait(&self, committed: Result<Committed, GalleryError>) -> Result<Committed, GalleryError> {
         if matches!(committed, Err(GalleryError::UnknownSubject)) && self.store.is_sealed() {
             self.store.destroy_keys().await?;

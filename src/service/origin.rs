@@ -1,9 +1,9 @@
 //! Where a request comes from, as far as a browser says: from a page of this server or of another site.
 
-use std::net::IpAddr;
-
 use tonic::codegen::http::header::{HOST, ORIGIN};
 use tonic::codegen::http::{HeaderName, Request, uri};
+
+use crate::access::token;
 
 const SEC_FETCH_SITE: HeaderName = HeaderName::from_static("sec-fetch-site");
 const SEC_FETCH_MODE: HeaderName = HeaderName::from_static("sec-fetch-mode");
@@ -28,10 +28,7 @@ pub(super) fn is_from_here<B>(request: &Request<B>) -> bool {
 }
 
 fn is_loopback(authority: &str) -> bool {
-    let Ok(authority) = authority.parse::<uri::Authority>() else { return false };
-    let host = authority.host();
-    let address = host.trim_start_matches('[').trim_end_matches(']').parse::<IpAddr>();
-    host.eq_ignore_ascii_case("localhost") || address.is_ok_and(|address| address.is_loopback())
+    authority.parse::<uri::Authority>().is_ok_and(|authority| token::is_loopback(authority.host()))
 }
 
 /// Whether a person follows a link, or a page of this server asks: what a page of another site loads or embeds

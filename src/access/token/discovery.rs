@@ -116,15 +116,14 @@ pub fn web_address(address: &str, may_be_plain: bool) -> Result<Uri, &'static st
     }
     match uri.scheme_str() {
         Some("https") => Ok(uri),
-        Some("http") if is_loopback(&uri) && may_be_plain => Ok(uri),
+        Some("http") if is_loopback(authority.host()) && may_be_plain => Ok(uri),
         Some("http") => Err("it must be https, except on loopback"),
         _ => Err("it must be https"),
     }
 }
 
-/// Whether an address is of the machine itself.
-pub fn is_loopback(uri: &Uri) -> bool {
-    let Some(host) = uri.host() else { return false };
+/// Whether the host of an address is the machine itself.
+pub fn is_loopback(host: &str) -> bool {
     let address = host.trim_start_matches('[').trim_end_matches(']').parse::<IpAddr>();
     host.eq_ignore_ascii_case("localhost") || address.is_ok_and(|address| address.is_loopback())
 }

@@ -23,7 +23,7 @@ pub(super) const LIST_BYTES: usize = 16;
 
 /// What is written into a header after it was made.
 #[derive(Clone, Copy)]
-enum Label {
+pub(super) enum Label {
     /// The gallery that the keys are of.
     Gallery,
     /// The number of the next key.
@@ -87,25 +87,14 @@ impl StoreFile {
         self.file.write_all_at(&sealed, label.at()).map_err(|error| self.failed(&error))
     }
 
-    /// Of which gallery the keys are; `None` before that was written.
-    pub(super) fn gallery(&self) -> Result<Option<[u8; GALLERY_BYTES]>, KeyStoreError> {
-        Ok(self.label(Label::Gallery, 0)?.and_then(|id| id.try_into().ok()))
+    /// The id of a gallery under one of the two labels that say one; `None` before that was written.
+    pub(super) fn gallery(&self, label: Label) -> Result<Option<[u8; GALLERY_BYTES]>, KeyStoreError> {
+        Ok(self.label(label, 0)?.and_then(|id| id.try_into().ok()))
     }
 
-    /// Writes of which gallery the keys are, durably.
-    pub(super) fn put_gallery(&self, gallery: &[u8; GALLERY_BYTES]) -> Result<(), KeyStoreError> {
-        self.write_label(Label::Gallery, 0, gallery)?;
-        self.sync()
-    }
-
-    /// Which gallery these keys have served sealed; `None` before that was written.
-    pub(super) fn served_sealed(&self) -> Result<Option<[u8; GALLERY_BYTES]>, KeyStoreError> {
-        Ok(self.label(Label::Sealed, 0)?.and_then(|id| id.try_into().ok()))
-    }
-
-    /// Writes that, durably.
-    pub(super) fn put_served_sealed(&self, gallery: &[u8; GALLERY_BYTES]) -> Result<(), KeyStoreError> {
-        self.write_label(Label::Sealed, 0, gallery)?;
+    /// Writes it, durably.
+    pub(super) fn put_gallery(&self, label: Label, gallery: &[u8; GALLERY_BYTES]) -> Result<(), KeyStoreError> {
+        self.write_label(label, 0, gallery)?;
         self.sync()
     }
 
@@ -121,11 +110,10 @@ impl StoreFile {
 
     /// Writes what the labels of another file say of the gallery, where this one says nothing, durably.
     pub(super) fn take_labels_of(&self, other: &Self) -> Result<(), KeyStoreError> {
-        if let (None, Some(gallery)) = (self.gallery()?, other.gallery()?) {
-            self.put_gallery(&gallery)?;
-        }
-        if let (None, Some(gallery)) = (self.served_sealed()?, other.served_sealed()?) {
-            self.put_served_sealed(&gallery)?;
+        for label in [Label::Gallery, Label::Sealed] {
+            if let (None, Some(gallery)) = (self.gallery(label)?, other.gallery(label)?) {
+                self.put_gallery(label, &gallery)?;
+            }
         }
         Ok(())
     }

@@ -40,7 +40,7 @@ pub(crate) use self::file::overwrite_and_remove;
 pub use self::file::sealed_under;
 use self::file::{Header, Opened, SLOT_BYTES, StoreFile};
 pub use self::head::KeyStoreHead;
-use self::labels::{GALLERY_BYTES, LIST_BYTES};
+use self::labels::{GALLERY_BYTES, LIST_BYTES, Label};
 use super::{KeyId, MasterKey, Secret};
 
 /// Keys made ahead at first, and at most; each block is twice the one before.
@@ -257,7 +257,7 @@ impl KeyStore {
     /// # Errors
     /// [`KeyStoreError::Io`].
     pub fn gallery(&self) -> Result<Option<[u8; GALLERY_BYTES]>, KeyStoreError> {
-        self.files().main.gallery()
+        self.files().main.gallery(Label::Gallery)
     }
 
     /// Writes of which gallery the keys are, in both files, so that no other one is sealed under keys of this
@@ -266,13 +266,7 @@ impl KeyStore {
     /// # Errors
     /// [`KeyStoreError::Io`].
     pub fn bind(&self, gallery: &[u8; GALLERY_BYTES]) -> Result<(), KeyStoreError> {
-        let files = self.files_to_change();
-        for file in std::iter::once(&files.main).chain(&files.copy) {
-            if file.gallery()?.is_none() {
-                file.put_gallery(gallery)?;
-            }
-        }
-        Ok(())
+        self.put_gallery_once(Label::Gallery, gallery)
     }
 
     /// Which gallery these keys have served sealed; `None` where that was never written. A clear gallery of
@@ -281,7 +275,7 @@ impl KeyStore {
     /// # Errors
     /// [`KeyStoreError::Io`].
     pub fn served_sealed(&self) -> Result<Option<[u8; GALLERY_BYTES]>, KeyStoreError> {
-        self.files().main.served_sealed()
+        self.files().main.gallery(Label::Sealed)
     }
 
     /// Writes, in both files, that a gallery is sealed under these keys: whole, and in its place.
@@ -289,10 +283,15 @@ impl KeyStore {
     /// # Errors
     /// [`KeyStoreError::Io`].
     pub fn serves_sealed(&self, gallery: &[u8; GALLERY_BYTES]) -> Result<(), KeyStoreError> {
+        self.put_gallery_once(Label::Sealed, gallery)
+    }
+
+    /// Writes the id of a gallery into both files under a label; what stood there stays.
+    fn put_gallery_once(&self, label: Label, gallery: &[u8; GALLERY_BYTES]) -> Result<(), KeyStoreError> {
         let files = self.files_to_change();
         for file in std::iter::once(&files.main).chain(&files.copy) {
-            if file.served_sealed()?.is_none() {
-                file.put_served_sealed(gallery)?;
+            if file.gallery(label)?.is_none() {
+                file.put_gallery(label, gallery)?;
             }
         }
         Ok(())

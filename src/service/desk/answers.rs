@@ -83,18 +83,19 @@ impl Answers {
         self.with(StatusCode::OK, "image/svg+xml", drawing)
     }
 
+    /// One of the pages. It is not kept, so that a browser's back button does not show one that was left: another
+    /// person may sit there.
+    pub(super) fn page(&self, page: &'static Asset) -> Response<Body> {
+        self.with(StatusCode::OK, page.kind, page.bytes)
+    }
+
     /// A file of the pages, or that the browser's copy is still right.
     pub(super) fn asset(&self, asset: &'static Asset, known: Option<&HeaderValue>) -> Response<Body> {
-        let is_page = asset.kind.starts_with("text/html");
-        let is_known = !is_page && known.is_some_and(|known| known.as_bytes() == asset.etag.as_bytes());
+        let is_known = known.is_some_and(|known| known.as_bytes() == asset.etag.as_bytes());
         let mut response = match is_known {
             true => self.with(StatusCode::NOT_MODIFIED, asset.kind, Vec::new()),
             false => self.with(StatusCode::OK, asset.kind, asset.bytes),
         };
-        // A page that was left is not shown again by a browser's back button: another person may sit there.
-        if is_page {
-            return response;
-        }
         let headers = response.headers_mut();
         // Kept, and asked for every time: a new program has new files.
         headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-cache"));

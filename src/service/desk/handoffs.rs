@@ -40,20 +40,6 @@ struct System {
     name: String,
 }
 
-/// A decision, and what it is about.
-struct Decided {
-    subject: String,
-    scheme: String,
-    decision: Value,
-}
-
-impl Decided {
-    /// Whether it is about what was handed over: another record's approval pays nobody here.
-    fn is_of(&self, opened: &OpenHandoff) -> bool {
-        self.subject == opened.subject_id && (opened.scheme.is_empty() || self.scheme == opened.scheme)
-    }
-}
-
 impl Desk {
     /// `POST /desk/sessions`, by a benefit system.
     pub(super) async fn open_handoff(
@@ -99,10 +85,9 @@ impl Desk {
             );
         }
         if !opened.transaction_id.is_empty()
-            && let Some(known) = decision(calls, trace, request, &opened.transaction_id, None).await
-            && !known.is_of(&opened)
+            && let Err(fault) = decision(calls, trace, request, &opened, None).await
         {
-            return self.fault(HandoffFault::OtherRecord);
+            return self.fault(fault);
         }
         match self.0.handoffs.open(system.key, opened, Instant::now()) {
             Ok(Ok(handoff)) => {
@@ -138,17 +123,17 @@ impl Desk {
             Ok(handoff) => handoff,
             Err(fault) => return self.fault(fault),
         };
-        let decision = decision(calls, trace, request, &handoff.opened.transaction_id, None).await;
-        if decision.as_ref().is_some_and(|decision| !decision.is_of(&handoff.opened)) {
-            return self.fault(HandoffFault::OtherRecord);
-        }
+        let decision = match decision(calls, trace, request, &handoff.opened, None).await {
+            Ok(decision) => decision,
+            Err(fault) => return self.fault(fault),
+        };
         let state = match (&decision, &handoff.clerk) {
             (Some(_), _) => "decided",
             (None, Some(_)) => "begun",
             (None, None) => "waiting",
         };
         let mut answer = json!({ "id": handoff.id, "transactionId": handoff.opened.transaction_id, "state": state });
-        if let Some(Decided { decision, .. }) = decision {
+        if let Some(decision) = decision {
             answer["attempt"] = decision["attempt"].clone();
             answer["outcome"] = decision["outcome"].clone();
             answer["decidedAt"] = decision["decidedAt"].clone();
@@ -209,12 +194,11 @@ impl Desk {
             _ => None,
         };
         let bearer = token.and_then(|token| HeaderValue::try_from(format!("Bearer {}", token.as_str())).ok());
-        let decision = decision(calls, trace, request, &handoff.opened.transaction_id, bearer).await;
-        if let Some(decided) = decision {
-            if !decided.is_of(&handoff.opened) {
-                return self.fault(HandoffFault::OtherRecord);
-            }
-            let decision = decided.decision;
+        let decision = match decision(calls, trace, request, &handoff.opened, bearer).await {
+            Ok(decision) => decision,
+            Err(fault) => return self.fault(fault),
+        };
+        if let Some(decision) = decision {
             let text = |key: &str| decision[key].as_str().unwrap_or_default().to_owned();
             let result = HandoffResult {
                 attempt: decision["attempt"].as_u64().and_then(|attempt| u32::try_from(attempt).ok()).unwrap_or(1),
@@ -305,13 +289,32 @@ fn check(opened: &OpenHandoff) -> Result<(), String> {
 
 /// The last decision of a transaction, as whoever asks may see it, by the call that anybody would make; `None` where
 /// there is none for them.
+///
+/// # Errors
+/// [`HandoffFault::OtherRecord`] where it is not about what was handed over: another record's approval pays nobody here.
 async fn decision(
+    calls: impl Calls,
+    trace: Trace,
+    request: &Request<()>,
+    opened: &OpenHandoff,
+    bearer: Option<HeaderValue>,
+) -> Result<Option<Value>, HandoffFault> {
+    let Some(found) = found_decision(calls, trace, request, &opened.transaction_id, bearer).await else {
+        return Ok(None);
+    };
+    let is_of =
+        found["subjectId"] == *opened.subject_id && (opened.scheme.is_empty() || found["scheme"] == *opened.scheme);
+    if is_of { Ok(Some(found["decision"].clone())) } else { Err(HandoffFault::OtherRecord) }
+}
+
+/// The answer of that call.
+async fn found_decision(
     calls: impl Calls,
     trace: Trace,
     request: &Request<()>,
     transaction: &str,
     bearer: Option<HeaderValue>,
-) -> Option<Decided> {
+) -> Option<Value> {
     let mut call = Request::new(Body::new(json!({ "transactionId": transaction }).to_string()));
     *call.method_mut() = Verb::POST;
     *call.uri_mut() = GET_DECISION.parse().ok()?;
@@ -334,7 +337,5 @@ async fn decision(
         return None;
     }
     let answer = response.into_body().collect().await.ok()?.to_bytes();
-    let answer: Value = serde_json::from_slice(&answer).ok()?;
-    let text = |key: &str| answer[key].as_str().unwrap_or_default().to_owned();
-    Some(Decided { subject: text("subjectId"), scheme: text("scheme"), decision: answer["decision"].clone() })
+    serde_json::from_slice(&answer).ok()
 }

@@ -111,14 +111,14 @@ impl Desk {
         match self.known(shared, request).await {
             Ok(known) if !known.may_decide && known.may_resolve => self.0.answers.redirect("/desk/officer"),
             Ok(known) if !known.may_decide => self.other_role(),
-            _ => self.page("desk", request),
+            _ => self.page("desk"),
         }
     }
 
     /// The officers' page: for officers alone.
     async fn officer_page(&self, shared: &Shared, request: &Request<()>) -> Response<Body> {
         match self.known(shared, request).await {
-            Ok(Known { may_resolve: true, .. }) => self.page("officer", request),
+            Ok(Known { may_resolve: true, .. }) => self.page("officer"),
             Ok(_) => self.other_role(),
             Err(_) => self.0.answers.redirect("/desk/login?next=/desk/officer"),
         }
@@ -129,9 +129,9 @@ impl Desk {
         self.text(StatusCode::FORBIDDEN, &html::OTHER_ROLE, again)
     }
 
-    fn page(&self, name: &str, request: &Request<()>) -> Response<Body> {
+    fn page(&self, name: &str) -> Response<Body> {
         match page(name) {
-            Some(found) => self.0.answers.asset(found, request.headers().get(IF_NONE_MATCH)),
+            Some(found) => self.0.answers.page(found),
             None => self.not_here(),
         }
     }

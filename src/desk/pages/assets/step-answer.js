@@ -36,41 +36,35 @@ function sendingView() {
   };
 }
 
+/** A panel with a heading, which gets the focus. */
+function panel(title, ...content) {
+  const heading = h("h2", {}, title);
+  return { heading, element: h("section", { class: "panel stack" }, heading, content) };
+}
+
 /** What was sent before is looked up. While that is open nothing else is entered under the transaction. */
 function unknownView(desk) {
   const error = desk.state.unknown;
-  const heading = h("h2", {}, error ? ANSWER.unknownTitle : DESK.looking);
-  return {
-    heading,
-    element: h(
-      "section",
-      { class: "panel stack" },
-      heading,
-      error && [
-        h("p", { class: "note wait lead" }, error.pair),
-        h("p", {}, ANSWER.unknownBody),
-        facts(desk),
-        h("div", { class: "row" }, button(ANSWER.lookAgain, () => desk.again(), { class: "primary bigger" }), button(DESK.newCase, () => desk.newCase())),
-      ],
-    ),
-  };
+  return panel(
+    error ? ANSWER.unknownTitle : DESK.looking,
+    error && [
+      h("p", { class: "note wait lead" }, error.pair),
+      h("p", {}, ANSWER.unknownBody),
+      facts(desk),
+      h("div", { class: "row" }, button(ANSWER.lookAgain, () => desk.again(), { class: "primary bigger" }), button(DESK.newCase, () => desk.newCase())),
+    ],
+  );
 }
 
 /** The transaction has the answer to something else, which is never shown as the answer to this. */
 function reusedView(desk) {
   const found = desk.state.reused;
-  const heading = h("h2", {}, ANSWER.reusedTitle);
-  return {
-    heading,
-    element: h(
-      "section",
-      { class: "panel stack" },
-      heading,
-      h("p", { class: "note wait lead" }, found ? ANSWER.reusedSame : ANSWER.reusedHandoff),
-      facts(desk, found?.subjectId),
-      h("div", { class: "row" }, found && button(ANSWER.showEarlier, () => desk.showEarlier()), button(DESK.newCase, () => desk.newCase(), { class: "primary" })),
-    ),
-  };
+  return panel(
+    ANSWER.reusedTitle,
+    h("p", { class: "note wait lead" }, found ? ANSWER.reusedSame : ANSWER.reusedHandoff),
+    facts(desk, found?.subjectId),
+    h("div", { class: "row" }, found && button(ANSWER.showEarlier, () => desk.showEarlier()), button(DESK.newCase, () => desk.newCase(), { class: "primary" })),
+  );
 }
 
 /** Which record and transaction this is about. */
@@ -93,41 +87,29 @@ function lostView(desk, error) {
     desk.transmit();
   };
   addEventListener("online", again);
-  const heading = h("h2", {}, ANSWER.lostTitle);
-  return {
-    heading,
-    leave: () => removeEventListener("online", again),
-    element: h(
-      "section",
-      { class: "panel stack" },
-      heading,
-      h("p", { class: "lead" }, error.pair),
-      h("p", {}, ANSWER.lostBody),
-      facts(desk, desk.outgoing?.request.subjectId),
-      h("div", { class: "row" }, button(ANSWER.resend, again, { class: "primary bigger" })),
-    ),
-  };
+  const view = panel(
+    ANSWER.lostTitle,
+    h("p", { class: "lead" }, error.pair),
+    h("p", {}, ANSWER.lostBody),
+    facts(desk, desk.outgoing?.request.subjectId),
+    h("div", { class: "row" }, button(ANSWER.resend, again, { class: "primary bigger" })),
+  );
+  return { ...view, leave: () => removeEventListener("online", again) };
 }
 
 /** The request was refused for something that the page cannot mend. Nothing was decided. */
 function failureView(desk, error) {
-  const heading = h("h2", {}, ANSWER.failedTitle);
-  return {
-    heading,
-    element: h(
-      "section",
-      { class: "panel stack" },
-      heading,
-      h("p", { class: "note wait lead" }, error.pair),
-      error.traceId && h("p", { class: "hint" }, fill(SHELL.trace, { trace: error.traceId })),
-      h(
-        "div",
-        { class: "row" },
-        button(ANSWER.change, () => desk.change(), { class: "primary" }),
-        desk.data.frames.length > 0 && button(ANSWER.resend, () => desk.send()),
-      ),
+  return panel(
+    ANSWER.failedTitle,
+    h("p", { class: "note wait lead" }, error.pair),
+    error.traceId && h("p", { class: "hint" }, fill(SHELL.trace, { trace: error.traceId })),
+    h(
+      "div",
+      { class: "row" },
+      button(ANSWER.change, () => desk.change(), { class: "primary" }),
+      desk.data.frames.length > 0 && button(ANSWER.resend, () => desk.send()),
     ),
-  };
+  );
 }
 
 function decisionView(desk) {

@@ -330,6 +330,30 @@ export function officerScenarios(scenario) {
     await window.close();
   });
 
+  // A list of another time under the chosen one would hide a case that waits for its answer.
+  scenario('officer: a list is of the time that was chosen last, however slow the one before is', async (world) => {
+    const { window, page } = await world.signedIn('officer', OFFICER);
+    let release;
+    const released = new Promise((done) => (release = done));
+    const at = new Date().toISOString();
+    const one = (name) => ({ transactionId: name, attempt: 1, subjectId: 'record-t', scheme: 'SCHEME_HEALTH', outcome: 'OUTCOME_DENY', decidedAt: at });
+    await page.route('**/chinhchu.v1.Cases/ListDecisions', async (route) => {
+      const days = Math.round((Date.now() - Date.parse(route.request().postDataJSON().since)) / 86_400_000);
+      if (days === 7) await released;
+      await route.fulfill({ json: { decisions: [one(`T-${days}`)] } }).catch(() => {});
+    });
+    await page.goto(`${world.url}${OFFICER}#denied`);
+    await page.locator('#since').selectOption('30');
+    await page.getByRole('link', { name: 'T-30' }).waitFor();
+    release();
+    await page.getByText('1 trường hợp.').first().waitFor();
+    assert.deepEqual(await page.locator('.case-link').allTextContents(), ['T-30']);
+    await page.getByRole('button', { name: 'Tải lại' }).click();
+    await page.getByText('1 trường hợp.').first().waitFor();
+    assert.deepEqual(await page.locator('.case-link').allTextContents(), ['T-30']);
+    await window.close();
+  });
+
   scenario('officer: pictures are asked for where the server says that it keeps them, and nowhere else', async (world) => {
     const clerk = await world.caller('clerk');
     const transaction = world.transaction('pictures');

@@ -49,16 +49,17 @@ export async function listView({ api, announce, signal, place, view, id }) {
   days?.select.addEventListener("change", () => reload());
 
   let token = "";
-  let busy = false;
+  // The loading that is under way: a new one takes its place, so that what is shown is what was asked for last.
+  let loading = null;
+  signal.addEventListener("abort", () => loading?.abort(signal.reason));
 
-  function reload() {
-    if (busy) return;
+  async function reload() {
     token = "";
     rows.replaceChildren();
-    load();
+    await load();
   }
 
-  async function ask() {
+  async function ask(signal) {
     const page = { pageSize: PAGE_SIZE, pageToken: token };
     if (view === "waiting") {
       const { referrals = [], nextPageToken = "" } = await api.call("Cases/ListReferrals", page, { signal });
@@ -70,14 +71,16 @@ export async function listView({ api, announce, signal, place, view, id }) {
   }
 
   async function load() {
-    if (busy) return;
-    busy = true;
+    loading?.abort();
+    const current = new AbortController();
+    loading = current;
     more.disabled = true;
     replace(state, say("Đang tải…", "Loading…"));
     replace(problem);
     try {
       for (let page = 0; page < EMPTY_PAGES_MAX; page += 1) {
-        const { found, nextPageToken } = await ask();
+        const { found, nextPageToken } = await ask(current.signal);
+        current.signal.throwIfAborted();
         token = nextPageToken;
         rows.append(...oldestFirst(found).map((one) => row(one, api.now())));
         if (found.length > 0 || token === "") break;
@@ -88,12 +91,14 @@ export async function listView({ api, announce, signal, place, view, id }) {
       announce(words);
     } catch (error) {
       if (signal.aborted) throw error;
+      if (current.signal.aborted) return;
       replace(state);
       replace(problem, h("div", { class: "note stop", role: "alert" }, h("p", {}, error.pair ?? String(error))));
     } finally {
-      busy = false;
-      more.hidden = token === "";
-      more.disabled = false;
+      if (loading === current) {
+        more.hidden = token === "";
+        more.disabled = false;
+      }
     }
   }
 

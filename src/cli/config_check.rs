@@ -11,9 +11,9 @@ use super::danger::{self, Judged, SetupArgs};
 use super::sealing::SealingSettings;
 use super::settings::Settings;
 use super::tls::{self, TlsAnswer};
-use super::{Exit, Failure, GlobalArgs, Outcome, approval, backend, outcome, print, runtime, source};
+use super::{Exit, Failure, GlobalArgs, Outcome, approval, backend, keys, outcome, print, runtime, source};
 use crate::face::Manifest;
-use crate::gallery::{self, EmbeddedOptions, Looked};
+use crate::gallery::{self, EmbeddedOptions, KeysLooked, Looked};
 use crate::matching::Calibration;
 use crate::service::token_keys::OpenedTokens;
 use crate::workflow::check_rates;
@@ -42,8 +42,9 @@ tokens, authorities of clients, and what is typed in place of the configuration.
 prints what is approved, each operator's `approve` adds a line to chinhchu.toml.approvals. Who was
 named before approves who is named next (docs/operating.md).
 
-Exit code: 0 a server would start, 1 a rule refuses (with --strict: any that is not insisted on),
-or operators have not approved it yet, 2 the configuration or what it names cannot be used, or wrong usage.";
+Exit code: 0 a server would start, 1 a rule refuses (with --strict: any that is not insisted on, or a
+key store that is not in order), or operators have not approved it yet, 2 the configuration or what
+it names cannot be used, or wrong usage.";
 
 /// What was typed.
 #[derive(Debug, Args)]
@@ -153,6 +154,17 @@ impl SealingAnswer {
 struct GalleryLooked {
     data: PathBuf,
     looked: HowFar,
+    /// Keys that were given up and are in the key store all the same; the next program that opens the gallery destroys
+    /// them.
+    #[serde(skip_serializing_if = "is_none")]
+    keys_to_destroy: u64,
+    /// How the copy of its key store was found, where that was looked at.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    copy_state: Option<&'static str>,
+}
+
+fn is_none(count: &u64) -> bool {
+    *count == 0
 }
 
 /// How far a gallery was looked at.
@@ -169,18 +181,33 @@ enum HowFar {
     Whole,
 }
 
-impl From<Looked> for HowFar {
-    fn from(looked: Looked) -> Self {
-        match looked {
-            Looked::NotMade => Self::NotMade,
-            Looked::InUse => Self::InUse,
-            Looked::Closed => Self::Closed,
-            Looked::Whole => Self::Whole,
-        }
-    }
-}
-
 impl GalleryLooked {
+    fn new(data: PathBuf, looked: Looked) -> Self {
+        let (looked, keys) = match looked {
+            Looked::NotMade => (HowFar::NotMade, KeysLooked::default()),
+            Looked::InUse => (HowFar::InUse, KeysLooked::default()),
+            Looked::Closed => (HowFar::Closed, KeysLooked::default()),
+            Looked::Whole(keys) => (HowFar::Whole, keys),
+        };
+        Self { data, looked, keys_to_destroy: keys.to_destroy, copy_state: keys::copy_state(keys.copy) }
+    }
+
+    /// Whether its key store is as it should be.
+    fn is_in_order(&self) -> bool {
+        self.keys_to_destroy == 0 && keys::is_alike(self.copy_state)
+    }
+
+    fn lines(&self) -> Vec<String> {
+        let mut lines = vec![self.line()];
+        if self.keys_to_destroy > 0 {
+            lines.push(format!("warning  {}", keys::to_destroy(self.keys_to_destroy)));
+        }
+        if !keys::is_alike(self.copy_state) {
+            lines.push(format!("warning  the key store has {}", keys::copy_words(self.copy_state)));
+        }
+        lines
+    }
+
     fn line(&self) -> String {
         let how_far = match self.looked {
             HowFar::NotMade => "is not there yet, and would be made",
@@ -244,7 +271,7 @@ fn check(global: &GlobalArgs, args: CheckArgs) -> Outcome {
         let options = EmbeddedOptions { create: args.create, ledger, ..settings.looked_at_options() };
         let looked = gallery::look(folder, &recipes, &options, keys.as_ref())
             .map_err(|error| settings.blame_folder(folder, backend::not_opened(folder, &pack.name, error)))?;
-        gallery = Some(GalleryLooked { data: folder.to_owned(), looked: looked.into() });
+        gallery = Some(GalleryLooked::new(folder.to_owned(), looked));
     }
     let findings = danger::examine(global, &settings, &args.setup, &anchors)?;
     let approval =
@@ -275,6 +302,7 @@ fn check(global: &GlobalArgs, args: CheckArgs) -> Outcome {
         print::answer(&answer.text())?;
     }
     let told = answer.findings.iter().any(|one| !one.insisted);
+    let told = told || answer.gallery.as_ref().is_some_and(|gallery| !gallery.is_in_order());
     Ok(if answer.starts && !(args.strict && told) { Exit::Success } else { Exit::Negative })
 }
 
@@ -307,7 +335,7 @@ impl ConfigCheckAnswer {
         }
         lines.extend(self.tls.iter().flat_map(TlsAnswer::lines));
         lines.extend(self.sealing.iter().map(SealingAnswer::line));
-        lines.extend(self.gallery.iter().map(GalleryLooked::line));
+        lines.extend(self.gallery.iter().flat_map(GalleryLooked::lines));
         lines.push(match (self.picture_days, &self.sealing) {
             (_, None) => "pictures of cases that wait: none, as nothing is sealed".to_owned(),
             (0, _) => "pictures of cases that wait: none (cases.picture_days)".to_owned(),

@@ -230,7 +230,10 @@ pub(super) async fn erase(settings: &Settings, args: EraseArgs) -> Outcome {
     let receipt = receipt.unwrap_or_default();
     match (json, &done) {
         (true, _) => print::json(&answer)?,
-        (false, None) => print::answer("nothing is kept of this subject; nothing was erased")?,
+        (false, None) => print::answer(
+            "nothing is kept of this subject; nothing was erased (of an earlier erasure `chinhchu ledger show --subject ID` \
+             tells the entry, where a log is kept)",
+        )?,
         (false, Some(_)) if erased => print::answer(&format!("erased{receipt}"))?,
         (false, Some(_)) => {
             let against: Vec<&str> = answer.waits_for.iter().map(|one| obstacle(*one)).collect();

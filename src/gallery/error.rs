@@ -323,7 +323,9 @@ impl GalleryError {
             | Self::Ledger(_)
             | Self::OtherKeyStore(_)
             | Self::OlderKeyStore(_)
-            | Self::KeyStore(KeyStoreError::Damaged { .. } | KeyStoreError::Newer { .. }) => Fault::Data,
+            | Self::KeyStore(
+                KeyStoreError::Damaged { .. } | KeyStoreError::KeyDamaged { .. } | KeyStoreError::Newer { .. },
+            ) => Fault::Data,
             Self::Search(
                 SearchError::Full { .. }
                 | SearchError::Memory { .. }

@@ -37,7 +37,7 @@ pub use decision::{
     DecisionHead, DecisionKey, DecisionPage, NewCapture, NewDecision, Outcome, PairEntry, PairEntryKind, PairState,
     Resolution, ResolveCommand, Searched, StoredCapture, StoredDecision, UnclearPair, UsedChallenge, resolution,
 };
-pub use embedded::{BackendFactory, EmbeddedOptions, LookKeys, Looked, Progress, Sealed, SealingState};
+pub use embedded::{BackendFactory, EmbeddedOptions, KeysLooked, LookKeys, Looked, Progress, Sealed, SealingState};
 pub use entries::Look;
 pub use error::{Fault, GalleryError};
 pub use gallery::Gallery;

@@ -2,16 +2,24 @@
 
 use std::collections::BTreeMap;
 use std::fs;
+use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
-use chinhchu::gallery::{self, EmbeddedOptions, Erasure, GalleryError, LookKeys, Looked, Sealed, SealingState};
-use chinhchu::sealing::{KeyStore, KeyStoreError, KeyStoreOptions, MasterKey, Secret};
+use chinhchu::gallery::{
+    self, EmbeddedOptions, Erasure, GalleryError, KeysLooked, LookKeys, Looked, Sealed, SealingState,
+};
+use chinhchu::sealing::{CopyFound, KeyStore, KeyStoreError, KeyStoreOptions, MasterKey, Secret};
 use redb::{Database, ReadableTable, TableDefinition};
 
 use crate::sealed::{erase, person};
 use crate::support::*;
 
 const SUBJECTS: TableDefinition<&str, &[u8]> = TableDefinition::new("subjects");
+
+const LACKS: &str = "a store that lacks keys of its copy";
+const CLEAR: &str = "another gallery's folder in the clear";
+/// What is said of a gallery in whose keys nothing is out of order.
+const IN_ORDER: Looked = Looked::Whole(KeysLooked { to_destroy: 0, copy: CopyFound::Alike });
 
 fn keys(dir: &Path) -> KeyStoreOptions {
     sealed(dir).sealing.unwrap()
@@ -121,7 +129,7 @@ fn a_look_refuses_in_the_same_words_what_opening_refuses_and_changes_no_byte() {
             "one and the same file",
             true,
         ),
-        ("a store that lacks keys of its copy", &|dir| cut(&dir.join("keys"), 4096 + 72), "its copy has keys", true),
+        (LACKS, &|dir| cut(&dir.join("keys"), 4096 + 72), "its copy has keys", true),
         (
             "two files that lack keys of the gallery",
             &|dir| ["keys", "copy-of-keys"].iter().for_each(|name| cut(&dir.join(name), 4096 + 3 * 72)),
@@ -141,7 +149,7 @@ fn a_look_refuses_in_the_same_words_what_opening_refuses_and_changes_no_byte() {
             "a key that was destroyed",
             false,
         ),
-        ("a folder in the clear", &|dir| swap(dir, clear.path(), "data/chinhchu.redb"), "is not sealed", true),
+        (CLEAR, &|dir| swap(dir, clear.path(), "data/chinhchu.redb"), "has the keys of the gallery", true),
         (
             "a row that was taken away",
             &|dir| {
@@ -169,6 +177,10 @@ fn a_look_refuses_in_the_same_words_what_opening_refuses_and_changes_no_byte() {
         assert!(all(dir) == before, "{fault}");
         assert!(looked.contains(said), "{fault}: {looked}");
         match told_without_key {
+            // Without the master key a key is not told from what is none, nor whose the keys are.
+            true if [LACKS, CLEAR].contains(&fault) => {
+                without_key.expect_err(fault);
+            }
             true => assert_eq!(without_key.expect_err(fault).to_string(), looked, "{fault}"),
             false => assert_eq!(without_key.expect(fault), Looked::Closed, "{fault}"),
         }
@@ -182,7 +194,7 @@ fn a_look_at_a_gallery_that_would_be_opened_says_how_far_it_went_and_keeps_nobod
     let dir = dir.path();
     let open = LookKeys::Open(keys(dir));
     let before = all(dir);
-    assert_eq!(look(dir, Some(&open)).unwrap(), Looked::Whole);
+    assert_eq!(look(dir, Some(&open)).unwrap(), IN_ORDER);
     assert_eq!(look(dir, Some(&closed(dir))).unwrap(), Looked::Closed);
     assert!(matches!(look(dir, None), Err(GalleryError::SealingNeeded(_))));
     assert!(all(dir) == before);
@@ -201,10 +213,65 @@ fn a_look_at_a_gallery_that_would_be_opened_says_how_far_it_went_and_keeps_nobod
     let killed = copied(dir);
     drop(gallery);
     let before = all(killed.path());
-    assert_eq!(look(killed.path(), Some(&LookKeys::Open(keys(killed.path())))).unwrap(), Looked::Whole);
+    assert_eq!(look(killed.path(), Some(&LookKeys::Open(keys(killed.path())))).unwrap(), IN_ORDER);
     assert_eq!(gallery::sealing_state(&killed.path().join("data")).unwrap(), SealingState::Sealed);
     assert!(all(killed.path()) == before);
     assert_eq!(open_sealed(killed.path()).unwrap().stats().subjects, 4);
+}
+
+/// Whoever puts older keys back, or takes the copy away, is told what the next start will do about it.
+#[test]
+fn a_look_counts_given_up_keys_that_are_there_again_and_says_how_the_copy_was_found() {
+    let dir = made();
+    let dir = dir.path();
+    let whole = LookKeys::Open(keys(dir));
+    let older = fs::read(dir.join("keys")).unwrap();
+    for (erased, subject) in (1..).zip(["subject-one", "subject-two"]) {
+        let gallery = open_sealed(dir).unwrap();
+        block_on(gallery.erase(&by(), erase(subject), None)).unwrap();
+        drop(gallery);
+        assert_eq!(look(dir, Some(&whole)).unwrap(), IN_ORDER);
+        let present = fs::read(dir.join("keys")).unwrap();
+        for name in ["keys", "copy-of-keys"] {
+            fs::write(dir.join(name), &older).unwrap();
+        }
+        let before = all(dir);
+        let found = KeysLooked { to_destroy: erased, copy: CopyFound::Alike };
+        assert_eq!(look(dir, Some(&whole)).unwrap(), Looked::Whole(found), "also those of the last erasure");
+        assert!(all(dir) == before);
+        for name in ["keys", "copy-of-keys"] {
+            fs::write(dir.join(name), &present).unwrap();
+        }
+    }
+    let copy = fs::read(dir.join("copy-of-keys")).unwrap();
+    fs::remove_file(dir.join("copy-of-keys")).unwrap();
+    let missing = KeysLooked { to_destroy: 0, copy: CopyFound::Missing };
+    assert_eq!(look(dir, Some(&whole)).unwrap(), Looked::Whole(missing));
+    // What lies behind the last key of the copy and is no key is the copy's fault, and the store is whole.
+    fs::write(dir.join("copy-of-keys"), [copy, vec![7; 72 * 3]].concat()).unwrap();
+    fs::set_permissions(dir.join("copy-of-keys"), fs::Permissions::from_mode(0o600)).unwrap();
+    let error = look(dir, Some(&whole)).unwrap_err();
+    assert!(matches!(error, GalleryError::KeyStore(KeyStoreError::CopyDamaged { .. })), "{error}");
+    assert_eq!(open_sealed(dir).unwrap_err().to_string(), error.to_string());
+}
+
+/// Of one person alone a key is lost: that is said, of which key and of both files, before a server says it.
+#[test]
+fn a_look_finds_a_key_that_neither_file_can_open_any_more() {
+    let dir = made();
+    let dir = dir.path();
+    // The first two are of the tables and the names.
+    for name in ["keys", "copy-of-keys"] {
+        let mut bytes = fs::read(dir.join(name)).unwrap();
+        bytes[4096 + 72 * 3 + 30] ^= 1;
+        fs::write(dir.join(name), bytes).unwrap();
+    }
+    let error = look(dir, Some(&LookKeys::Open(keys(dir)))).unwrap_err();
+    assert!(matches!(&error, GalleryError::KeyStore(KeyStoreError::KeyDamaged { number: 3, .. })), "{error}");
+    let said = error.to_string();
+    for path in [dir.join("keys"), dir.join("copy-of-keys")] {
+        assert!(said.contains(path.to_str().unwrap()), "{said}");
+    }
 }
 
 #[test]
@@ -247,7 +314,7 @@ fn a_sealing_that_was_killed_before_its_first_row_is_under_way_and_goes_on() {
     }
     let served = EmbeddedOptions { seal_while_serving: true, create: false, ..options() };
     let keys = LookKeys::Open(keys(dir.path()));
-    assert_eq!(gallery::look(&data, &[], &served, Some(&keys)).unwrap(), Looked::Whole);
+    assert_eq!(gallery::look(&data, &[], &served, Some(&keys)).unwrap(), Looked::Whole(KeysLooked::default()));
     assert!(matches!(gallery::seal(&data, &sealed(dir.path()), &mut |_| {}).unwrap(), Sealed::Now(_)));
     assert_eq!(gallery::sealing_state(&data).unwrap(), SealingState::Sealed);
 

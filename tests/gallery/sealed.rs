@@ -249,6 +249,8 @@ fn a_wrong_key_or_none_is_an_error_at_the_start_and_changes_nothing() {
     let clear = dir.path().join("clear");
     drop(gallery::open(&clear, RECIPE, DIMENSION, options()).unwrap());
     let refused = gallery::open(&clear, RECIPE, DIMENSION, sealed(dir.path()));
+    assert!(matches!(refused, Err(GalleryError::KeyStoreTaken { .. })));
+    let refused = gallery::open(&clear, RECIPE, DIMENSION, sealed(&clear));
     assert!(matches!(refused, Err(GalleryError::NotSealed(_))));
 }
 

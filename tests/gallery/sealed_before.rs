@@ -5,7 +5,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
-use chinhchu::gallery::{self, EmbeddedOptions, Gallery, GalleryError, SealingState};
+use chinhchu::gallery::{self, EmbeddedOptions, Gallery, GalleryError, LookKeys, SealingState};
 use chinhchu::sealing::{KeyStore, KeyStoreOptions, MasterKey, Secret};
 
 use crate::sealed::*;
@@ -62,6 +62,13 @@ fn is_refused_until_the_sealed_one_is_back(dir: &Path, clear: &Path) {
     refused(open_with(dir, serving(dir)));
     let error = gallery::seal(&dir.join("data"), &sealed(dir), &mut |_| {}).unwrap_err();
     assert!(matches!(error, GalleryError::SealedBefore { .. }), "{error}");
+    // Nor does anybody advise to seal it.
+    for options in [sealed(dir), serving(dir)] {
+        refused(open_with(dir, options.clone()));
+        let keys = LookKeys::Open(options.sealing.clone().unwrap());
+        let looked = gallery::look(&dir.join("data"), &[], &EmbeddedOptions { create: false, ..options }, Some(&keys));
+        assert!(matches!(looked, Err(GalleryError::SealedBefore { .. })), "{looked:?}");
+    }
     assert!(!matches!(state(dir), SealingState::Sealed | SealingState::Overwriting));
     put_in_place(dir, &sealed_folder);
     let gallery = open_with(dir, serving(dir)).unwrap();
@@ -135,6 +142,20 @@ fn with_a_key_store_of_its_own_a_clear_folder_of_before_is_sealed_anew() {
     drop(open_with(new.path(), sealed(new.path())).unwrap());
     put_in_place(dir.path(), &sealed_folder);
     drop(open_with(dir.path(), sealed(dir.path())).unwrap());
+}
+
+/// Whoever names the wrong folder is not advised to seal it under the keys of another gallery.
+#[test]
+fn a_clear_folder_of_another_gallery_is_told_whose_keys_these_are() {
+    let (dir, other) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    clear(dir.path());
+    clear(other.path());
+    gallery::seal(&dir.path().join("data"), &sealed(dir.path()), &mut |_| {}).unwrap();
+    put_in_place(dir.path(), &other.path().join("data"));
+    for options in [sealed(dir.path()), serving(dir.path())] {
+        let error = open_with(dir.path(), options).unwrap_err();
+        assert!(matches!(error, GalleryError::KeyStoreTaken { .. }), "{error}");
+    }
 }
 
 /// Of a gallery that was made sealed there is no clear folder; another gallery's is told by its id.

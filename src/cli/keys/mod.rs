@@ -15,6 +15,7 @@ use serde::Serialize;
 
 use self::master::{ExportArgs, MasterIdArgs, NewMasterArgs, RestoreArgs};
 use self::store::{SealArgs, StatusArgs, StoreArgs};
+pub(in crate::cli) use self::store::{copy_state, copy_words, is_alike, to_destroy};
 use super::{Exit, Failure, GlobalArgs, Outcome, print, runtime};
 use crate::access::{check_dns, check_uri};
 use crate::private::{self, Readers};

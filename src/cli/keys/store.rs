@@ -11,7 +11,7 @@ use serde::Serialize;
 use crate::cli::sealing::SealingSettings;
 use crate::cli::settings::Settings;
 use crate::cli::{Exit, Failure, GlobalArgs, Outcome, outcome, print};
-use crate::gallery::{self, GalleryError, LookKeys, Sealed, SealingState};
+use crate::gallery::{self, GalleryError, LookKeys, Looked, Sealed, SealingState};
 use crate::sealing::{CopyFound, Examined, KeyStore, KeyStoreError, KeyStoreOptions, Rotation};
 
 /// Where no gallery is named.
@@ -44,7 +44,7 @@ when it starts, and says what that would refuse.
 
 Exit code: 0 done; 1 `status` found something that is not in order: keys that cannot be opened, a copy
 that is not there or differs, no key store yet, a gallery that is not there, lies in the clear, or that
-a server would refuse; 2 it cannot be done (also where the key store cannot be opened, or is not there
+a server would refuse, keys that were given up and are there all the same; 2 it cannot be done (also where the key store cannot be opened, or is not there
 although a gallery is sealed), or wrong usage.";
 
 #[derive(Debug, Args)]
@@ -161,6 +161,8 @@ struct GalleryAnswer {
     /// What a server would refuse it for.
     #[serde(skip_serializing_if = "Option::is_none")]
     fault: Option<String>,
+    /// Keys that it has given up and that are in the key store all the same.
+    to_destroy: u64,
     /// A server seals it beside its work.
     #[serde(skip)]
     is_sealed_by_server: bool,
@@ -176,7 +178,20 @@ impl GalleryAnswer {
             Some(SealingState::Overwriting) => ("overwriting", None, None),
             Some(SealingState::Sealed) => ("sealed", None, None),
         };
-        Self { data, state, rows, of, fault: None, is_sealed_by_server: settings.seals_while_serving() }
+        Self { data, state, rows, of, fault: None, to_destroy: 0, is_sealed_by_server: settings.seals_while_serving() }
+    }
+
+    /// Holds it against its keys.
+    fn look(&mut self, settings: &Settings, keys: KeyStoreOptions) -> Result<(), Failure> {
+        match gallery::look(&self.data, &[], &settings.looked_at_options(), Some(&LookKeys::Open(keys))) {
+            Ok(Looked::Whole(keys)) => self.to_destroy = keys.to_destroy,
+            Ok(Looked::NotMade | Looked::InUse | Looked::Closed) => {}
+            Err(GalleryError::InUse(data)) => return Err(in_use(&data)),
+            // What the state says already; and what is none of the keys' faults.
+            Err(GalleryError::NotSealed(_) | GalleryError::LedgerNeeded | GalleryError::LedgerKey) => {}
+            Err(error) => self.fault = Some(error.to_string()),
+        }
+        Ok(())
     }
 
     /// Whether a server would refuse it as it is.
@@ -209,6 +224,7 @@ impl GalleryAnswer {
         };
         match &self.fault {
             Some(fault) => format!("{line}\n{data}  refused when it is opened: {}", outcome::one_line(fault)),
+            None if self.to_destroy > 0 => format!("{line}\n{data}  {}", to_destroy(self.to_destroy)),
             None => line,
         }
     }
@@ -268,7 +284,7 @@ pub(super) fn status(global: &GlobalArgs, args: StatusArgs) -> Outcome {
     let options = KeyStoreOptions { read_only: true, ..options(&settings, data.as_deref())? };
     let keys = open(options.clone())?;
     if let (Some(gallery), true) = (&mut gallery, state.is_some()) {
-        gallery.fault = fault(&settings, &gallery.data, options.clone())?;
+        gallery.look(&settings, options.clone())?;
     }
     let answer = StoreAnswer { gallery, ..answer(&keys, options)? };
     let mut text = format!(
@@ -293,16 +309,7 @@ pub(super) fn status(global: &GlobalArgs, args: StatusArgs) -> Outcome {
         }
     }
     match &answer.copy {
-        Some(copy) => text.push_str(&format!(
-            "\n{}  {}",
-            copy.display(),
-            match answer.copy_state {
-                Some("missing") => "its copy, which is not there: the next program that opens the store makes it",
-                Some("differs") =>
-                    "its copy, which differs: the next program that opens the store brings both up to date",
-                _ => "its copy, like it",
-            }
-        )),
+        Some(copy) => text.push_str(&format!("\n{}  {}", copy.display(), copy_words(answer.copy_state))),
         None => text.push_str("\nno copy is kept of it (sealing.key_store_copy): whoever loses it loses everybody"),
     }
     if answer.rotation_due {
@@ -313,21 +320,43 @@ pub(super) fn status(global: &GlobalArgs, args: StatusArgs) -> Outcome {
         Some(gallery) => text.push_str(&gallery.line()),
         None => text.push_str(UNNAMED),
     }
-    let is_refused = answer.gallery.as_ref().is_some_and(GalleryAnswer::is_refused);
-    let is_alike = matches!(answer.copy_state, None | Some("alike"));
-    let exit = if answer.unreadable > 0 || is_refused || !is_alike { Exit::Negative } else { Exit::Success };
+    let is_in_order = answer.gallery.as_ref().is_none_or(|gallery| !gallery.is_refused() && gallery.to_destroy == 0);
+    let is_whole = answer.unreadable == 0 && is_alike(answer.copy_state);
+    let exit = if is_in_order && is_whole { Exit::Success } else { Exit::Negative };
     tell(&text, &answer, args.json).map(|_| exit)
 }
 
-/// What a server would refuse the gallery in a folder for, by its keys.
-fn fault(settings: &Settings, data: &Path, keys: KeyStoreOptions) -> Result<Option<String>, Failure> {
-    match gallery::look(data, &[], &settings.looked_at_options(), Some(&LookKeys::Open(keys))) {
-        Ok(_) => Ok(None),
-        Err(GalleryError::InUse(data)) => Err(in_use(&data)),
-        // What the state says already; and what is none of the keys' faults.
-        Err(GalleryError::NotSealed(_) | GalleryError::LedgerNeeded | GalleryError::LedgerKey) => Ok(None),
-        Err(error) => Ok(Some(error.to_string())),
+/// The word for how the copy of a key store was found; part of the contract.
+pub(in crate::cli) fn copy_state(found: CopyFound) -> Option<&'static str> {
+    match found {
+        CopyFound::None => None,
+        CopyFound::Alike => Some("alike"),
+        CopyFound::Missing => Some("missing"),
+        CopyFound::Differs => Some("differs"),
     }
+}
+
+/// Whether nothing is out of order with the copy.
+pub(in crate::cli) fn is_alike(state: Option<&str>) -> bool {
+    matches!(state, None | Some("alike"))
+}
+
+/// The same in words.
+pub(in crate::cli) fn copy_words(state: Option<&str>) -> &'static str {
+    match state {
+        Some("missing") => "its copy, which is not there: the next program that opens the store makes it",
+        Some("differs") => "its copy, which differs: the next program that opens the store brings both up to date",
+        _ => "its copy, like it",
+    }
+}
+
+/// Says that keys wait to be destroyed.
+pub(in crate::cli) fn to_destroy(keys: u64) -> String {
+    format!(
+        "{keys} keys that were given up are in the key store still or again: an erasure or a removal was interrupted, or \
+         somebody has put a key store back from before it; the next program that opens the gallery destroys them before \
+         anything else"
+    )
 }
 
 fn in_use(data: &Path) -> Failure {
@@ -368,12 +397,7 @@ fn answer(keys: &KeyStore, options: KeyStoreOptions) -> Result<StoreAnswer, Fail
         empty_at_end,
         key_store: options.path,
         copy: options.copy,
-        copy_state: match keys.copy_found() {
-            CopyFound::None => None,
-            CopyFound::Alike => Some("alike"),
-            CopyFound::Missing => Some("missing"),
-            CopyFound::Differs => Some("differs"),
-        },
+        copy_state: copy_state(keys.copy_found()),
         master_key_id: Some(keys.master().to_string()),
         keys: keys.made(),
         left: keys.left(),

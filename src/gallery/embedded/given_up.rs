@@ -212,35 +212,52 @@ pub(super) fn destroy(snapshot: &Snapshot) -> Result<(), StoreError> {
 }
 
 /// The same when a gallery is opened, before anything of it is used; destroys again what a key store that was
-/// put back from before has again. Whether something was left to be destroyed of an erasure that was
-/// interrupted.
-pub(super) fn catch_up(snapshot: &Snapshot) -> Result<bool, StoreError> {
-    let Some(keys) = snapshot.protection().keys() else { return Ok(false) };
-    let interrupted = keys.not_destroyed(&doomed(snapshot.transaction())?)?;
-    destroy_again(snapshot)?;
+/// put back from before has again.
+pub(super) fn catch_up(snapshot: &Snapshot) -> Result<CaughtUp, StoreError> {
+    let Some(keys) = snapshot.protection().keys() else { return Ok(CaughtUp::default()) };
+    let interrupted = keys.not_destroyed(&doomed(snapshot.transaction())?)?.len();
+    let caught_up = CaughtUp { interrupted, again: destroy_again(snapshot)? };
     destroy(snapshot)?;
-    Ok(!interrupted.is_empty())
+    if caught_up.keys() > 0 {
+        tracing::warn!(
+            keys = caught_up.keys(),
+            "keys that the gallery had given up were in the key store: an erasure or a removal was interrupted, or somebody \
+             has put a key store back from before it; they are destroyed now, and whoever was erased stays erased"
+        );
+    }
+    Ok(caught_up)
 }
 
-/// Destroys again what a key store that was put back from before has again.
-fn destroy_again(snapshot: &Snapshot) -> Result<(), StoreError> {
-    let Some(keys) = snapshot.protection().keys() else { return Ok(()) };
+/// Keys that were given up, and that an opening found in the key store all the same.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(super) struct CaughtUp {
+    /// Of the last commits: what gave them up was interrupted, or the key store is from before that.
+    pub(super) interrupted: usize,
+    /// Of earlier ones: the key store is from before those.
+    again: usize,
+}
+
+impl CaughtUp {
+    /// How many.
+    pub(super) fn keys(self) -> usize {
+        self.interrupted + self.again
+    }
+}
+
+/// Destroys again what a key store that was put back from before has again. How many keys.
+fn destroy_again(snapshot: &Snapshot) -> Result<usize, StoreError> {
+    let Some(keys) = snapshot.protection().keys() else { return Ok(0) };
     let list = snapshot.counters()?.list_of_destroyed;
     if list.is_empty() || keys.list_of_destroyed()?.is_some_and(|noted| noted.as_slice() == list) {
-        return Ok(());
+        return Ok(0);
     }
     let doomed: BTreeSet<u64> = doomed(snapshot.transaction())?.into_iter().collect();
     let mut again = keys.not_destroyed(&listed(snapshot.transaction(), snapshot.protection())?)?;
     again.retain(|number| !doomed.contains(number));
     if !again.is_empty() {
         keys.destroy(&again)?;
-        tracing::warn!(
-            keys = again.len(),
-            "the key store is from before these keys were destroyed, put back by somebody; they are destroyed again, and \
-             whoever was erased since stays erased"
-        );
     }
-    Ok(())
+    Ok(again.len())
 }
 
 #[cfg(test)]

@@ -15,7 +15,7 @@ use super::store::EmbeddedStore;
 use super::tables::{GALLERY, Snapshot, Tables, read_gallery, read_id};
 use super::{EmbeddedOptions, create, given_up, ledger};
 use crate::gallery::GalleryError;
-use crate::sealing::{KeyStoreError, KeyStoreHead, KeyStoreOptions};
+use crate::sealing::{CopyFound, KeyStoreError, KeyStoreHead, KeyStoreOptions};
 
 /// The key store of a gallery that is looked at.
 #[derive(Debug, Clone)]
@@ -58,7 +58,23 @@ pub enum Looked {
     /// All that is looked at when it is opened, but for what is in a sealed one, as the keys are not at hand.
     Closed,
     /// All that is looked at when it is opened.
-    Whole,
+    Whole(KeysLooked),
+}
+
+/// How the key store of a gallery was found that would be opened; of one in the clear the default.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct KeysLooked {
+    /// Keys that the gallery has given up and that are there all the same: an erasure or a removal was interrupted, or
+    /// the key store is from before it. Whoever opens the gallery destroys them first.
+    pub to_destroy: u64,
+    /// Its copy.
+    pub copy: CopyFound,
+}
+
+impl Default for KeysLooked {
+    fn default() -> Self {
+        Self { to_destroy: 0, copy: CopyFound::None }
+    }
 }
 
 impl EmbeddedStore {
@@ -112,35 +128,33 @@ fn look_whole(
     if !recipes.is_empty() {
         create::check_recipes(&Snapshot::new(database.begin_read()?, Arc::clone(&protection)), recipes)?;
     }
-    if protection.keys().is_none() {
-        // One that lies in the clear is sealed beside the work, where that is configured.
-        Protection::create(options.sealing.as_ref(), Some((dir, Some(id))))?;
-    } else {
+    let mut looked = KeysLooked::default();
+    if let Some(keys) = protection.keys() {
         let snapshot = Snapshot::new(database.begin_read()?, Arc::clone(&protection));
         if storage.bytes().map_err(redb::StorageError::from)? <= options.checked_bytes_max {
             snapshot.check_rows()?;
         }
-        given_up::catch_up(&snapshot)?;
+        let to_destroy = given_up::catch_up(&snapshot)?.keys() as u64;
+        looked = KeysLooked { to_destroy, copy: keys.copy_found() };
         check_keys_of_subjects(&snapshot)?;
+    } else {
+        // One that lies in the clear is sealed beside the work, where that is configured.
+        Protection::create(options.sealing.as_ref(), Some((dir, Some(id))))?;
     }
     // Last, as who looks at keys alone passes over what the log says.
     ledger::begin_or_check(database, options.ledger.as_ref(), &protection)?;
-    Ok(Looked::Whole)
+    Ok(Looked::Whole(looked))
 }
 
-/// Whether the key of everybody who is enrolled is there: in a folder from before an erasure one is not.
+/// Whether the key of everybody who is enrolled can be opened: in a folder from before an erasure one is not there.
 fn check_keys_of_subjects(snapshot: &Snapshot) -> Result<(), StoreError> {
     let protection = snapshot.protection();
     let Some(keys) = protection.keys() else { return Ok(()) };
     for row in snapshot.subjects()?.iter()? {
         let (_, bytes) = row?;
         let Some(number) = protection.subject_key_in(bytes.value())? else { continue };
-        match keys.key(number) {
-            Ok(Some(_)) => {}
-            Ok(None) => return Err(protection::destroyed("subjects")),
-            // A key that cannot be read is told when the record is.
-            Err(KeyStoreError::Damaged { .. }) => {}
-            Err(error) => return Err(error.into()),
+        if keys.key(number)?.is_none() {
+            return Err(protection::destroyed("subjects"));
         }
     }
     Ok(())

@@ -46,7 +46,7 @@ mod writer;
 mod written_rows;
 
 pub(super) use self::index::EmbeddedIndex;
-pub use self::look::{LookKeys, Looked};
+pub use self::look::{KeysLooked, LookKeys, Looked};
 pub use self::options::{EmbeddedOptions, Progress};
 pub use self::sealed_copy::{Sealed, SealingState};
 pub use self::storage::BackendFactory;

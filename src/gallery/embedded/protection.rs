@@ -23,7 +23,7 @@ use super::fault::StoreError;
 use super::record::{self, SealingRecord};
 use crate::gallery::{CaptureBand, GalleryError, GalleryId, RequestId, SubjectId};
 use crate::hex;
-use crate::sealing::{KeyStore, KeyStoreOptions, Secret, aead};
+use crate::sealing::{KeyStore, KeyStoreError, KeyStoreOptions, Secret, aead};
 
 /// First byte of a sealed value.
 const SEALED_VERSION: u8 = 2;
@@ -101,9 +101,7 @@ impl Protection {
         if let Some((path, id)) = clear {
             check_never_served(&keys, options, path, id)?;
         }
-        if let Some(gallery) = gallery_of(&keys)?.filter(|of| Some(*of) != id) {
-            return Err(GalleryError::KeyStoreTaken { path: options.path.clone(), gallery }.into());
-        }
+        check_not_taken(&keys, options, id)?;
         if let Some(id) = id {
             keys.bind(id.bytes())?;
         }
@@ -122,7 +120,7 @@ impl Protection {
     ) -> Result<Self, StoreError> {
         let (record, options) = match (record, options) {
             (None, None) => return Ok(Self::Checksummed),
-            (None, Some(_)) => return Err(GalleryError::NotSealed(path.to_owned()).into()),
+            (None, Some(options)) => return Err(not_sealed(options, path, id)),
             (Some(_), None) => return Err(GalleryError::SealingNeeded(path.to_owned()).into()),
             (Some(record), Some(options)) => (record, options),
         };
@@ -258,6 +256,26 @@ pub(super) fn check_never_served(
         }
         _ => Ok(()),
     }
+}
+
+/// Refuses keys that are another gallery's.
+fn check_not_taken(keys: &KeyStore, options: &KeyStoreOptions, id: Option<GalleryId>) -> Result<(), StoreError> {
+    match gallery_of(keys)?.filter(|of| Some(*of) != id) {
+        Some(gallery) => Err(GalleryError::KeyStoreTaken { path: options.path.clone(), gallery }.into()),
+        None => Ok(()),
+    }
+}
+
+/// Why a gallery in the clear is not opened with keys. That it may be sealed is said of none whose sealing these
+/// keys would be refused for.
+fn not_sealed(options: &KeyStoreOptions, path: &Path, id: Option<GalleryId>) -> StoreError {
+    let looked_at = KeyStoreOptions { read_only: true, ..options.clone() };
+    let checked = match KeyStore::open(looked_at, false) {
+        Ok(keys) => check_never_served(&keys, options, path, id).and_then(|()| check_not_taken(&keys, options, id)),
+        Err(KeyStoreError::NotThere(_)) => Ok(()),
+        Err(error) => Err(error.into()),
+    };
+    checked.err().unwrap_or_else(|| GalleryError::NotSealed(path.to_owned()).into())
 }
 
 /// Of which gallery the keys of a store are.

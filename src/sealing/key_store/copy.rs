@@ -81,9 +81,15 @@ fn labelled_and_filled(copy: StoreFile, main: &StoreFile) -> Result<StoreFile, K
 /// Brings both up to date.
 fn reconcile(main: &StoreFile, copy: &StoreFile) -> Result<(), KeyStoreError> {
     let damaged = |detail| KeyStoreError::Damaged { path: main.path.clone(), detail };
-    let held = copy.slots()?;
-    if held > main.slots()? {
-        return Err(damaged("its copy has keys that it lacks"));
+    let (held, made) = (copy.slots()?, main.slots()?);
+    if held > made {
+        return Err(match copy.has_key_from(made)? {
+            true => damaged("its copy has keys that it lacks"),
+            false => {
+                let (path, copy) = (main.path.clone(), copy.path.clone());
+                KeyStoreError::CopyDamaged { path, copy, detail: "behind its last key lies what is none" }
+            }
+        });
     }
     let mut repairs = Repairs::default();
     let (mut is_main_written, mut is_copy_written) = (false, false);

@@ -46,6 +46,20 @@ pub enum KeyStoreError {
         /// What does not fit.
         detail: &'static str,
     },
+    /// One of its keys cannot be opened.
+    #[error(
+        "key {number} of the key store {} cannot be opened{}: what is sealed under it is lost, unless a key store is put \
+         back that was kept elsewhere and has it. One from before an erasure brings nobody back",
+        path.display(), in_copy_neither(copy.as_deref())
+    )]
+    KeyDamaged {
+        /// Where it is.
+        path: PathBuf,
+        /// Its copy, where one is kept.
+        copy: Option<PathBuf>,
+        /// The key.
+        number: u64,
+    },
     /// Neither it nor its copy can be used.
     #[error(
         "the key store {} is damaged ({detail}), and so is its copy {} ({copy_detail}): put back one that was kept \
@@ -129,6 +143,11 @@ pub enum KeyStoreError {
         /// What the system said.
         error: String,
     },
+}
+
+/// Both are held against each other whenever they are opened: what one had, the other has.
+fn in_copy_neither(copy: Option<&Path>) -> String {
+    copy.map_or(String::new(), |copy| format!(", nor in its copy {}", copy.display()))
 }
 
 impl KeyStoreError {

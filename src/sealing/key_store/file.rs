@@ -406,6 +406,16 @@ impl StoreFile {
         Ok(each.map(move |first| Ok((first, self.read(first, READ_AT_ONCE.min(slots - first))?))))
     }
 
+    /// Whether a key, or what is left of one that was destroyed, lies in the slots from number `first` on.
+    pub(super) fn has_key_from(&self, first: u64) -> Result<bool, KeyStoreError> {
+        for number in first..self.slots()? {
+            if !matches!(self.opened_at(number)?, Opened::Unreadable) {
+                return Ok(true);
+            }
+        }
+        Ok(false)
+    }
+
     fn slot(&self, number: u64) -> Result<Slot, KeyStoreError> {
         let mut slot = [0; SLOT_BYTES];
         self.read_into(number, &mut slot).map(|()| slot)
@@ -422,13 +432,9 @@ impl StoreFile {
         if self.is_destroyed(number, slot) { Opened::Destroyed } else { Opened::Unreadable }
     }
 
-    /// A key; `None` where it was destroyed.
-    pub(super) fn key(&self, number: u64) -> Result<Option<Secret>, KeyStoreError> {
-        match self.opened(number, &self.slot(number)?) {
-            Opened::Key(key) => Ok(Some(key)),
-            Opened::Destroyed => Ok(None),
-            Opened::Unreadable => Err(KeyStoreError::Damaged { path: self.path.clone(), detail: "a key was altered" }),
-        }
+    /// What the slot of a key says.
+    pub(super) fn opened_at(&self, number: u64) -> Result<Opened, KeyStoreError> {
+        Ok(self.opened(number, &self.slot(number)?))
     }
 }
 

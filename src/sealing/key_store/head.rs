@@ -94,7 +94,7 @@ impl KeyStoreHead {
                     return Err(KeyStoreError::OtherCopy { path: path.to_owned(), copy: copy.to_owned() });
                 }
                 if other.epoch == found.0.epoch && made > found.1 {
-                    let detail = "its copy has keys that it lacks";
+                    let detail = "its copy has keys that it lacks, or bytes behind them that are none";
                     return Err(KeyStoreError::Damaged { path: path.to_owned(), detail });
                 }
                 found

@@ -380,7 +380,8 @@ impl KeyStore {
     /// A key; `None` where it was destroyed.
     ///
     /// # Errors
-    /// [`KeyStoreError::Damaged`], also for a number that was never made; [`KeyStoreError::Io`].
+    /// [`KeyStoreError::KeyDamaged`]; [`KeyStoreError::Damaged`] for a number that was never made;
+    /// [`KeyStoreError::Io`].
     pub fn key(&self, number: u64) -> Result<Option<Secret>, KeyStoreError> {
         self.is_named(number);
         // Held until it is cached, so that a destruction, which clears the place afterwards, is not
@@ -391,7 +392,14 @@ impl KeyStore {
         {
             return Ok(Some(key.clone()));
         }
-        let key = self.files().main.key(number)?;
+        let key = match self.files().main.opened_at(number)? {
+            Opened::Key(key) => Some(key),
+            Opened::Destroyed => None,
+            Opened::Unreadable => {
+                let KeyStoreOptions { path, copy, .. } = self.options.clone();
+                return Err(KeyStoreError::KeyDamaged { path, copy, number });
+            }
+        };
         *cached = key.clone().map(|key| (number, key));
         Ok(key)
     }

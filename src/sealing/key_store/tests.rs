@@ -160,7 +160,7 @@ fn a_wrong_key_a_second_program_and_a_damaged_file_are_told_at_the_start() {
     let (one, other) = swapped[at..at + 2 * SLOT_BYTES].split_at_mut(SLOT_BYTES);
     one.swap_with_slice(other);
     fs::write(&alone.path, swapped).unwrap();
-    assert!(matches!(KeyStore::open(alone.clone(), true).unwrap().key(number), Err(KeyStoreError::Damaged { .. })));
+    assert!(matches!(KeyStore::open(alone.clone(), true).unwrap().key(number), Err(KeyStoreError::KeyDamaged { .. })));
     fs::write(&alone.path, &whole).unwrap();
     assert!(matches!(KeyStore::open(alone.clone(), true).unwrap().key(1 << 30), Err(KeyStoreError::Damaged { .. })));
     fs::set_permissions(&alone.path, fs::Permissions::from_mode(0o644)).unwrap();
@@ -281,7 +281,7 @@ fn a_key_that_neither_file_has_is_an_error_of_its_own_and_the_rest_goes_on() {
         fs::write(path, spoilt).unwrap();
     }
     let store = place.open();
-    assert!(matches!(store.key(3), Err(KeyStoreError::Damaged { .. })));
+    assert!(matches!(store.key(3), Err(KeyStoreError::KeyDamaged { .. })));
     assert_eq!(bytes(&store, 4), Some(keys[4]));
     assert_eq!(store.examine().unwrap(), Examined { unreadable: 1, ..Examined::default() });
     // Whoever was sealed under it can be erased.

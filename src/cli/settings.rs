@@ -545,6 +545,7 @@ fn case_rules(file: &CasesSection) -> Result<CaseRules, Failure> {
         history_days: whole("cases.history_days", file.history_days, 1, 3650)?.unwrap_or(default.history_days),
         capture_days: whole("cases.capture_days", file.capture_days, 0, 3650)?.unwrap_or(default.capture_days),
         picture_days: whole("cases.picture_days", file.picture_days, 0, 30)?.unwrap_or(default.picture_days),
+        answer_hours: whole("cases.answer_hours", file.answer_hours, 1, 8760)?.unwrap_or(default.answer_hours),
         challenge_minutes: whole("cases.challenge_minutes", file.challenge_minutes, 1, 60)?
             .unwrap_or(default.challenge_minutes),
         clear_officers: whole("cases.clear_officers", file.clear_officers, 1, 2)?.unwrap_or(default.clear_officers),
@@ -662,6 +663,7 @@ mod tests {
             ("[cases]\nchallenge_minutes = 0", "cases.challenge_minutes"),
             ("[cases]\nchallenge_minutes = 61", "cases.challenge_minutes"),
             ("[cases]\npicture_days = 31", "cases.picture_days"),
+            ("[cases]\nanswer_hours = 0", "cases.answer_hours is 0; it lies between 1 and 8760"),
             ("[rights]\nacknowledge_days = 0", "rights.acknowledge_days"),
             ("[rights]\nacknowledge_days = -1", "rights.acknowledge_days is -1; it lies between 1 and 60"),
             ("[engine]\nworkers = -1", "engine.workers is -1; it lies between 1 and 1024"),

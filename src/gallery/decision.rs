@@ -234,6 +234,7 @@ impl StoredDecision {
             province: self.province.clone(),
             resolved: self.resolution().map(|one| one.outcome),
             waits,
+            answer_by: None,
         }
     }
 }
@@ -271,6 +272,8 @@ pub struct DecisionHead {
     pub resolved: Option<Outcome>,
     /// An officer is expected to look at it.
     pub waits: bool,
+    /// Until when; `None` where it does not wait, and as long as the rules about cases were not asked.
+    pub answer_by: Option<Timestamp>,
 }
 
 /// Which decisions to list. The default lists all.

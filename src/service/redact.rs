@@ -323,7 +323,7 @@ impl Redact for pb::CaptureSeen {
 
 impl Redact for pb::GetDecisionResponse {
     fn redact(&mut self, fields: Fields) {
-        let Self { decision, subject_id: _, scheme: _, clerk_id: _, waits: _ } = self;
+        let Self { decision, subject_id: _, scheme: _, clerk_id: _, waits: _, answer_by: _ } = self;
         decision.redact(fields);
     }
 }

@@ -3,7 +3,7 @@
 
 use chinhchu::context::RequestContext;
 use chinhchu::face::fingerprint::FingerprintKey;
-use chinhchu::gallery::{Attributes, DecisionFilter, Note, Outcome, PairState, RequestId, Source};
+use chinhchu::gallery::{Attributes, DecisionFilter, Note, Outcome, PairState, RequestId, Source, Timestamp};
 use chinhchu::service::Client;
 use chinhchu::tools::forge::Flaw;
 use chinhchu::workflow::beneficiary::{
@@ -55,6 +55,12 @@ async fn a_denied_claim_is_no_dead_end_and_against_an_altered_card_two_officers_
     let first = client.resolve_referral(answer("t-1", 1, "officer-1", Outcome::Approve)).await.unwrap();
     assert_eq!((first.outcome, first.officers, first.officers_needed), (Outcome::Refer, 1, 2));
     assert_eq!(waiting(client).await, ["t-1"], "the second officer is expected");
+    // By when, a day after the decision where nothing else is configured, in the list and of the case itself.
+    let by = Some(Timestamp(denied.decided_at.0 + 24 * 3_600_000));
+    let listed =
+        client.decisions(DecisionFilter { waiting: true, ..DecisionFilter::default() }, PageRequest::default());
+    assert_eq!(listed.await.unwrap().entries[0].answer_by, by);
+    assert_eq!(case(client, "t-1").await.answer_by, by);
     let twice = ResolveReferral {
         reason: Note::new("vẫn đúng").unwrap(),
         ..answer("t-1", 1, "officer-1", Outcome::Approve)
@@ -71,6 +77,7 @@ async fn a_denied_claim_is_no_dead_end_and_against_an_altered_card_two_officers_
     let case = case(client, "t-1").await;
     assert_eq!((case.subject, case.presented_by, case.waits), (id("record-1"), Some(id("clerk-1")), false));
     assert_eq!(case.outcome.resolutions, again.resolutions);
+    assert_eq!(case.answer_by, None, "it waits for nobody");
 }
 
 #[tokio::test(flavor = "multi_thread")]

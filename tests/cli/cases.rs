@@ -152,11 +152,17 @@ fn lists(both: &Both) {
     let lines: Vec<&str> = told.lines().collect();
     assert!(
         lines[0].contains(
-            "REFER    t-2  attempt 1  record-1  social  CAPTURE_SEEN_BEFORE, SEX_DIFFERS  waits for an officer"
+            "REFER    t-2  attempt 1  record-1  social  CAPTURE_SEEN_BEFORE, SEX_DIFFERS  waits for an officer until 20"
         ),
         "{told}"
     );
     assert_eq!(lines.len(), 2);
+    let list = both.json(&["case", "list"], 0);
+    for (case, waits) in list["cases"].as_array().unwrap().iter().zip([false, true, false, false, true]) {
+        assert_eq!(case["answer_by"].is_string(), waits, "{case}");
+    }
+    let shown = both.json(&["case", "show", "t-2"], 0);
+    assert_eq!(shown["answer_by"], list["cases"][1]["answer_by"]);
 
     both.refused(&["case", "list", "--reason", "UGLY"], &["docs/reasons.md"]);
     both.refused(&["case", "list", "--since", "05/03/2026"], &["2026-03-05"]);
@@ -227,9 +233,11 @@ fn shows(both: &Both) {
     let told = both.text(&["case", "show", "t-3", "--attempt", "1"], 0);
     assert!(told.ends_with("attempt 2 followed; officers answer the last one\n"), "{told}");
     let told = both.text(&["case", "show", "t-4"], 0);
-    for part in
-        ["\n  DUPLICATE_FACE  refer", "same face on other records: record-1 (score 0.", "\nwaits for an officer\n"]
-    {
+    for part in [
+        "\n  DUPLICATE_FACE  refer",
+        "same face on other records: record-1 (score 0.",
+        "\nwaits for an officer until 20",
+    ] {
         assert!(told.contains(part), "{part}: {told}");
     }
     let told = both.text(&["case", "show", "t-1"], 0);

@@ -54,8 +54,9 @@ test("how long a case waits is said in whole minutes, hours and days", () => {
   assert.equal(ago(47 * 3_600_000), "47 hours");
   assert.equal(ago(49 * 3_600_000), "2 days");
   assert.equal(cases.age(undefined, now).en, "unknown");
-  assert.equal(cases.waitsLong("2026-11-29T12:00:00Z", now), true);
-  assert.equal(cases.waitsLong("2026-11-29T12:00:01Z", now), false);
+  assert.equal(cases.isOverdue("2026-11-30T12:00:00Z", now), true);
+  assert.equal(cases.isOverdue("2026-11-30T12:00:01Z", now), false);
+  assert.equal(cases.isOverdue(undefined, now), false);
 });
 
 test("the oldest case comes first, in an order that does not change", () => {

@@ -788,6 +788,7 @@ pub fn case_decision(key: DecisionKey) -> CaseDecision {
         scheme: Scheme::Health,
         presented_by: Some(SubjectId::new("clerk-4").unwrap()),
         waits: true,
+        answer_by: Some(Timestamp(1_700_086_400_777)),
     }
 }
 
@@ -823,6 +824,7 @@ pub fn decisions_page() -> ListPage<DecisionHead> {
         province: Some("79".to_owned()),
         resolved: Some(Outcome::Approve),
         waits: true,
+        answer_by: Some(Timestamp(1_700_086_400_123)),
     };
     ListPage { entries: vec![head], next: Some("cd".to_owned()) }
 }

@@ -78,6 +78,8 @@ struct CaseListed<'a> {
     resolved: Option<&'static str>,
     /// An officer is expected to look at it.
     waits: bool,
+    /// Until when, where it waits.
+    answer_by: Option<String>,
 }
 
 pub(super) async fn run(settings: &Settings, args: CaseListArgs) -> Outcome {
@@ -120,6 +122,10 @@ impl Entry for DecisionHead {
         }
         if self.waits {
             line += "  waits for an officer";
+            if let Some(by) = self.answer_by {
+                let is_late = if by < Timestamp::now() { " (overdue)" } else { "" };
+                line += &format!(" until {}{is_late}", date::shown(by));
+            }
         }
         line
     }
@@ -137,6 +143,7 @@ impl Entry for DecisionHead {
             province: self.province.as_deref(),
             resolved: self.resolved.map(outcome_name),
             waits: self.waits,
+            answer_by: self.answer_by.map(date::shown),
         }
     }
 }

@@ -58,6 +58,8 @@ struct CaseShown<'a> {
     resolved: Option<&'static str>,
     /// An officer is expected to look at it.
     waits: bool,
+    /// Until when, where it waits.
+    answer_by: Option<String>,
     decided_at: String,
     policy: &'a str,
     policy_digest: &'a str,
@@ -115,7 +117,7 @@ pub(super) async fn run(settings: &Settings, args: CaseShowArgs) -> Outcome {
 }
 
 fn shown(case: &CaseDecision, last_attempt: u32) -> CaseShown<'_> {
-    let CaseDecision { outcome, subject, scheme, presented_by, waits } = case;
+    let CaseDecision { outcome, subject, scheme, presented_by, waits, answer_by } = case;
     let BeneficiaryOutcome { key, decided, evidence, resolutions, .. } = outcome;
     let Sentence { en, vi } = decision_sentence(decided, evidence);
     let reason = |rule: &AppliedRule| {
@@ -161,6 +163,7 @@ fn shown(case: &CaseDecision, last_attempt: u32) -> CaseShown<'_> {
         officers_needed: needed,
         resolved: resolution(resolutions, outcome.officers_needed).map(|closing| outcome_name(closing.outcome)),
         waits: *waits,
+        answer_by: answer_by.map(date::shown),
         decided_at: date::shown(outcome.decided_at),
         policy: &outcome.policy,
         policy_digest: &outcome.policy_digest,
@@ -214,12 +217,13 @@ fn standing(of: &CaseShown<'_>) -> String {
         0 | 1 => "",
         _ => "; to approve it takes two",
     };
+    let by = of.answer_by.as_ref().map_or(String::new(), |by| format!(" until {by}"));
     match (of.resolved, of.waits) {
         (Some(resolved), _) => format!("officers: {resolved}; the transaction is closed"),
         (None, true) if of.officers > 0 => {
-            format!("waits for another officer to approve as well ({} of {})", of.officers, of.officers_needed)
+            format!("waits for another officer to approve as well ({} of {}){by}", of.officers, of.officers_needed)
         }
-        (None, true) => format!("waits for an officer{approval}"),
+        (None, true) => format!("waits for an officer{by}{approval}"),
         (None, false) if of.last_attempt > of.attempt => {
             format!("attempt {} followed; officers answer the last one", of.last_attempt)
         }

@@ -47,6 +47,7 @@ capture_days = 90              # fingerprints of captures are kept for so long; 
 # capture_key = "captures.key" # their key, 0600; default: in the gallery's folder
 picture_days = 30              # sealed: captures and chip photo of what did not approve, for officers,
                                # until the transaction is closed or for so long, 0 to 30; 0: none
+answer_hours = 24              # an officer answers a case that waits within so long; later ones count as well
 challenge_minutes = 10         # a challenge of Active Authentication may be answered for so long
 clear_officers = 1             # officers it takes to clear a pair: 1 or 2
 # clear_days = 365             # the clearing of a pair ends after so long; default: never

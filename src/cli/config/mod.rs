@@ -147,6 +147,7 @@ pub(super) struct CasesSection {
     pub capture_days: Option<i64>,
     pub capture_key: Option<PathBuf>,
     pub picture_days: Option<i64>,
+    pub answer_hours: Option<i64>,
     pub challenge_minutes: Option<i64>,
     pub clear_officers: Option<i64>,
     pub clear_days: Option<i64>,

@@ -916,6 +916,7 @@ impl DecisionHeadRecord {
             unit: self.unit,
             province: self.province,
             waits,
+            answer_by: None,
         })
     }
 }

@@ -39,6 +39,7 @@ impl From<CaseDecision> for pb::GetDecisionResponse {
             scheme: wire_scheme(case.scheme),
             clerk_id: case.presented_by.map(|id| id.as_str().to_owned()).unwrap_or_default(),
             waits: case.waits,
+            answer_by: case.answer_by.map(to_wire),
         }
     }
 }
@@ -53,6 +54,7 @@ impl TryFrom<pb::GetDecisionResponse> for CaseDecision {
             scheme: present(scheme_of(response.scheme), "scheme")?,
             presented_by: named(response.clerk_id).map(|id| stored_id(id, "clerk_id")).transpose()?,
             waits: response.waits,
+            answer_by: optional_time(response.answer_by, "answer_by")?,
         })
     }
 }
@@ -227,6 +229,7 @@ fn summary(head: DecisionHead) -> pb::DecisionSummary {
         decided_at: Some(to_wire(head.decided_at)),
         resolved: head.resolved.map_or(pb::Outcome::Unspecified, pb::Outcome::from).into(),
         waits: head.waits,
+        answer_by: head.answer_by.map(to_wire),
         unit: head.unit.unwrap_or_default(),
         province: head.province.unwrap_or_default(),
     }
@@ -265,6 +268,7 @@ fn head(one: pb::DecisionSummary) -> Result<DecisionHead, BadAnswer> {
         decided_at: time(one.decided_at, "decided_at")?,
         resolved: outcome(one.resolved),
         waits: one.waits,
+        answer_by: optional_time(one.answer_by, "answer_by")?,
         unit: named(one.unit),
         province: named(one.province),
     })
@@ -272,6 +276,10 @@ fn head(one: pb::DecisionSummary) -> Result<DecisionHead, BadAnswer> {
 
 fn stored_id(id: String, field: &'static str) -> Result<SubjectId, BadAnswer> {
     SubjectId::new(id).map_err(|_| BadAnswer(field))
+}
+
+fn optional_time(time: Option<prost_types::Timestamp>, field: &'static str) -> Result<Option<Timestamp>, BadAnswer> {
+    time.map(|time| present(from_wire(time), field)).transpose()
 }
 
 fn time(time: Option<prost_types::Timestamp>, field: &'static str) -> Result<Timestamp, BadAnswer> {

@@ -38,6 +38,8 @@ pub struct CaseDecision {
     pub presented_by: Option<SubjectId>,
     /// An officer is expected to look at it.
     pub waits: bool,
+    /// Until when ([`CaseRules::answer_hours`]); `None` where it does not wait.
+    pub answer_by: Option<Timestamp>,
 }
 
 /// A part of a list, and the token of the next one; `None` where there is no more.
@@ -241,11 +243,13 @@ impl<'a> Cases<'a> {
         let outcome = flow::outcome(stored.clone())?;
         self.gallery.enter_look(context, look.at(others(&outcome.evidence)).of_records(1)).await?;
         let is_last = records.last_decision.is_some_and(|last| last.key == stored.key);
+        let waits = is_last && stored.waits();
         Ok(Some(CaseDecision {
             subject: stored.subject.clone(),
             scheme: Scheme::from_text(&stored.scheme).ok_or(WorkflowError::Answer)?,
             presented_by: stored.presented_by.clone(),
-            waits: is_last && stored.waits(),
+            waits,
+            answer_by: waits.then(|| self.rules.answer_by(stored.decided_at)),
             outcome,
         }))
     }
@@ -291,7 +295,11 @@ impl<'a> Cases<'a> {
         let after = page_token::number(page_token::decode(list, gallery.id(), &page.token)?)?;
         let found = gallery.decisions_after(filter, after, page.size()?).await?;
         let next = found.more_after.map(|number| page_token::encode(list, gallery.id(), &number.to_le_bytes()));
-        Ok(ListPage { entries: found.decisions, next })
+        let mut entries = found.decisions;
+        for head in entries.iter_mut().filter(|head| head.waits) {
+            head.answer_by = Some(self.rules.answer_by(head.decided_at));
+        }
+        Ok(ListPage { entries, next })
     }
 
     /// Pairs that officers cleared, those that stand like this where that is said, by the ids of

@@ -466,6 +466,7 @@ mod tests {
             province: None,
             resolved: None,
             waits: false,
+            answer_by: None,
         };
         let recent = [
             head("t", Outcome::Refer, "QUALITY_POOR", 0),

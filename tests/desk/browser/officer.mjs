@@ -301,12 +301,12 @@ export function officerScenarios(scenario) {
     await window.close();
   });
 
-  scenario('officer: a long list comes in pages, and who waits for days is marked', async (world) => {
+  scenario('officer: a long list comes in pages, and what is overdue is marked', async (world) => {
     const { window, page } = await world.signedIn('officer', OFFICER);
     const days = (count) => new Date(Date.now() - count * 86_400_000).toISOString();
     const one = (number, at) => ({
       transactionId: `P-${number}`, attempt: 1, subjectId: `record-${number}`, scheme: 'SCHEME_HEALTH', outcome: 'OUTCOME_REFER', waits: true,
-      reasons: ['CHIP_MISSING', 'LATER_CODE'], decidedAt: at,
+      reasons: ['CHIP_MISSING', 'LATER_CODE'], decidedAt: at, answerBy: new Date(Date.parse(at) + 86_400_000).toISOString(),
     });
     const pages = {
       '': { referrals: Array.from({ length: 25 }, (_, number) => one(number, days(3))), nextPageToken: 'second' },
@@ -323,6 +323,7 @@ export function officerScenarios(scenario) {
     await page.getByRole('button', { name: 'Xem thêm' }).click();
     await cases.nth(25).waitFor();
     assert.equal(await page.locator('.waits.long').count(), 25);
+    assert.match(await cases.first().textContent(), /quá hạn.*Hạn trả lời/s);
     await page.getByText('26 trường hợp.').first().waitFor();
     // A reason that this page does not know is shown by its code.
     await page.getByText('LATER_CODE').first().waitFor();

@@ -2,7 +2,7 @@
 
 import { h, replace } from "./dom.js";
 import { answerForm, answers } from "./officer-answer.js";
-import { address, takesTwo } from "./officer-cases.js";
+import { address, isOverdue, takesTwo } from "./officer-cases.js";
 import { earlier, measurements, sameFace, sections, seenBefore, without } from "./officer-evidence.js";
 import { clearForm } from "./officer-pairs.js";
 import { pictures } from "./officer-pictures.js";
@@ -38,7 +38,7 @@ export async function caseView(context, note = null) {
     h(
       "div",
       { class: "case-columns" },
-      h("div", { class: "stack" }, summary(got, context.me), pictures({ ...context, decision }), reasons(decision), evidence(decision), others(got, context), history(decision)),
+      h("div", { class: "stack" }, summary(got, context.me, api.now()), pictures({ ...context, decision }), reasons(decision), evidence(decision), others(got, context), history(decision)),
       h(
         "div",
         { class: "stack case-side" },
@@ -53,16 +53,22 @@ export async function caseView(context, note = null) {
 
 const panel = (title, ...children) => h("section", { class: "panel stack tight" }, h("h2", {}, title), children);
 
-function summary(got, me) {
+function deadline(by, now) {
+  const time = when(by);
+  return isOverdue(by, now) ? h("strong", {}, say(`${time}, đã quá hạn`, `${time}, overdue`)) : time;
+}
+
+function summary(got, me, now) {
   const { decision = {} } = got;
   const facts = [
     [say("Hồ sơ", "Record"), h("a", { class: "mono", href: address("record", got.subjectId ?? "") }, got.subjectId ?? "")],
     [say("Chế độ", "Scheme"), schemeWords(got.scheme)],
     [say("Quyết định lúc", "Decided at"), when(decision.decidedAt)],
+    got.waits && got.answerBy && [say("Hạn trả lời", "Answer by"), deadline(got.answerBy, now)],
     [say("Lần thử", "Attempt"), String(decision.attempt ?? 1)],
     [say("Người tiếp nhận", "Presented by"), got.clerkId ? h("span", { class: "mono" }, got.clerkId) : say("không ghi", "not named")],
     [say("Chính sách", "Policy"), h("span", { class: "mono" }, decision.policy ?? "")],
-  ];
+  ].filter(Boolean);
   // Which case a policy is for is all that the decision has of who was there.
   const special = casesOf(decision.policy, me.desk?.policies);
   if (special.length > 0) facts.push([say("Chính sách này dành cho", "That policy is for"), special.map((label) => h("div", {}, label))]);

@@ -5,8 +5,6 @@ import { say } from "./text.js";
 const MINUTE_MS = 60_000;
 const HOUR_MS = 60 * MINUTE_MS;
 const DAY_MS = 24 * HOUR_MS;
-/** From then on a case is marked as one that waits long. */
-export const LONG_WAIT_MS = DAY_MS;
 /** Most characters of a reason; the server's own bound. */
 export const REASON_CHARS_MAX = 500;
 
@@ -24,8 +22,9 @@ function counted(count, vi, en) {
   return say(`${count} ${vi}`, `${count} ${en}${count === 1 ? "" : "s"}`);
 }
 
-export function waitsLong(at, now) {
-  return now - Date.parse(at) >= LONG_WAIT_MS;
+/** Whether the time by which an officer was to answer (`answerBy`, RFC 3339) is over; not where there is none. */
+export function isOverdue(answerBy, now) {
+  return now >= Date.parse(answerBy ?? "");
 }
 
 /** Oldest first; equal times by transaction, so that the order does not change between looks. */

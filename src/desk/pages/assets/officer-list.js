@@ -1,7 +1,7 @@
 // Lists of cases: those that wait, those that were denied, and all about one record. Oldest first, in pages.
 
 import { button, h, replace } from "./dom.js";
-import { address, age, closed, oldestFirst, waitsLong } from "./officer-cases.js";
+import { address, age, closed, isOverdue, oldestFirst } from "./officer-cases.js";
 import { outcomeWords, reasonWords, schemeWords } from "./officer-words.js";
 import { fill, outcomeTone, say, when } from "./text.js";
 
@@ -140,7 +140,7 @@ function row(one, now) {
       h("span", { class: `badge ${outcomeTone(one.outcome)}` }, outcomeWords(one.outcome)),
       closed(one.resolved) &&
         h("span", { class: `badge ${outcomeTone(one.resolved)}` }, say("Cán bộ: ", "Officer: "), outcomeWords(one.resolved)),
-      one.waits && h("span", { class: `waits ${waitsLong(one.decidedAt, now) ? "long" : ""}` }, waitWords(one.decidedAt, now)),
+      one.waits && h("span", { class: `waits ${isOverdue(one.answerBy, now) ? "long" : ""}` }, waitWords(one, now)),
     ),
     reasons.length > 0 && h("ul", { class: "reasons-short" }, shown),
     h(
@@ -149,16 +149,18 @@ function row(one, now) {
       fact(say("Hồ sơ", "Record"), h("span", { class: "mono" }, one.subjectId ?? "")),
       fact(say("Chế độ", "Scheme"), schemeWords(one.scheme)),
       fact(say("Lúc", "At"), when(one.decidedAt)),
+      one.waits && one.answerBy && fact(say("Hạn trả lời", "Answer by"), when(one.answerBy)),
       fact(say("Lần thử", "Attempt"), String(one.attempt ?? 1)),
       one.unit && fact(say("Đơn vị", "Unit"), one.unit),
     ),
   );
 }
 
-function waitWords(at, now) {
-  if (now - Date.parse(at) < 60_000) return say("Vừa chuyển đến", "just referred");
-  const { vi, en } = age(at, now);
-  return say(`Đã chờ ${vi}`, `waits for ${en}`);
+function waitWords({ decidedAt, answerBy }, now) {
+  if (now - Date.parse(decidedAt) < 60_000) return say("Vừa chuyển đến", "just referred");
+  const { vi, en } = age(decidedAt, now);
+  const late = isOverdue(answerBy, now);
+  return say(`Đã chờ ${vi}${late ? ", quá hạn" : ""}`, `waits for ${en}${late ? ", overdue" : ""}`);
 }
 
 const fact = (label, value) => h("div", {}, h("dt", {}, label), h("dd", {}, value));

@@ -17,6 +17,7 @@ mod models;
 mod seal_serving;
 mod sealed;
 mod server;
+mod soak_kill;
 // Some of it is for the tests of the audit.
 #[allow(dead_code)]
 mod support;

@@ -103,6 +103,9 @@ pub enum HandoffFault {
     /// Somebody else has begun with it.
     #[error("somebody else has begun to work on it")]
     Taken,
+    /// The decision cannot be looked for: the caller's rate, a server that is full or closing.
+    #[error("whether it is decided cannot be looked up at present; ask again in a moment")]
+    NotLookedUp,
 }
 
 /// All that are open.

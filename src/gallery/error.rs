@@ -282,8 +282,9 @@ pub enum GalleryError {
     OtherKeyStore(PathBuf),
     /// The key store is of another gallery than the one that is to be sealed.
     #[error(
-        "the key store {} has the keys of the gallery {gallery}, and each gallery has a key store of its own: whoever loses \
-         or moves it for one would lose both; name another file as sealing.key_store for this one, and another copy",
+        "the key store {} has the keys of the gallery {gallery}, which is another one: where that was meant, put its folder \
+         back or name it. Each gallery has a key store of its own, as whoever loses or moves one for two would lose \
+         both: for this one name another file as sealing.key_store, and another copy",
         path.display()
     )]
     KeyStoreTaken {
@@ -293,7 +294,10 @@ pub enum GalleryError {
         gallery: GalleryId,
     },
     /// Keys that the gallery uses are not in the key store.
-    #[error("the key store {0} is older than the gallery and lacks keys that it uses; put it back from its copy")]
+    #[error(
+        "the key store {0} is older than the gallery and lacks keys that it uses; put the present one back (its copy, where \
+         that has them)"
+    )]
     OlderKeyStore(PathBuf),
     /// The key store cannot be used.
     #[error(transparent)]

@@ -63,6 +63,8 @@ fn a_gallery_is_sealed_used_checked_and_its_master_key_is_changed() {
     let by = ["--by", "o-1", "--reason", "asked for"];
     with(&first, &[open.as_slice(), by.as_slice()].concat()).refused(&["number"]);
 
+    let key_files = || ["subjects/keys", "copy/keys"].map(|name| (at(name), fs::read(at(name)).unwrap()));
+    let before = key_files();
     let erase = ["subject", "erase", "record-one", "--by", "o-1", "--reason", "asked for", "--requester", "person"];
     with(&first, &erase).ended(0);
     with(&first, &["identify", &obama2]).ended(1);
@@ -70,6 +72,18 @@ fn a_gallery_is_sealed_used_checked_and_its_master_key_is_changed() {
     let files = fs::read_dir(at("people")).unwrap().map(|file| fs::read(file.unwrap().path()).unwrap_or_default());
     let holds = |bytes: &[u8], word: &str| bytes.windows(word.len()).any(|window| window == word.as_bytes());
     assert!(files.into_iter().all(|bytes| !holds(&bytes, "record-one") && !holds(&bytes, "record-two")));
+
+    // Keys from before the erasure are told by what looks, and destroyed by what opens.
+    let present = key_files();
+    let put =
+        |files: &[(std::path::PathBuf, Vec<u8>)]| files.iter().for_each(|(to, keys)| fs::write(to, keys).unwrap());
+    put(&before);
+    let status = with(&first, &["keys", "status", "--json"]).ended(1).json();
+    assert_eq!(status["gallery"]["to_destroy"], 1, "{status}");
+    assert!(with(&first, &["keys", "status"]).ended(1).stdout.contains("1 keys that were given up"));
+    put(&present);
+    let status = with(&first, &["keys", "status", "--json"]).ended(0).json();
+    assert_eq!((&status["gallery"]["to_destroy"], &status["copy_state"]), (&json!(0), &json!("alike")));
 
     // Another master key: not without the one until now.
     with(&second, &["subject", "list"]).refused(&["master key"]);

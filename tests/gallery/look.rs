@@ -255,6 +255,17 @@ fn a_look_counts_given_up_keys_that_are_there_again_and_says_how_the_copy_was_fo
     assert_eq!(open_sealed(dir).unwrap_err().to_string(), error.to_string());
 }
 
+/// A copy that was made of it would pass for one from which it can be put back.
+#[test]
+fn no_copy_is_made_of_a_key_store_that_is_older_than_the_gallery() {
+    let dir = made();
+    cut(&dir.path().join("keys"), 4096 + 3 * 72);
+    let copy = dir.path().join("copy-of-keys");
+    fs::remove_file(&copy).unwrap();
+    assert!(matches!(open_sealed(dir.path()), Err(GalleryError::OlderKeyStore(_))));
+    assert!(!copy.exists());
+}
+
 /// Of one person alone a key is lost: that is said, of which key and of both files, before a server says it.
 #[test]
 fn a_look_finds_a_key_that_neither_file_can_open_any_more() {

@@ -187,8 +187,8 @@ impl GalleryAnswer {
             Ok(Looked::Whole(keys)) => self.to_destroy = keys.to_destroy,
             Ok(Looked::NotMade | Looked::InUse | Looked::Closed) => {}
             Err(GalleryError::InUse(data)) => return Err(in_use(&data)),
-            // What the state says already; and what is none of the keys' faults.
-            Err(GalleryError::NotSealed(_) | GalleryError::LedgerNeeded | GalleryError::LedgerKey) => {}
+            // What the state says already.
+            Err(GalleryError::NotSealed(_)) => {}
             Err(error) => self.fault = Some(error.to_string()),
         }
         Ok(())
@@ -220,6 +220,7 @@ impl GalleryAnswer {
                 )
             }
             ("sealed", ..) => format!("{data}  sealed"),
+            _ if self.fault.is_some() => format!("{data}  in the clear"),
             _ => format!("{data}  in the clear; {sealing} seals it"),
         };
         match &self.fault {
@@ -297,7 +298,8 @@ pub(super) fn status(global: &GlobalArgs, args: StatusArgs) -> Outcome {
     );
     if answer.unreadable > 0 {
         text.push_str(&format!(
-            "\n{} keys cannot be opened: what is sealed under them is lost, unless an earlier copy of the key store has them",
+            "\n{} keys cannot be opened: what was sealed under them is lost, unless an earlier copy of the key store has them \
+             (nothing, where they were given up or not handed out yet)",
             answer.unreadable
         ));
         if answer.empty_at_end > 0 {

@@ -218,13 +218,6 @@ pub(super) fn catch_up(snapshot: &Snapshot) -> Result<CaughtUp, StoreError> {
     let interrupted = keys.not_destroyed(&doomed(snapshot.transaction())?)?.len();
     let caught_up = CaughtUp { interrupted, again: destroy_again(snapshot)? };
     destroy(snapshot)?;
-    if caught_up.keys() > 0 {
-        tracing::warn!(
-            keys = caught_up.keys(),
-            "keys that the gallery had given up were in the key store: an erasure or a removal was interrupted, or somebody \
-             has put a key store back from before it; they are destroyed now, and whoever was erased stays erased"
-        );
-    }
     Ok(caught_up)
 }
 
@@ -241,6 +234,19 @@ impl CaughtUp {
     /// How many.
     pub(super) fn keys(self) -> usize {
         self.interrupted + self.again
+    }
+
+    /// Tells the log of it, where there were any.
+    pub(super) fn tell(self) -> Self {
+        if self.keys() > 0 {
+            tracing::warn!(
+                keys = self.keys(),
+                "keys that the gallery had given up were in the key store: an erasure or a removal was interrupted, or \
+                 somebody has put a key store back from before it; they are destroyed now, and whoever was erased stays \
+                 erased"
+            );
+        }
+        self
     }
 }
 

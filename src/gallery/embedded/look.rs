@@ -80,7 +80,8 @@ impl Default for KeysLooked {
 impl EmbeddedStore {
     /// Whether a program could open the gallery in the folder `dir` with these options, without opening it,
     /// writing, or keeping anybody out. The options' `sealing` is not looked at: `keys` is. `recipes` are those
-    /// with which it would be opened; where there are none, any will do.
+    /// with which it would be opened; where there are none, the keys alone are looked at, and any recipe and any log
+    /// will do.
     ///
     /// # Errors
     /// As [`EmbeddedStore::open`].
@@ -141,8 +142,9 @@ fn look_whole(
         // One that lies in the clear is sealed beside the work, where that is configured.
         Protection::create(options.sealing.as_ref(), Some((dir, Some(id))))?;
     }
-    // Last, as who looks at keys alone passes over what the log says.
-    ledger::begin_or_check(database, options.ledger.as_ref(), &protection)?;
+    if !recipes.is_empty() {
+        ledger::begin_or_check(database, options.ledger.as_ref(), &protection)?;
+    }
     Ok(Looked::Whole(looked))
 }
 
@@ -181,7 +183,7 @@ fn look_closed(
     if head.id.as_slice() != sealing.key_store {
         return Err(GalleryError::OtherKeyStore(path).into());
     }
-    if head.made < sealing.keys_to() {
+    if protection::is_older(&head, &sealing) {
         return Err(GalleryError::OlderKeyStore(path).into());
     }
     // An older gallery gets its id when it is opened.
@@ -205,6 +207,8 @@ fn look_clear(database: &Database, dir: &Path, recipes: &Recipes, options: &Embe
     if !recipes.is_empty() {
         create::check_recipes(&Snapshot::new(database.begin_read()?, Arc::clone(&protection)), recipes)?;
     }
-    ledger::begin_or_check(database, options.ledger.as_ref(), &protection)?;
+    if !recipes.is_empty() {
+        ledger::begin_or_check(database, options.ledger.as_ref(), &protection)?;
+    }
     Ok(())
 }

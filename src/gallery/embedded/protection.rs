@@ -23,7 +23,7 @@ use super::fault::StoreError;
 use super::record::{self, SealingRecord};
 use crate::gallery::{CaptureBand, GalleryError, GalleryId, RequestId, SubjectId};
 use crate::hex;
-use crate::sealing::{KeyStore, KeyStoreError, KeyStoreOptions, Secret, aead};
+use crate::sealing::{KeyStore, KeyStoreError, KeyStoreHead, KeyStoreOptions, Secret, aead};
 
 /// First byte of a sealed value.
 const SEALED_VERSION: u8 = 2;
@@ -124,6 +124,11 @@ impl Protection {
             (Some(_), None) => return Err(GalleryError::SealingNeeded(path.to_owned()).into()),
             (Some(record), Some(options)) => (record, options),
         };
+        // Before a copy that is not there is made of a store that is older: that would pass for one.
+        let head = KeyStoreHead::look(&options.path, options.copy.as_deref());
+        if head.is_ok_and(|head| head.is_some_and(|head| is_older(&head, record))) {
+            return Err(GalleryError::OlderKeyStore(options.path.clone()).into());
+        }
         let keys = KeyStore::open(options.clone(), false)?;
         if keys.id().as_slice() != record.key_store {
             return Err(GalleryError::OtherKeyStore(options.path.clone()).into());
@@ -240,6 +245,11 @@ impl Protection {
             Self::Sealed(sealing) => hex::encode(&sealing.hash(kind, text.as_bytes())[..NAME_BYTES]),
         }
     }
+}
+
+/// Whether keys that the gallery uses are not in its key store.
+pub(super) fn is_older(head: &KeyStoreHead, record: &SealingRecord) -> bool {
+    head.id.as_slice() == record.key_store && head.made < record.keys_to()
 }
 
 /// Refuses a gallery in the clear that these keys have served sealed: it is from before that, or somebody has

@@ -126,7 +126,7 @@ impl EmbeddedStore {
             let protection = Arc::new(guarded(|| create::protection(&database, options, dir))?);
             create::complete(&database)?;
             create::checked_id(&database, options, dir)?;
-            guarded(|| given_up::catch_up(&Snapshot::new(database.begin_read()?, Arc::clone(&protection))))?;
+            guarded(|| given_up::catch_up(&Snapshot::new(database.begin_read()?, Arc::clone(&protection))))?.tell();
             let setup = options.ledger.as_ref().map(|setup| LedgerSetup { begin_with: None, ..setup.clone() });
             let has_ledger = guarded(|| ledger::begin_or_check(&database, setup.as_ref(), &protection))?;
             guarded(|| {
@@ -160,7 +160,7 @@ impl EmbeddedStore {
         let protection = Arc::new(guarded(|| create::protection(&database, options, dir)).map_err(at)?);
         let begin = || Ok(Snapshot::new(database.begin_read()?, Arc::clone(&protection)));
         let records = guarded(begin).map_err(at)?;
-        guarded(|| given_up::catch_up(&records)).map_err(at)?;
+        guarded(|| given_up::catch_up(&records)).map_err(at)?.tell();
         let tables = guarded(|| records.ledger()).map_err(at)?;
         read(&LedgerAt { tables, records: &records, path: dir })
     }

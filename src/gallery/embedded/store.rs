@@ -225,7 +225,7 @@ impl EmbeddedStore {
             if is_checked_whole {
                 snapshot.check_rows()?;
             }
-            if given_up::catch_up(snapshot)?.interrupted > 0 {
+            if given_up::catch_up(snapshot)?.tell().interrupted > 0 {
                 // They hold what the erasure was to take away.
                 index::take_files_away(path);
             }

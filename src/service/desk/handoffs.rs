@@ -6,8 +6,8 @@ use std::time::{Instant, SystemTime};
 use http_body_util::BodyExt;
 use serde_json::{Value, json};
 use tonic::body::Body;
-use tonic::codegen::http::header::{ACCEPT_LANGUAGE, AUTHORIZATION, CONTENT_TYPE};
-use tonic::codegen::http::{HeaderValue, Method as Verb, Request, Response, StatusCode, Version};
+use tonic::codegen::http::header::{ACCEPT_LANGUAGE, AUTHORIZATION, CONTENT_TYPE, RETRY_AFTER};
+use tonic::codegen::http::{HeaderValue, Method as Verb, Request, Response, StatusCode, Uri, Version};
 use tower::ServiceExt;
 
 use super::Desk;
@@ -29,6 +29,8 @@ use crate::workflow::beneficiary::DEFAULT_POLICY;
 
 /// Name of the benefit system on a server without access control, where none is known.
 const OPEN_SYSTEM: &str = "open";
+/// After so many seconds a look-up that was refused is worth another try.
+const LOOK_AGAIN_SECONDS: u32 = 2;
 /// The method that says what came of it.
 const GET_DECISION: &str = "/chinhchu.v1.Cases/GetDecision";
 
@@ -241,11 +243,15 @@ impl Desk {
     fn fault(&self, fault: HandoffFault) -> Response<Body> {
         let status = match fault {
             HandoffFault::Text(_) | HandoffFault::Missing(_) => StatusCode::BAD_REQUEST,
-            HandoffFault::TooMany => StatusCode::SERVICE_UNAVAILABLE,
+            HandoffFault::TooMany | HandoffFault::NotLookedUp => StatusCode::SERVICE_UNAVAILABLE,
             HandoffFault::Unknown => StatusCode::NOT_FOUND,
             HandoffFault::Taken | HandoffFault::OtherRecord => StatusCode::CONFLICT,
         };
-        self.problem(status, &fault.to_string())
+        let mut response = self.problem(status, &fault.to_string());
+        if fault == HandoffFault::NotLookedUp {
+            response.headers_mut().insert(RETRY_AFTER, HeaderValue::from(LOOK_AGAIN_SECONDS));
+        }
+        response
     }
 
     fn problem(&self, status: StatusCode, message: &str) -> Response<Body> {
@@ -291,7 +297,8 @@ fn check(opened: &OpenHandoff) -> Result<(), String> {
 /// there is none for them.
 ///
 /// # Errors
-/// [`HandoffFault::OtherRecord`] where it is not about what was handed over: another record's approval pays nobody here.
+/// [`HandoffFault::OtherRecord`] where it is not about what was handed over: another record's approval pays nobody here;
+/// [`HandoffFault::NotLookedUp`] where that cannot be told: a decision that was not looked up is not one that is not made.
 async fn decision(
     calls: impl Calls,
     trace: Trace,
@@ -299,7 +306,7 @@ async fn decision(
     opened: &OpenHandoff,
     bearer: Option<HeaderValue>,
 ) -> Result<Option<Value>, HandoffFault> {
-    let Some(found) = found_decision(calls, trace, request, &opened.transaction_id, bearer).await else {
+    let Some(found) = found_decision(calls, trace, request, &opened.transaction_id, bearer).await? else {
         return Ok(None);
     };
     let is_of =
@@ -314,10 +321,10 @@ async fn found_decision(
     request: &Request<()>,
     transaction: &str,
     bearer: Option<HeaderValue>,
-) -> Option<Value> {
+) -> Result<Option<Value>, HandoffFault> {
     let mut call = Request::new(Body::new(json!({ "transactionId": transaction }).to_string()));
     *call.method_mut() = Verb::POST;
-    *call.uri_mut() = GET_DECISION.parse().ok()?;
+    *call.uri_mut() = Uri::from_static(GET_DECISION);
     *call.version_mut() = Version::HTTP_2;
     let headers = call.headers_mut();
     for name in [AUTHORIZATION, ACCEPT_LANGUAGE] {
@@ -333,9 +340,48 @@ async fn found_decision(
         call.extensions_mut().insert(peer.clone());
     }
     let Ok(response) = calls.oneshot(TracedRequest { trace, request: call }).await;
-    if response.status() != StatusCode::OK {
-        return None;
+    match response.status() {
+        StatusCode::OK => {
+            let answer = response.into_body().collect().await.map_err(|_| HandoffFault::NotLookedUp)?.to_bytes();
+            serde_json::from_slice(&answer).map(Some).map_err(|_| HandoffFault::NotLookedUp)
+        }
+        // There is none, or none that this caller may see.
+        StatusCode::NOT_FOUND | StatusCode::FORBIDDEN => Ok(None),
+        _ => Err(HandoffFault::NotLookedUp),
     }
-    let answer = response.into_body().collect().await.ok()?.to_bytes();
-    serde_json::from_slice(&answer).ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use tonic::codegen::http::HeaderMap;
+
+    use super::*;
+
+    /// Asks a server that answers the look-up like this.
+    async fn found(status: StatusCode, answer: &'static str) -> Result<Option<Value>, HandoffFault> {
+        let calls = tower::service_fn(move |_: TracedRequest| async move {
+            let mut response = Response::new(Body::new(answer.to_owned()));
+            *response.status_mut() = status;
+            Ok::<_, std::convert::Infallible>(response)
+        });
+        let opened = OpenHandoff { transaction_id: "t".into(), subject_id: "record".into(), ..Default::default() };
+        decision(calls, Trace::of(&HeaderMap::new()), &Request::new(()), &opened, None).await
+    }
+
+    /// Who is told that nothing is decided opens the record once more, or waits for what is there.
+    #[tokio::test]
+    async fn a_decision_that_was_not_looked_up_is_not_taken_for_one_that_is_not_made() {
+        for status in [StatusCode::NOT_FOUND, StatusCode::FORBIDDEN] {
+            assert_eq!(found(status, "{}").await, Ok(None));
+        }
+        for status in [429, 503, 504, 500, 401] {
+            let status = StatusCode::from_u16(status).unwrap();
+            assert_eq!(found(status, "{}").await, Err(HandoffFault::NotLookedUp), "{status}");
+        }
+        assert_eq!(found(StatusCode::OK, "{").await, Err(HandoffFault::NotLookedUp));
+        let decided = r#"{"subjectId": "record", "decision": {"attempt": 1}}"#;
+        assert_eq!(found(StatusCode::OK, decided).await, Ok(Some(json!({"attempt": 1}))));
+        let other = r#"{"subjectId": "other", "decision": {"attempt": 1}}"#;
+        assert_eq!(found(StatusCode::OK, other).await, Err(HandoffFault::OtherRecord));
+    }
 }

@@ -21,6 +21,7 @@ mod full;
 mod graph;
 mod index_contract;
 mod index_file;
+mod interleave;
 mod killed;
 mod ledger;
 mod ledger_file;

@@ -16,6 +16,21 @@ use crate::workload::*;
 /// The smallest part of a key file that is written whole or not at all.
 const SECTOR: usize = 512;
 
+/// What a cut leaves of what a flush was about to make durable, beside the key files of that moment; or in the
+/// middle of what was written to them before the flush, or after it.
+#[derive(Debug, Clone, Copy)]
+enum Leaves {
+    Nothing,
+    All,
+    Some,
+    SomeAndTornKeys,
+    AllAndTornKeys,
+}
+
+impl Leaves {
+    const ALL: [Self; 5] = [Self::Nothing, Self::All, Self::Some, Self::SomeAndTornKeys, Self::AllAndTornKeys];
+}
+
 /// After an acknowledged write.
 struct State {
     /// Flushes that had ended.
@@ -98,27 +113,33 @@ fn cut_everywhere(is_sealed: bool) -> usize {
     let keys = keys.lock().unwrap();
     for (number, sync) in disk.each_sync().enumerate() {
         let acknowledged = states.iter().rposition(|state| state.flushes <= number).unwrap();
-        for cut in 0..cuts {
-            // Nothing, everything, or some of it; in the short form each flush one of these.
-            let choice = if cuts == 1 { number % 4 } else { cut };
+        let (now, next) = (&keys[number], &keys[number + 1]);
+        // Before an acknowledged write ended its key files were whole.
+        let earlier = keys[..number].last().filter(|_| states[acknowledged].flushes < number).unwrap_or(now);
+        let mut leave = vec![Leaves::ALL[number % 3]];
+        leave.extend((earlier != now).then_some(Leaves::SomeAndTornKeys));
+        leave.extend((now != next).then_some([Leaves::AllAndTornKeys; 2]).into_iter().flatten());
+        leave.extend((1..cuts).map(|cut| Leaves::ALL[cut % Leaves::ALL.len()]));
+        for (cut, leaves) in leave.into_iter().enumerate() {
             let mut coin = coin((number * 1000 + cut) as u64);
-            let bytes = match choice {
-                0 => sync.cut(|| false),
-                1 => sync.cut(|| true),
-                _ => sync.cut(&mut coin),
+            let bytes = match leaves {
+                Leaves::Nothing => sync.cut(|| false),
+                Leaves::All | Leaves::AllAndTornKeys => sync.cut(|| true),
+                Leaves::Some | Leaves::SomeAndTornKeys => sync.cut(&mut coin),
             };
-            // Those of the moment of the cut, or in the middle of what was written to them just before.
-            let is_torn = choice > 2 && number > 0 && states[acknowledged].flushes < number;
-            let left = if is_torn { torn(&keys[number - 1], &keys[number], &mut coin) } else { keys[number].clone() };
+            let left = match leaves {
+                Leaves::SomeAndTornKeys => torn(earlier, now, &mut coin),
+                Leaves::AllAndTornKeys => torn(now, next, &mut coin),
+                _ => now.clone(),
+            };
             let folder = folder_of(&left);
             let survivor = Disk::holding(bytes).open_with(options_in(folder.path(), is_sealed));
-            let survivor = survivor.unwrap_or_else(|error| panic!("flush {number}, cut {cut}: {error}"));
+            let survivor = survivor.unwrap_or_else(|error| panic!("flush {number}, {leaves:?}: {error}"));
             let found = block_on(seen(&survivor));
-            let next = (acknowledged + 1).min(last);
-            let is_next = found == states[next].seen;
+            let is_next = found == states[(acknowledged + 1).min(last)].seen;
             if !is_next && found != states[acknowledged].seen {
                 let told = difference(&found, &states[acknowledged].seen);
-                panic!("flush {number}, cut {cut}: neither as acknowledged nor as the next write leaves it: {told}");
+                panic!("flush {number}, {leaves:?}: neither as acknowledged nor as the next write leaves it: {told}");
             }
             (seen_before, seen_after) = (seen_before + u32::from(!is_next), seen_after + u32::from(is_next));
             // It works on, and whoever asks again is answered.
@@ -127,14 +148,17 @@ fn cut_everywhere(is_sealed: bool) -> usize {
                     step(&survivor, acknowledged).await.unwrap();
                     let found = seen(&survivor).await;
                     let expected = &states[acknowledged + 1].seen;
-                    assert!(found == *expected, "flush {number}, cut {cut}: {}", difference(&found, expected));
+                    assert!(found == *expected, "flush {number}, {leaves:?}: {}", difference(&found, expected));
                 }
                 create(&survivor, "afterwards", &[5]).await.unwrap();
             });
             drop(survivor);
             if is_sealed {
                 let expected = states[acknowledged].destroyed;
-                assert!(destroyed(&files_in(folder.path())) >= expected, "flush {number}: a destroyed key is back");
+                assert!(
+                    destroyed(&files_in(folder.path())) >= expected,
+                    "flush {number}, {leaves:?}: a destroyed key is back"
+                );
             }
             points += 1;
         }

@@ -23,20 +23,24 @@ use std::task::{Context, Poll, Waker};
 use std::time::Instant;
 
 use chinhchu::gallery::{
-    Command, DecisionFilter, DecisionKey, Gallery, Outcome, ReadSet, RecordStore, SnapshotPart, StoredDecision,
-    Timestamp,
+    Command, DecisionFilter, DecisionKey, Gallery, LedgerTables, Outcome, ReadSet, RecordStore, Signer, SnapshotPart,
+    StoredDecision, Timestamp, verify_ledger,
 };
 
 use self::programs::Program;
 use self::stepping::{Shared, Stepping, SteppingIndex, at_once, pause};
 use self::truth::{Truth, face};
+use crate::ledger::{digest_key, signer};
 use crate::memory::{MemoryIndex, MemoryStore};
+use crate::support::by;
 
 /// Schedules of the short form.
 const SCHEDULES: u64 = 1_500;
 /// Far more than any schedule takes.
 const STEPS_MAX: usize = 200_000;
 const ENGINES: usize = 2;
+/// One schedule in so many keeps a transparency log.
+const WITH_LOG: u64 = 8;
 
 /// One engine, from its start to its end.
 struct Engine {
@@ -51,6 +55,7 @@ impl Engine {
         let index = Arc::new(MemoryIndex::default());
         let store = Stepping { shared: Arc::clone(shared), engine: number };
         let gallery = Gallery::new(Arc::new(store), vec![Arc::new(SteppingIndex(Arc::clone(&index)))]).unwrap();
+        let gallery = if shared.store.has_ledger() { gallery.with_ledger(digest_key()) } else { gallery };
         Rc::new(Self { number, gallery: Rc::new(gallery), index, is_dead: Cell::new(false) })
     }
 }
@@ -69,7 +74,12 @@ pub struct World {
 
 impl World {
     fn new(seed: u64, is_told: bool) -> Rc<Self> {
-        let shared = Arc::new(Shared::new(MemoryStore::default()));
+        let store = MemoryStore::default();
+        let store = match seed.is_multiple_of(WITH_LOG) {
+            true => store.with_ledger(&digest_key(), signer(1).verifier().clone()),
+            false => store,
+        };
+        let shared = Arc::new(Shared::new(store));
         let engines = (0..ENGINES as u64).map(|number| Engine::start(&shared, number)).collect();
         Rc::new(Self {
             shared,
@@ -222,11 +232,30 @@ impl World {
             let expected = &truth.pairs[&(pair.first, pair.second)];
             assert_eq!(is_in_force, expected.is_in_force(now), "a pair stands otherwise than officers said");
         }
+        if store.has_ledger() {
+            self.check_log(truth.entries);
+        }
+    }
+
+    /// Whatever was done is in the log, once, and the log verifies when it is signed.
+    fn check_log(&self, entries: u64) {
+        let store = &self.shared.store;
+        let sequence = || at_once(store.commit(&by(), Command::Sequence(Signer(signer(1)))));
+        while !sequence().unwrap().receipt.replayed {}
+        let trusted = signer(1).verifier().clone();
+        let check = move |tables: &dyn LedgerTables| {
+            let head = tables.head()?.expect("a log");
+            assert_eq!((head.entries, head.signed()), (entries, entries), "the log has other entries");
+            assert!(verify_ledger(tables, Some(&trusted), &[])?.is_ok(), "the log does not verify");
+            Ok(())
+        };
+        at_once(store.read_ledger(Box::new(check))).unwrap();
     }
 }
 
 fn name(command: &Command) -> String {
     match command {
+        Command::Entered(command, _) => name(command),
         Command::Decide(decision) => {
             let (of, key) = (&decision.subject, &decision.key);
             format!("{} attempt {} of {}: {:?}", key.transaction.as_str(), key.attempt, of.as_str(), decision.outcome)

@@ -337,17 +337,15 @@ async fn office(world: Rc<World>, number: u8) {
     let mut done: Option<(u8, u8, Receipt)> = None;
     let mut what = None;
     for request in 0..1 + world.below(5) as u8 {
-        let (content, new) = what.take().filter(|_| world.chance(8)).map_or_else(
-            || {
-                let (of, face) = (world.below(SUBJECTS), world.below(FACES));
-                let mode = [EnrolMode::Create, EnrolMode::Add, EnrolMode::Replace][world.below(3)];
-                let faces: Vec<u64> = (0..1 + world.below(2)).map(|more| ((face + more) % FACES) as u64).collect();
-                let by = world.chance(3).then(|| id(OFFICERS[world.below(OFFICERS.len())]));
-                let new = Enrolment { by, ..enrolment(subject(of).as_str(), mode, &faces) };
-                (request, if world.chance(4) { Err(subject(of)) } else { Ok(new) })
-            },
-            |same| same,
-        );
+        let same = what.take().filter(|_| world.chance(8));
+        let (content, new) = same.unwrap_or_else(|| {
+            let (of, face) = (world.below(SUBJECTS), world.below(FACES));
+            let mode = [EnrolMode::Create, EnrolMode::Add, EnrolMode::Replace][world.below(3)];
+            let faces: Vec<u64> = (0..1 + world.below(2)).map(|more| ((face + more) % FACES) as u64).collect();
+            let by = world.chance(3).then(|| id(OFFICERS[world.below(OFFICERS.len())]));
+            let new = Enrolment { by, ..enrolment(subject(of).as_str(), mode, &faces) };
+            (request, if world.chance(4) { Err(subject(of)) } else { Ok(new) })
+        });
         let retry = Retry { content: [content; 32], ..retry(format!("r-{number}-{request}"), 0) };
         for _ in 0..ASKED_MAX {
             let (asked, named) = (new.clone(), retry.clone());

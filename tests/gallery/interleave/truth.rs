@@ -78,6 +78,8 @@ pub struct Truth {
     pub pairs: BTreeMap<(SubjectId, SubjectId), Pair>,
     retries: BTreeMap<RequestId, ([u8; 32], Receipt)>,
     pub captures: Vec<Capture>,
+    /// Entries of the log, where one is kept.
+    pub entries: u64,
     /// Commits that changed something.
     pub commits: u64,
     pub decisions: u64,
@@ -118,6 +120,18 @@ impl Truth {
             );
             must!(is_of_the_rules, "the store failed: {error}");
         }
+        let command = match command {
+            Command::Entered(command, entries) => {
+                if let Ok(done) = result {
+                    let again = done.receipt.replayed;
+                    // That an answer is handed out again is entered, by a commit of its own.
+                    self.commits += u64::from(again);
+                    self.entries += if again { 1 } else { entries.len() as u64 };
+                }
+                command
+            }
+            command => command,
+        };
         match command {
             Command::Enrol(enrolment, retry) => self.enrolled(enrolment, retry.as_ref(), result)?,
             Command::Remove(subject, retry) => self.removed(subject, retry.as_ref(), result)?,

@@ -15,6 +15,7 @@ mod truth;
 use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;
 use std::future::{Future, poll_fn};
+use std::hash::{DefaultHasher, Hash, Hasher};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::rc::Rc;
 use std::sync::Arc;
@@ -69,6 +70,8 @@ pub struct World {
     now: Cell<u64>,
     given_out: Cell<u8>,
     pub truth: RefCell<Truth>,
+    /// Of every command and what came of it, in order.
+    digest: RefCell<DefaultHasher>,
     is_told: bool,
 }
 
@@ -89,6 +92,7 @@ impl World {
             now: Cell::new(1_000_000),
             given_out: Cell::new(2),
             truth: RefCell::default(),
+            digest: RefCell::default(),
             is_told,
         })
     }
@@ -161,6 +165,8 @@ impl World {
     fn carry_out_next(&self) {
         self.shared.store.set_clock(Timestamp(self.now.get()));
         let Some((command, result)) = self.shared.carry_out_next() else { return };
+        let commit = result.as_ref().map(|done| done.receipt.commit).ok();
+        (name(&command), commit, self.now.get()).hash(&mut *self.digest.borrow_mut());
         self.tell(|| {
             let told = result.as_ref().map(|done| done.receipt.clone()).map_err(ToString::to_string);
             format!("{}: {told:?}", name(&command))
@@ -284,6 +290,8 @@ struct Happened {
     approved_beside: AtomicU64,
     killed: AtomicU64,
     steps: AtomicU64,
+    /// Of all that happened, in whatever order the schedules are played.
+    digest: AtomicU64,
 }
 
 /// Plays the schedule of a seed.
@@ -340,6 +348,7 @@ fn play(seed: u64, is_told: bool, happened: &Happened) {
     count(&happened.closed_by_officers, attempts().filter(|one| !one.answers.is_empty()).count());
     count(&happened.approved_beside, truth.approved_beside as usize);
     count(&happened.steps, steps);
+    happened.digest.fetch_add(world.digest.borrow().finish(), Ordering::Relaxed);
 }
 
 fn number(variable: &str) -> Option<u64> {

@@ -4,7 +4,7 @@
 use std::io;
 use std::sync::{Arc, Mutex, MutexGuard};
 
-use chinhchu::gallery::{self, BackendFactory, Gallery, GalleryError};
+use chinhchu::gallery::{self, BackendFactory, EmbeddedOptions, Gallery, GalleryError};
 use redb::StorageBackend;
 
 use crate::support::*;
@@ -42,8 +42,12 @@ struct State {
     durable: Vec<u8>,
     /// Written since the last flush, in order.
     pending: Vec<Event>,
-    /// Every flush so far, where recording.
-    syncs: Option<Vec<Sync>>,
+    /// What each flush so far was about to make durable, where recording.
+    flushes: Option<Vec<Vec<Event>>>,
+    /// What was durable when that began.
+    recorded_from: Vec<u8>,
+    /// Told of each flush before it begins, where recording.
+    watcher: Watcher,
     trouble: Option<Trouble>,
     /// Trouble that begins at the next flush, and how long it lasts.
     flush_trouble: Option<u64>,
@@ -52,6 +56,15 @@ struct State {
     /// A flush failed: the system forgot what it could not write.
     lost: bool,
     random: u64,
+}
+
+#[derive(Default)]
+struct Watcher(Option<Box<dyn FnMut() + Send>>);
+
+impl std::fmt::Debug for Watcher {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Watcher")
+    }
 }
 
 #[derive(Debug, Clone, Default)]
@@ -70,6 +83,10 @@ impl Disk {
     }
 
     pub fn open(&self) -> Result<Gallery, GalleryError> {
+        self.open_with(options())
+    }
+
+    pub fn open_with(&self, options: EmbeddedOptions) -> Result<Gallery, GalleryError> {
         let disk = self.clone();
         let factory: BackendFactory = Arc::new(move || {
             let mut state = disk.state();
@@ -80,20 +97,40 @@ impl Disk {
             drop(state);
             Ok(Box::new(disk.clone()))
         });
-        gallery::open_on(factory, RECIPE, DIMENSION, options())
+        gallery::open_on(factory, RECIPE, DIMENSION, options)
     }
 
     /// Keeps every flush from now on.
     pub fn record(&self) {
-        self.state().syncs = Some(Vec::new());
+        let mut state = self.state();
+        state.flushes = Some(Vec::new());
+        state.recorded_from = state.durable.clone();
+    }
+
+    /// The same, and tells of each flush before it begins: to see what else lies on disks by then.
+    pub fn record_with(&self, watcher: impl FnMut() + Send + 'static) {
+        self.record();
+        self.state().watcher = Watcher(Some(Box::new(watcher)));
+    }
+
+    /// What each flush was about to make durable, made one at a time.
+    pub fn each_sync(&self) -> impl Iterator<Item = Sync> {
+        let state = self.state();
+        let mut durable = state.recorded_from.clone();
+        let flushes = state.flushes.clone().unwrap_or_default();
+        flushes.into_iter().map(move |pending| {
+            let sync = Sync { durable: durable.clone(), pending };
+            durable = sync.cut(|| true);
+            sync
+        })
     }
 
     pub fn syncs(&self) -> Vec<Sync> {
-        self.state().syncs.clone().unwrap_or_default()
+        self.each_sync().collect()
     }
 
     pub fn sync_count(&self) -> usize {
-        self.state().syncs.as_ref().map_or(0, Vec::len)
+        self.state().flushes.as_ref().map_or(0, Vec::len)
     }
 
     pub fn fail(&self, trouble: Trouble) {
@@ -134,13 +171,16 @@ impl Sync {
         let mut bytes = self.durable.clone();
         for event in &self.pending {
             match event {
-                Event::SetLen(len) => bytes.resize(*len as usize, 0),
+                // A file that grew may be as short as before; what is written behind its end makes it longer.
+                Event::SetLen(len) if reached() => bytes.resize(*len as usize, 0),
+                Event::SetLen(_) => {}
                 Event::Write(offset, data) => {
                     let mut at = *offset as usize;
                     let mut rest = data.as_slice();
                     while !rest.is_empty() {
                         let (page, after) = rest.split_at(rest.len().min(PAGE - at % PAGE));
                         if reached() {
+                            bytes.resize(bytes.len().max(at + page.len()), 0);
                             bytes[at..at + page.len()].copy_from_slice(page);
                         }
                         at += page.len();
@@ -221,8 +261,13 @@ impl StorageBackend for Disk {
             return Err(error);
         }
         state.durable = state.live.clone();
-        if let Some(syncs) = &mut state.syncs {
-            syncs.push(sync);
+        if state.flushes.is_some()
+            && let Some(watcher) = &mut state.watcher.0
+        {
+            watcher();
+        }
+        if let Some(flushes) = &mut state.flushes {
+            flushes.push(sync.pending);
         }
         Ok(())
     }

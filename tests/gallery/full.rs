@@ -4,7 +4,8 @@ use std::path::Path;
 use std::process::Command;
 
 use chinhchu::face::Template;
-use chinhchu::gallery::{self, Gallery, GalleryError, NewTemplate, Source};
+use chinhchu::gallery::{self, EmbeddedOptions, Gallery, GalleryError, NewTemplate, Source};
+use chinhchu::sealing::KeyStoreOptions;
 
 use crate::support::*;
 
@@ -107,4 +108,56 @@ fn a_folder_cannot_be_made_on_a_full_disk_and_can_when_there_is_room() {
     assert!(matches!(error, GalleryError::DiskFull), "{error:?}");
     std::fs::remove_file(&ballast).unwrap();
     open(&dir).unwrap();
+}
+
+#[test]
+fn a_full_disk_under_the_key_files_loses_nobody_and_new_people_come_when_there_is_room() {
+    let Some(mount) = Mount::new(1) else {
+        eprintln!("SKIPPED: a full disk: this user may not mount a small file system");
+        return;
+    };
+    let dir = tempfile::tempdir().unwrap();
+    // The store, or its copy, lies where there is no room.
+    for (number, is_copy_full) in [false, true].into_iter().enumerate() {
+        let here = |name: &str| dir.path().join(format!("{number}-{name}"));
+        let (near, far) = (here("keys"), mount.path().join(format!("{number}-keys")));
+        let (path, copy) = if is_copy_full { (near, far) } else { (far, near) };
+        let sealing = sealed(dir.path()).sealing.map(|keys| KeyStoreOptions { path, copy: Some(copy), ..keys });
+        let options = EmbeddedOptions { sealing, ..options() };
+        let open = || gallery::open(&here("data"), RECIPE, DIMENSION, options.clone());
+        let gallery = open().unwrap();
+        let ballast = mount.path().join("ballast");
+        // Until nothing more goes in.
+        let mut file = std::fs::File::create(&ballast).unwrap();
+        while std::io::Write::write_all(&mut file, &[1; 1024]).is_ok() {}
+        drop(file);
+        let name = |number: u32| format!("s{number:05}");
+        block_on(async {
+            let mut enrolled = 0;
+            let error = loop {
+                match create(&gallery, &name(enrolled), &[1]).await {
+                    Ok(_) => enrolled += 1,
+                    Err(error) => break error,
+                }
+                assert!(enrolled < 2_000, "no more keys were needed");
+            };
+            assert!(matches!(error, GalleryError::KeyStore(_)), "{error}");
+            let again = create(&gallery, &name(enrolled), &[1]).await.unwrap_err();
+            assert!(matches!(again, GalleryError::KeyStore(_)), "{again}");
+            assert!(gallery.subject(&id(name(0))).await.unwrap().is_some(), "who is there is served");
+            assert_eq!(gallery.within(&template(1), 0.9).await.unwrap().len(), enrolled as usize);
+
+            std::fs::remove_file(&ballast).unwrap();
+            create(&gallery, &name(enrolled), &[1]).await.unwrap();
+            drop(gallery);
+            let gallery = open().unwrap();
+            for number in 0..=enrolled {
+                assert!(gallery.subject(&id(name(number))).await.unwrap().is_some());
+            }
+            assert_eq!(gallery.stats().subjects, u64::from(enrolled) + 1);
+        });
+        for file in std::fs::read_dir(mount.path()).unwrap() {
+            std::fs::remove_file(file.unwrap().path()).unwrap();
+        }
+    }
 }

@@ -61,9 +61,15 @@ struct Tables {
     is_closed: bool,
     /// As which it gives itself out: what is in memory lies nowhere.
     is_sealed: bool,
+    /// What the clock shows; that of the machine where none is set.
+    clock: Option<Timestamp>,
 }
 
 impl Tables {
+    fn now(&self) -> Timestamp {
+        self.clock.unwrap_or_else(Timestamp::now)
+    }
+
     /// The pairs of a subject with the other of each, in byte order of that.
     fn pairs_of(&self, subject: &SubjectId) -> Vec<(SubjectId, ClearedPair)> {
         let other = |pair: &ClearedPair| match (pair.first == *subject, pair.second == *subject) {
@@ -79,7 +85,7 @@ impl Tables {
 
     /// Captures from a number on that share one of the keys and are kept still.
     fn captures(&self, since: u64, bands: &[CaptureBand]) -> Vec<StoredCapture> {
-        let now = Timestamp::now();
+        let now = self.now();
         let shares = |one: &&StoredCapture| one.content.bands.iter().any(|band| bands.contains(band));
         let kept = self.captures.range(since..).map(|(_, capture)| capture).filter(|one| one.expires_at > now);
         kept.filter(shares).cloned().collect()
@@ -113,7 +119,7 @@ impl Tables {
         let templates = subjects.iter().filter(|_| wanted.templates).flat_map(|head| &head.templates);
         let templates = templates.filter_map(|&id| self.stored(id)).collect();
         let pairs = wanted.cleared_with.as_ref().map(|subject| self.pairs_of(subject)).unwrap_or_default();
-        let now = Timestamp::now();
+        let now = self.now();
         let in_force = pairs.iter().filter(|(_, pair)| pair.state(now) == PairState::InForce);
         let cleared_with: Vec<SubjectId> = in_force.map(|(other, _)| other.clone()).collect();
         let attempts = wanted.decision.as_ref().filter(|_| wanted.attempts).map(|key| {
@@ -397,6 +403,11 @@ impl MemoryStore {
         self
     }
 
+    /// Sets the clock, which stands still until it is set again.
+    pub fn set_clock(&self, now: Timestamp) {
+        self.tables.lock().unwrap().clock = Some(now);
+    }
+
     /// The same store, which keeps a transparency log.
     pub fn with_ledger(self, key: &LedgerKey, first_key: VerifierKey) -> Self {
         self.tables.lock().unwrap().head = Some(LedgerHead::begin(key, first_key));
@@ -425,7 +436,7 @@ impl RecordStore for MemoryStore {
 
     async fn commit(&self, _: &RequestContext, command: Command) -> Result<Committed, GalleryError> {
         let mut tables = self.tables()?;
-        match command.plan(&tables.read(&command.reads()), Timestamp::now())? {
+        match command.plan(&tables.read(&command.reads()), tables.now())? {
             Planned::Done(committed) => Ok(committed),
             Planned::Write(Plan { writes, committed }) => {
                 tables.commit += 1;
@@ -456,7 +467,7 @@ impl RecordStore for MemoryStore {
             subjects: tables.subjects.len() as u64,
             templates: tables.templates.len() as u64,
             template_next: tables.template_next,
-            taken_at: Timestamp::now(),
+            taken_at: tables.now(),
             master_key: None,
         };
         let all: Vec<StoredTemplate> = tables.templates.keys().filter_map(|&id| tables.stored(id)).collect();
@@ -566,6 +577,15 @@ impl Default for MemoryIndex {
 }
 
 impl MemoryIndex {
+    /// Everything that is in it: whose, and the template, by its id.
+    pub fn contents(&self) -> BTreeMap<u64, (SubjectId, Template)> {
+        let rows = self.rows.lock().unwrap();
+        rows.templates
+            .iter()
+            .map(|(id, (subject, _, _, template))| (*id, (subject.clone(), template.clone())))
+            .collect()
+    }
+
     /// Of templates of this recipe.
     pub fn of((recipe, dimension): (RecipeDigest, usize)) -> Self {
         Self { rows: Mutex::default(), recipe, dimension }

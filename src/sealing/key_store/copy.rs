@@ -1,10 +1,10 @@
 //! Keeps the copy of a key store like it: what one of the two has lost is put back from the other, and a
 //! key that was destroyed in one is destroyed in both.
 
-use std::fs;
 use std::path::Path;
+use std::{fs, io};
 
-use super::file::{Opened, SLOT_BYTES, StoreFile, new_path, overwrite_and_remove};
+use super::file::{Opened, SLOT_BYTES, StoreFile, new_path, old_path, overwrite_and_remove};
 use super::{KeyStoreError, KeyStoreOptions};
 use crate::private;
 
@@ -26,6 +26,11 @@ pub(super) fn reconciled_copy(
     path: &Path,
     options: &KeyStoreOptions,
 ) -> Result<StoreFile, KeyStoreError> {
+    if !options.read_only {
+        // Of one that was replaced when the machine went down.
+        let left = old_path(path);
+        overwrite_and_remove(&left).map_err(|error| KeyStoreError::io(&left, &error))?;
+    }
     let there = match StoreFile::open(path, options.masters(), options.read_only) {
         Ok(there) => there,
         // Under a master key of before: its keys are those of the store, which are there.
@@ -59,13 +64,23 @@ fn made(main: &StoreFile, path: &Path, options: &KeyStoreOptions) -> Result<Stor
     let new = new_path(path);
     overwrite_and_remove(&new).map_err(|error| KeyStoreError::io(&new, &error))?;
     let made = labelled_and_filled(StoreFile::create(&new, main.header(), master, false)?, main)?;
-    if path.exists() {
-        overwrite_and_remove(path).map_err(|error| KeyStoreError::io(path, &error))?;
-    }
-    fs::rename(&new, path)
-        .and_then(|()| private::sync_folder(path.parent().unwrap_or(Path::new(""))))
-        .map_err(|error| KeyStoreError::io(path, &error))?;
+    put_in_place(&new, path, &mut || ()).map_err(|error| KeyStoreError::io(path, &error))?;
     Ok(made.renamed(path))
+}
+
+/// Gives a new copy its name. The one before has another while it is overwritten: where the machine goes
+/// down meanwhile, what lies under the name is a whole copy or nothing, and not one that the next start
+/// refuses. `after_each` is told of every step.
+pub(super) fn put_in_place(new: &Path, path: &Path, after_each: &mut dyn FnMut()) -> io::Result<()> {
+    let old = old_path(path);
+    if path.exists() {
+        fs::rename(path, &old)?;
+        after_each();
+    }
+    fs::rename(new, path)?;
+    after_each();
+    private::sync_folder(path.parent().unwrap_or(Path::new("")))?;
+    overwrite_and_remove(&old)
 }
 
 /// A copy without keys, with those of the store, and what that says of the gallery.

@@ -119,8 +119,17 @@ fn slot_place(id: &[u8; ID_BYTES], number: u64) -> Place<'_> {
 
 /// Where a rotation writes the file that takes the place of the one at `path`.
 pub(super) fn new_path(path: &Path) -> PathBuf {
+    with_suffix(path, ".new")
+}
+
+/// Where the file lies whose place at `path` another has taken, until it is overwritten.
+pub(super) fn old_path(path: &Path) -> PathBuf {
+    with_suffix(path, ".old")
+}
+
+fn with_suffix(path: &Path, suffix: &str) -> PathBuf {
     let mut name = path.as_os_str().to_owned();
-    name.push(".new");
+    name.push(suffix);
     PathBuf::from(name)
 }
 

@@ -240,6 +240,31 @@ fn a_rotation_that_was_interrupted_goes_on_and_brings_no_destroyed_key_back() {
 /// Zeros are what a crash, a sparse restore or a bad disk leaves; noise is what somebody writes. Neither
 /// says that a key was destroyed, in whichever file it lies.
 #[test]
+fn a_copy_that_is_made_anew_is_whole_whenever_the_machine_goes_down() {
+    let place = place();
+    let number = place.open().hand_out().unwrap();
+    let (new, path) = (file::new_path(place.copy()), place.copy().to_owned());
+    fs::copy(&path, &new).unwrap();
+    let mut moments = Vec::new();
+    copy::put_in_place(&new, &path, &mut || moments.push(files(&place))).unwrap();
+    assert_eq!(moments.len(), 2);
+    for files in moments {
+        let folder = tempfile::tempdir().unwrap();
+        for (name, bytes) in &files {
+            let path = folder.path().join(name.file_name().unwrap());
+            fs::write(&path, bytes).unwrap();
+            fs::set_permissions(&path, fs::Permissions::from_mode(0o600)).unwrap();
+        }
+        let (path, copy) = (folder.path().join("keys"), folder.path().join("copy"));
+        let options = KeyStoreOptions { path, copy: Some(copy.clone()), ..place.options.clone() };
+        let store = KeyStore::open(options, false).unwrap();
+        assert!(store.key(number).unwrap().is_some());
+        assert!(copy.exists() && !file::old_path(&copy).exists(), "and nothing is left of the one before");
+    }
+    assert!(!file::old_path(&path).exists() && !new.exists());
+}
+
+#[test]
 fn bytes_that_lie_in_place_of_a_key_destroy_nothing_and_are_put_back_from_the_other_file() {
     type Spoil = fn(&mut [u8]);
     let spoils: [Spoil; 2] = [|bytes| bytes.fill(0), |bytes| bytes.iter_mut().for_each(|byte| *byte ^= 0x55)];

@@ -160,6 +160,24 @@ fn write_beside(
     Ok(())
 }
 
+/// Brings the list of a gallery that is restored up to date with its key store, and gives more keys up: of
+/// whom the gallery is restored without.
+pub(super) fn complete(
+    transaction: &WriteTransaction,
+    gallery: &mut Table<'_, &'static str, &'static [u8]>,
+    protection: &Protection,
+    numbers: &[u64],
+) -> Result<(), StoreError> {
+    let (Some(keys), Some(given_up)) = (protection.keys(), GivenUp::open(transaction, protection)?) else {
+        return Ok(());
+    };
+    let destroyed = keys.destroyed()?;
+    write_beside(given_up, gallery, |given_up, rows, _| {
+        given_up.list(&destroyed, rows)?;
+        given_up.give_up(numbers, rows)
+    })
+}
+
 /// Begins the list in a gallery that an earlier program sealed: with all keys that are destroyed by now.
 pub(super) fn begin(database: &Database, protection: &Protection) -> Result<(), StoreError> {
     let Some(keys) = protection.keys() else { return Ok(()) };

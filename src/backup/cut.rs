@@ -34,7 +34,8 @@ impl Cutter {
         hasher.update(key);
         let hash: [u8; 32] = hasher.finalize().into_bytes().into();
         let drawn = u64::from_le_bytes(hash[..8].try_into().expect("eight of its bytes"));
-        self.open.bytes.len() >= CHUNK_BYTES_MAX || drawn < (u64::MAX / CHUNK_BYTES_SPAN).saturating_mul(row_bytes as u64)
+        self.open.bytes.len() >= CHUNK_BYTES_MAX
+            || drawn < (u64::MAX / CHUNK_BYTES_SPAN).saturating_mul(row_bytes as u64)
     }
 
     /// Takes rows in; gives chunks that are full. `None` where rows are cut short.

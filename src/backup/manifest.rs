@@ -36,7 +36,8 @@ impl BackupId {
     pub(super) fn new(at: Timestamp) -> std::io::Result<Self> {
         let mut random = [0; 2];
         getrandom::fill(&mut random).map_err(std::io::Error::other)?;
-        let at = jiff::Timestamp::from_millisecond(i64::try_from(at.0).unwrap_or(i64::MAX)).map_err(std::io::Error::other)?;
+        let at = jiff::Timestamp::from_millisecond(i64::try_from(at.0).unwrap_or(i64::MAX))
+            .map_err(std::io::Error::other)?;
         Ok(Self(format!("{}-{}", at.strftime("%Y%m%dT%H%M%SZ"), hex::encode(&random))))
     }
 
@@ -95,7 +96,7 @@ struct ManifestRecord {
     key_store: Option<Vec<u8>>,
     /// In the order in which they are restored.
     #[prost(message, repeated, tag = "9")]
-    pub(super) tables: Vec<TableRecord>,
+    tables: Vec<TableRecord>,
     /// Version of the program that wrote it.
     #[prost(string, tag = "10")]
     program: String,
@@ -201,9 +202,7 @@ impl Manifest {
         let version = u32::from_le_bytes(head[16..20].try_into().expect("four bytes"));
         match version {
             VERSION => Ok(KeyId(head[20..].try_into().expect("eight bytes"))),
-            newer if newer > VERSION => {
-                Err(BackupError::Newer { path: path.to_owned(), found: newer, known: VERSION })
-            }
+            newer if newer > VERSION => Err(BackupError::Newer { path: path.to_owned(), found: newer, known: VERSION }),
             _ => Err(cut()),
         }
     }
@@ -224,7 +223,7 @@ impl Manifest {
             return Err(altered());
         }
         let head = RowsHead {
-            gallery: record.gallery.as_slice().try_into().ok().and_then(|id| GalleryId::from_bytes(&id)).ok_or_else(altered)?,
+            gallery: GalleryId::from_bytes(&record.gallery).ok_or_else(altered)?,
             commit: record.commit,
             taken_at: Timestamp(record.taken_at),
             subjects: record.subjects,

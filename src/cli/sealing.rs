@@ -222,6 +222,18 @@ pub(super) fn check_key_goes_elsewhere(path: &Path, data: Option<&Path>) -> Resu
     }
 }
 
+/// Refuses backups in the folder of a gallery: they would go with it, and be taken for its files.
+pub(super) fn check_backups_go_elsewhere(path: &Path, data: &Path) -> Result<(), Failure> {
+    match gallery_around(path, Some(data)) {
+        None => Ok(()),
+        Some(folder) => Err(Failure::new(format_args!(
+            "{} lies in the gallery's folder {}: whoever loses the one loses the other; name a place outside, on another disk",
+            path.display(),
+            folder.display()
+        ))),
+    }
+}
+
 /// The folder of a gallery that a path leads into: the one given, or one that is there.
 fn gallery_around(path: &Path, data: Option<&Path>) -> Option<PathBuf> {
     if let Some(data) = data.filter(|data| lies_in(path, data)) {

@@ -1,0 +1,1 @@
+//! What backups promise, on rows that are made up.

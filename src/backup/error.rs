@@ -84,6 +84,11 @@ impl BackupError {
         }
     }
 
+    /// The error of a file that is not in a folder of backups.
+    pub fn io_at(error: &io::Error, path: &Path) -> Self {
+        Self::io(error, path)
+    }
+
     pub(super) fn damaged(path: &Path, what: &'static str) -> Self {
         Self::Damaged { path: path.to_owned(), what }
     }

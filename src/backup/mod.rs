@@ -11,13 +11,14 @@
 //! under keys that are derived from the backup key; a chunk belongs to its name, a manifest to its own.
 //!
 //! Each file answers one question: what the keys are (`keys`), where rows are cut (`cut`), what a manifest says
-//! (`manifest`), how the folder lies and who may use it (`repository`), how a backup is written (`write`), read and verified
+//! (`manifest`), how a backup lies in one file (`file`), how the folder lies and who may use it (`repository`), how a backup is written (`write`), read and verified
 //! (`read`), and which go (`prune`).
 
 #![forbid(unsafe_code)]
 
 mod cut;
 mod error;
+mod file;
 mod keys;
 mod manifest;
 mod prune;
@@ -28,9 +29,10 @@ mod tests;
 mod write;
 
 pub use self::error::BackupError;
+pub use self::file::BackupFile;
 pub use self::keys::{BackupKey, BackupKeys};
 pub use self::manifest::{BackupId, Manifest};
 pub use self::prune::{Keep, Pruned};
-pub use self::read::{BackupReader, Damage, Verified};
+pub use self::read::{BackupReader, ChunkSource, Damage, Verified, verify};
 pub use self::repository::{Listed, Repository};
 pub use self::write::{BackupWriter, Written};

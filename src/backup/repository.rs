@@ -46,7 +46,8 @@ pub struct Listed {
 }
 
 /// Held while nobody else may do what stands against it.
-pub(super) struct Held(#[allow(dead_code, reason = "the lock goes with the file handle")] File);
+#[derive(Debug)]
+pub struct Held(#[allow(dead_code, reason = "the lock goes with the file handle")] File);
 
 impl Repository {
     /// The one at `path`.
@@ -115,7 +116,7 @@ impl Repository {
         self.path.join(CHUNKS)
     }
 
-    pub(super) fn chunk(&self, name: &[u8; 32]) -> PathBuf {
+    pub(super) fn chunk_path(&self, name: &[u8; 32]) -> PathBuf {
         let name = hex::encode(name);
         self.chunks().join(&name[..2]).join(name)
     }

@@ -3,7 +3,8 @@
 
 use std::collections::BTreeSet;
 use std::fs;
-use std::path::PathBuf;
+use std::io::Write;
+use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
@@ -13,6 +14,7 @@ use crossbeam_channel::{Receiver, Sender};
 
 use super::cut::Cutter;
 use super::error::BackupError;
+use super::file::Stream;
 use super::keys::BackupKeys;
 use super::manifest::{BackupId, ChunkRecord, Manifest, TableRecord};
 use super::read::{CHUNK_HEAD, chunk_place};
@@ -45,8 +47,23 @@ struct Task {
     chunk: RowBatch,
 }
 
+/// Where chunks go.
+enum Target {
+    Folder(Repository),
+    Stream(Stream),
+}
+
+impl Target {
+    fn path(&self) -> &Path {
+        match self {
+            Self::Folder(repository) => repository.path(),
+            Self::Stream(stream) => &stream.path,
+        }
+    }
+}
+
 struct Shared {
-    repository: Repository,
+    target: Target,
     keys: Arc<BackupKeys>,
     /// The chunks of each table, in order.
     done: Mutex<Vec<(String, Vec<Option<ChunkRecord>>)>>,
@@ -61,18 +78,29 @@ impl Shared {
     fn store(&self, Task { table, at, chunk }: Task) -> Result<(), BackupError> {
         let key = self.keys.first();
         let name = key.name(&chunk.table, &chunk.bytes);
-        let path = self.repository.chunk(&name);
         let len = CHUNK_HEAD.len() + chunk.bytes.len() + aead::OVERHEAD_BYTES;
-        // One of another length was damaged since: it is written again.
-        if !fs::metadata(&path).is_ok_and(|file| file.is_file() && file.len() == len as u64) {
-            let failed = |error: std::io::Error| BackupError::io(&error, &path);
+        let is_there = match &self.target {
+            // One of another length was damaged since: it is written again.
+            Target::Folder(repository) => {
+                fs::metadata(repository.chunk_path(&name)).is_ok_and(|file| file.is_file() && file.len() == len as u64)
+            }
+            Target::Stream(stream) => stream.has(&name),
+        };
+        if !is_there {
+            let failed = |error: std::io::Error| BackupError::io(&error, self.target.path());
             let mut sealed = CHUNK_HEAD.to_vec();
             aead::seal_into(&mut sealed, key.chunks(), &chunk_place(&name), &chunk.bytes).map_err(failed)?;
-            if let Some(folder) = path.parent() {
-                private::make_folder(folder).map_err(failed)?;
-                self.folders.lock().unwrap_or_else(PoisonError::into_inner).insert(folder.to_owned());
+            match &self.target {
+                Target::Folder(repository) => {
+                    let path = repository.chunk_path(&name);
+                    if let Some(folder) = path.parent() {
+                        private::make_folder(folder).map_err(failed)?;
+                        self.folders.lock().unwrap_or_else(PoisonError::into_inner).insert(folder.to_owned());
+                    }
+                    repository.write(&path, &sealed)?;
+                }
+                Target::Stream(stream) => stream.put(&name, &sealed)?,
             }
-            self.repository.write(&path, &sealed)?;
             self.chunks_written.fetch_add(1, Ordering::Relaxed);
             self.bytes_written.fetch_add(sealed.len() as u64, Ordering::Relaxed);
         }
@@ -123,7 +151,7 @@ pub struct BackupWriter {
     tasks: Option<Sender<Task>>,
     threads: Vec<JoinHandle<()>>,
     pace: Pace,
-    _lock: Held,
+    _lock: Option<Held>,
 }
 
 impl BackupWriter {
@@ -138,9 +166,33 @@ impl BackupWriter {
         bytes_a_second: Option<u64>,
     ) -> Result<Self, BackupError> {
         let lock = repository.lock()?;
+        Self::to(Target::Folder(repository.clone()), keys, head, bytes_a_second, Some(lock))
+    }
+
+    /// The same, into a stream that messages name `path`: everything is written to it, in pieces.
+    ///
+    /// # Errors
+    /// [`BackupError::DiskFull`], [`BackupError::Io`].
+    pub fn stream(
+        path: &Path,
+        out: Box<dyn Write + Send>,
+        keys: Arc<BackupKeys>,
+        head: RowsHead,
+        bytes_a_second: Option<u64>,
+    ) -> Result<Self, BackupError> {
+        Self::to(Target::Stream(Stream::begin(path, out)?), keys, head, bytes_a_second, None)
+    }
+
+    fn to(
+        target: Target,
+        keys: Arc<BackupKeys>,
+        head: RowsHead,
+        bytes_a_second: Option<u64>,
+        lock: Option<Held>,
+    ) -> Result<Self, BackupError> {
         let cutter = Cutter::new(keys.first());
         let shared = Arc::new(Shared {
-            repository: repository.clone(),
+            target,
             keys,
             done: Mutex::default(),
             folders: Mutex::default(),
@@ -151,9 +203,9 @@ impl BackupWriter {
         let (tasks, waiting) = crossbeam_channel::bounded(WAITING_MAX);
         let mut threads = Vec::new();
         for _ in 0..THREADS {
-            let (shared, waiting) = (Arc::clone(&shared), waiting.clone());
-            let thread = std::thread::Builder::new().name("backup".into()).spawn(move || shared.run(&waiting));
-            threads.push(thread.map_err(|error| BackupError::io(&error, repository.path()))?);
+            let (own, waiting) = (Arc::clone(&shared), waiting.clone());
+            let thread = std::thread::Builder::new().name("backup".into()).spawn(move || own.run(&waiting));
+            threads.push(thread.map_err(|error| BackupError::io(&error, shared.target.path()))?);
         }
         let pace = Pace { bytes_a_second, begun: Instant::now(), bytes: 0 };
         Ok(Self { shared, head, cutter, tasks: Some(tasks), threads, pace, _lock: lock })
@@ -165,7 +217,7 @@ impl BackupWriter {
     /// [`BackupError::DiskFull`], [`BackupError::Io`]: also of what was taken before.
     pub fn take(&mut self, batch: &RowBatch) -> Result<(), BackupError> {
         self.pace.keep(batch.bytes.len());
-        let cut = || BackupError::damaged(self.shared.repository.path(), "was sent rows that are cut short");
+        let cut = || BackupError::damaged(self.shared.target.path(), "was sent rows that are cut short");
         let full = self.cutter.take(batch).ok_or_else(cut)?;
         full.into_iter().try_for_each(|chunk| self.store(chunk))
     }
@@ -195,7 +247,7 @@ impl BackupWriter {
         for thread in self.threads.drain(..) {
             if thread.join().is_err() {
                 let why = "a thread that wrote chunks has ended; this is a defect of chinhchu".to_owned();
-                let error = BackupError::Io { path: self.shared.repository.path().to_owned(), why };
+                let error = BackupError::Io { path: self.shared.target.path().to_owned(), why };
                 self.shared.failed.lock().unwrap_or_else(PoisonError::into_inner).get_or_insert(error);
             }
         }
@@ -213,23 +265,30 @@ impl BackupWriter {
         if let Some(error) = self.shared.failure() {
             return Err(error);
         }
-        let repository = &self.shared.repository;
-        let folders = std::mem::take(&mut *self.shared.folders.lock().unwrap_or_else(PoisonError::into_inner));
-        for folder in folders.iter().chain([&repository.chunks()]) {
-            repository.sync(folder)?;
+        let target = &self.shared.target;
+        if let Target::Folder(repository) = target {
+            let folders = std::mem::take(&mut *self.shared.folders.lock().unwrap_or_else(PoisonError::into_inner));
+            for folder in folders.iter().chain([&repository.chunks()]) {
+                repository.sync(folder)?;
+            }
         }
         let done = std::mem::take(&mut *self.shared.done.lock().unwrap_or_else(PoisonError::into_inner));
         let tables: Vec<TableRecord> = done
             .into_iter()
             .map(|(name, chunks)| TableRecord { name, chunks: chunks.into_iter().flatten().collect() })
             .collect();
-        let failed = |error: std::io::Error| BackupError::io(&error, repository.path());
+        let failed = |error: std::io::Error| BackupError::io(&error, target.path());
         let id = BackupId::new(self.head.taken_at).map_err(failed)?;
         let chunks = tables.iter().map(|table| table.chunks.len() as u64).sum();
         let (bytes, manifest) =
             Manifest::sealed(id, self.head.clone(), tables, self.shared.keys.first()).map_err(failed)?;
-        repository.write(&repository.manifest(&manifest.id), &bytes)?;
-        repository.sync(&repository.manifests())?;
+        match target {
+            Target::Folder(repository) => {
+                repository.write(&repository.manifest(&manifest.id), &bytes)?;
+                repository.sync(&repository.manifests())?;
+            }
+            Target::Stream(stream) => stream.finish(&manifest.id, &bytes)?,
+        }
         Ok(Written {
             manifest,
             chunks,

@@ -11,16 +11,17 @@ use serde::Serialize;
 use super::backup::RepositoryArgs;
 use super::settings::Settings;
 use super::{Exit, Failure, GlobalArgs, Outcome, caller, date, print, runtime};
-use crate::backup::{BackupError, BackupId, BackupKeys, BackupReader, Manifest, Repository};
+use crate::backup::{BackupError, BackupId, BackupKeys, BackupReader, ChunkSource, Manifest, Repository};
 use crate::gallery::{self, EmbeddedOptions, GalleryError, RestoreFrom, SubjectId, Timestamp, Without};
 use crate::ledger::entry::{Code, KeyedDigest};
 use crate::regular;
 
 const EXAMPLES: &str = "\
 Examples:
-  chinhchu --config chinhchu.toml restore --from /mnt/backups --to /srv/restored
-  chinhchu --config chinhchu.toml restore --from /mnt/backups --to /srv/restored --at 2026-11-30T20:00:00+07:00
-  chinhchu --config chinhchu.toml restore --from /mnt/backups --to /srv/restored --backup 20261130T235959Z-3fa9 --json
+  chinhchu restore --config chinhchu.toml --from /mnt/backups --to /srv/restored
+  chinhchu restore --config chinhchu.toml --from people.cbk --to /srv/restored
+  chinhchu restore --config chinhchu.toml --from /mnt/backups --to /srv/restored --at 2026-11-30T20:00:00+07:00
+  chinhchu restore --config chinhchu.toml --from /mnt/backups --to /srv/restored --backup 20261130T235959Z-3fa9 --json
 
 The folder must be empty, or not be there yet: nothing is written over. The newest backup is restored
 unless --backup or --at says which; all of it is checked on the way. The gallery keeps its id, and its log
@@ -86,13 +87,27 @@ struct RestoredAnswer {
 pub fn run(global: &GlobalArgs, args: RestoreArgs) -> Outcome {
     runtime::start_log(global, runtime::TOOL_LOG)?;
     let settings = Settings::new(global)?;
-    let (repository, keys) = args.repository.open(&settings)?;
-    let manifest = chosen(&args, &settings, &repository, &keys)?;
     let options = options(&settings, &args.to)?;
-    let without = without(&args, &repository, &keys, &manifest, options.ledger.is_some())?;
+    let (source, keys, manifest, without) = match args.repository.file(&settings)? {
+        Some((file, keys)) => {
+            if args.backup.is_some() || args.at.is_some() {
+                return Err(Failure::new("a file has one backup; leave --backup and --at out"));
+            }
+            let (manifest, subjects) = (file.manifest(&keys).map_err(Failure::new)?, named(&args)?);
+            let source: Arc<dyn ChunkSource> = Arc::new(file);
+            (source, keys, manifest, Without { subjects, ..Without::default() })
+        }
+        None => {
+            let (repository, keys) = args.repository.open(&settings)?;
+            let manifest = chosen(&args, &settings, &repository, &keys)?;
+            let without = without(&args, &repository, &keys, &manifest, options.ledger.is_some())?;
+            let source: Arc<dyn ChunkSource> = Arc::new(repository);
+            (source, keys, manifest, without)
+        }
+    };
     let name = Code::new(format!("backup.{}", manifest.id)).map_err(Failure::new)?;
     let from = RestoreFrom { head: manifest.head.clone(), name, digest: manifest.digest, without };
-    let mut reader = BackupReader::begin(&repository, keys, manifest.clone()).map_err(Failure::new)?;
+    let mut reader = BackupReader::begin(source, keys, manifest.clone()).map_err(Failure::new)?;
     // What the backup cannot give goes round the gallery, whose errors are its own.
     let failed: RefCell<Option<BackupError>> = RefCell::new(None);
     let mut next = || {
@@ -153,7 +168,23 @@ fn chosen(
 /// With what the gallery is made: no key of its log is made anew, and no folder is looked into.
 fn options(settings: &Settings, to: &Path) -> Result<EmbeddedOptions, Failure> {
     let ledger = settings.ledger.as_ref().map(|ledger| ledger.kept(&settings.origin)).transpose()?;
-    Ok(EmbeddedOptions { ledger, sealing: settings.sealing_options(to)?, ..settings.looked_at_options() })
+    let sealing = settings.sealing_options(to)?;
+    // A copy from before a gallery was sealed is not made in its place.
+    Ok(EmbeddedOptions { ledger, sealing, seal_while_serving: false, ..settings.looked_at_options() })
+}
+
+/// Those whom a file names.
+fn named(args: &RestoreArgs) -> Result<BTreeSet<SubjectId>, Failure> {
+    let mut subjects = BTreeSet::new();
+    let Some(path) = &args.without else { return Ok(subjects) };
+    let unusable = |why: &dyn std::fmt::Display| Failure::new(format_args!("--without {}: {why}", path.display()));
+    let bytes = regular::read(path, WITHOUT_BYTES_MAX).map_err(|error| unusable(&error))?;
+    let text = String::from_utf8(bytes).map_err(|_| unusable(&"it is not UTF-8 text"))?;
+    for (number, line) in (1..).zip(text.lines().map(str::trim)).filter(|(_, line)| !line.is_empty()) {
+        let id = SubjectId::new(line).map_err(|error| unusable(&format_args!("line {number}: {error}")))?;
+        subjects.insert(id);
+    }
+    Ok(subjects)
 }
 
 /// Who is left out: those who are named, and those of a gallery in the clear whom a later log says to have
@@ -165,29 +196,34 @@ fn without(
     manifest: &Manifest,
     has_ledger: bool,
 ) -> Result<Without, Failure> {
-    let mut subjects = BTreeSet::new();
-    if let Some(path) = &args.without {
-        let unusable = |why: &dyn std::fmt::Display| Failure::new(format_args!("--without {}: {why}", path.display()));
-        let bytes = regular::read(path, WITHOUT_BYTES_MAX).map_err(|error| unusable(&error))?;
-        let text = String::from_utf8(bytes).map_err(|_| unusable(&"it is not UTF-8 text"))?;
-        for (number, line) in (1..).zip(text.lines().map(str::trim)).filter(|(_, line)| !line.is_empty()) {
-            let id = SubjectId::new(line).map_err(|error| unusable(&format_args!("line {number}: {error}")))?;
-            subjects.insert(id);
+    let subjects = named(args)?;
+    let (mut erased, mut destroyed): (BTreeSet<KeyedDigest>, _) = Default::default();
+    let later = repository.newest(keys, Some(manifest.head.gallery), None).map_err(Failure::new)?;
+    if later.id != manifest.id {
+        // In a sealed gallery the key store says it, and this only what a key store from before does not.
+        let is_sealed = manifest.head.key_store.is_some();
+        if later.head.key_store.is_some() != is_sealed && args.without.is_none() {
+            return Err(Failure::new(format_args!(
+                "the backup {} is from before the gallery was sealed, and nothing here says who was erased since; restore a \
+                 later one, or name who was erased with --without FILE",
+                manifest.id
+            )));
         }
-    }
-    // In a sealed gallery the key store says it.
-    let mut erased: BTreeSet<KeyedDigest> = BTreeSet::new();
-    if manifest.head.key_store.is_none() && has_ledger {
-        let later = repository.newest(keys, Some(manifest.head.gallery), None).map_err(Failure::new)?;
-        if later.id != manifest.id {
-            let reader = BackupReader::begin(repository, Arc::clone(keys), later).map_err(Failure::new)?;
-            let mut reader = reader.of_table("ledger_entries");
-            while let Some(batch) = reader.next_batch().map_err(Failure::new)? {
-                gallery::erased_in(&batch, manifest.head.entries, &mut erased).map_err(Failure::new)?;
+        let later_is_clear = later.head.key_store.is_none();
+        let reader =
+            BackupReader::begin(Arc::new(repository.clone()), Arc::clone(keys), later).map_err(Failure::new)?;
+        let mut reader = reader.of_table(if is_sealed { "destroyed_keys" } else { "ledger_entries" });
+        while let Some(batch) = reader.next_batch().map_err(Failure::new)? {
+            match is_sealed {
+                true => Vec::push(&mut destroyed, batch),
+                false if has_ledger && later_is_clear => {
+                    gallery::erased_in(&batch, manifest.head.entries, &mut erased).map_err(Failure::new)?;
+                }
+                false => {}
             }
         }
     }
-    Ok(Without { subjects, erased })
+    Ok(Without { subjects, erased, destroyed })
 }
 
 fn text(answer: &RestoredAnswer) -> String {

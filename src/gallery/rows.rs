@@ -6,6 +6,7 @@
 //! value likewise, and the value.
 
 use std::collections::BTreeSet;
+use std::fmt;
 
 use tokio::sync::mpsc;
 
@@ -42,6 +43,13 @@ pub struct RowBatch {
     pub rows: u64,
     /// The rows, one behind the other.
     pub bytes: Vec<u8>,
+}
+
+impl fmt::Debug for RowBatch {
+    /// Without the rows, which in a clear gallery name people.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} rows of {}", self.rows, self.table)
+    }
 }
 
 impl RowBatch {
@@ -178,10 +186,13 @@ pub struct Without {
     pub subjects: BTreeSet<SubjectId>,
     /// Those whom the log names so, under the key of its digests.
     pub erased: BTreeSet<KeyedDigest>,
+    /// In a sealed gallery, rows of the table `destroyed_keys` of a later backup: whose keys were destroyed by then,
+    /// also where a key store from before that has them again.
+    pub destroyed: Vec<RowBatch>,
 }
 
 impl Without {
-    /// Whether that is nobody.
+    /// Whether nobody is named.
     pub fn is_empty(&self) -> bool {
         self.subjects.is_empty() && self.erased.is_empty()
     }

@@ -9,7 +9,8 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use chinhchu::backup::{
-    BackupError, BackupKey, BackupKeys, BackupReader, BackupWriter, Keep, Manifest, Repository, Written,
+    BackupError, BackupFile, BackupKey, BackupKeys, BackupReader, BackupWriter, Keep, Manifest, Repository, Written,
+    verify,
 };
 use chinhchu::gallery::{
     self, EmbeddedOptions, EnrolMode, Gallery, GalleryError, RestoreFrom, Restored, Timestamp, Without, verify_ledger,
@@ -69,7 +70,7 @@ fn restored_without(
     without: Without,
 ) -> Result<Restored, GalleryError> {
     let repository = Repository::open(repository).unwrap();
-    let mut reader = BackupReader::begin(&repository, keys(), manifest.clone()).unwrap();
+    let mut reader = BackupReader::begin(Arc::new(repository.clone()), keys(), manifest.clone()).unwrap();
     let name = Code::new(format!("backup.{}", manifest.id)).unwrap();
     let from = RestoreFrom { head: manifest.head.clone(), name, digest: manifest.digest, without };
     gallery::restore(&by(), to, options, &from, &mut || {
@@ -143,7 +144,7 @@ fn what_is_restored_is_the_gallery_as_it_was_and_goes_on() {
         let manifest = filled.back_up();
         assert_eq!((manifest.head.subjects, manifest.head.templates), (3, 6));
         let verified =
-            Repository::open(&filled.at("backups")).unwrap().verify(&keys(), &manifest, &mut |_| {}).unwrap();
+            verify(&Repository::open(&filled.at("backups")).unwrap(), &keys(), &manifest, &mut |_| {}).unwrap();
         assert!(verified.damage.is_empty() && verified.rows == manifest.rows(), "{verified:?}");
         let restored = restored(&filled.at("backups"), &manifest, &filled.at("restored"), &filled.options);
         assert_eq!((restored.subjects, restored.templates, restored.left_out), (3, 6, 0));
@@ -240,6 +241,34 @@ fn who_was_erased_after_a_backup_stays_erased_in_what_is_restored_from_it() {
 }
 
 #[test]
+fn a_key_store_from_before_an_erasure_brings_nobody_back_where_a_later_backup_lists_the_key() {
+    let filled = Filled::new(true, false);
+    let first = filled.back_up();
+    let names = ["keys", "copy-of-keys"];
+    let before = names.map(|name| fs::read(filled.at(name)).unwrap());
+    let gallery = filled.open();
+    block_on(gallery.erase(&by(), erase("subject-two"), None)).unwrap();
+    drop(gallery);
+    let second = filled.back_up();
+    names.iter().zip(before).for_each(|(name, bytes)| fs::write(filled.at(name), bytes).unwrap());
+    let repository = Repository::open(&filled.at("backups")).unwrap();
+    let mut without = Without::default();
+    let mut reader =
+        BackupReader::begin(Arc::new(repository.clone()), keys(), second).unwrap().of_table("destroyed_keys");
+    while let Some(batch) = reader.next_batch().unwrap() {
+        without.destroyed.push(batch);
+    }
+    drop(reader);
+    let gone = key_store(filled.dir.path()).destroyed().unwrap().len();
+    let made =
+        restored_without(&filled.at("backups"), &first, &filled.at("restored"), &filled.options, without).unwrap();
+    assert_eq!((made.subjects, made.left_out), (2, 1));
+    assert!(key_store(filled.dir.path()).destroyed().unwrap().len() > gone, "destroyed again");
+    let gallery = filled.open_at(&filled.at("restored"));
+    assert!(block_on(gallery.subject(&id("subject-two"))).unwrap().is_none());
+}
+
+#[test]
 fn in_the_clear_a_later_log_says_who_is_left_out() {
     let filled = Filled::new(false, true);
     let first = filled.back_up();
@@ -250,7 +279,8 @@ fn in_the_clear_a_later_log_says_who_is_left_out() {
     let second = filled.back_up();
     let repository = Repository::open(&filled.at("backups")).unwrap();
     let mut without = Without::default();
-    let mut reader = BackupReader::begin(&repository, keys(), second).unwrap().of_table("ledger_entries");
+    let mut reader =
+        BackupReader::begin(Arc::new(repository.clone()), keys(), second).unwrap().of_table("ledger_entries");
     while let Some(batch) = reader.next_batch().unwrap() {
         gallery::erased_in(&batch, first.head.entries, &mut without.erased).unwrap();
     }
@@ -329,7 +359,7 @@ fn damage_is_told_and_nothing_is_made_of_it() {
     let files = chunk_files(&backups);
     let (first, second) = (fs::read(&files[0]).unwrap(), fs::read(&files[1]).unwrap());
     let told = |of: &str| {
-        let verified = repository.verify(&keys(), &manifest, &mut |_| {}).unwrap();
+        let verified = verify(&repository, &keys(), &manifest, &mut |_| {}).unwrap();
         assert!(!verified.damage.is_empty(), "{of}");
         let error = restored_without(&backups, &manifest, &to, &filled.options, Without::default()).unwrap_err();
         assert!(error.to_string().contains("damaged"), "{of}: {error}");
@@ -349,7 +379,7 @@ fn damage_is_told_and_nothing_is_made_of_it() {
     assert_eq!(told("missing")[0].what, "is missing");
     // The next backup writes again what is missing and has not changed.
     fs::write(&files[0], &first).unwrap();
-    assert!(repository.verify(&keys(), &manifest, &mut |_| {}).unwrap().damage.is_empty());
+    assert!(verify(&repository, &keys(), &manifest, &mut |_| {}).unwrap().damage.is_empty());
     // Manifests: cut, altered, under another's name.
     let path = backups.join("backups").join(manifest.id.as_str());
     let whole = fs::read(&path).unwrap();
@@ -369,6 +399,43 @@ fn damage_is_told_and_nothing_is_made_of_it() {
     let error = repository.read_manifest(&manifest.id, &others).unwrap_err();
     assert!(matches!(error, BackupError::OtherKey { .. }) && error.to_string().contains("backup.key"), "{error}");
     restored(&backups, &manifest, &to, &filled.options);
+}
+
+/// In one file the same is told, and a file that was cut anywhere is none.
+#[test]
+fn a_backup_in_one_file_is_read_whole_or_not_at_all() {
+    let filled = Filled::new(true, true);
+    let (path, writer) = (filled.at("people.cbk"), RefCell::new(None));
+    let mut begin = |head: &gallery::RowsHead| {
+        let out = Box::new(fs::File::create(&path).unwrap());
+        *writer.borrow_mut() = Some(BackupWriter::stream(&path, out, keys(), head.clone(), None).unwrap());
+        ControlFlow::Continue(())
+    };
+    let mut take = |batch: gallery::RowBatch| {
+        writer.borrow_mut().as_mut().unwrap().take(&batch).unwrap();
+        ControlFlow::Continue(())
+    };
+    gallery::read_rows(&by(), &filled.data(), &filled.options, &mut begin, &mut take).unwrap();
+    let written = writer.into_inner().unwrap().finish().unwrap();
+    let bytes = fs::read(&path).unwrap();
+    for cut in (0..bytes.len()).step_by(211).chain([bytes.len() - 1]) {
+        fs::write(&path, &bytes[..cut]).unwrap();
+        let error = BackupFile::open(&path).and_then(|file| file.manifest(&keys())).unwrap_err();
+        assert!(error.is_damage(), "{cut}: {error}");
+    }
+    for at in [25, 61, 70, bytes.len() / 3] {
+        let mut altered = bytes.clone();
+        altered[at] ^= 1;
+        fs::write(&path, &altered).unwrap();
+        let verified = BackupFile::open(&path).and_then(|file| verify(&file, &keys(), &written.manifest, &mut |_| {}));
+        assert!(verified.map_or_else(|error| error.is_damage(), |verified| !verified.damage.is_empty()), "{at}");
+    }
+    fs::write(&path, &bytes).unwrap();
+    let file = BackupFile::open(&path).unwrap();
+    assert_eq!(file.manifest(&keys()).unwrap(), written.manifest);
+    assert!(verify(&file, &keys(), &written.manifest, &mut |_| {}).unwrap().damage.is_empty());
+    assert!(matches!(file.manifest(&BackupKeys::new(key(6), [])), Err(BackupError::OtherKey { .. })));
+    assert!(matches!(BackupFile::open(&filled.at("none.cbk")), Err(BackupError::NotThere(_))));
 }
 
 #[test]
@@ -468,7 +535,7 @@ fn what_a_killed_backup_leaves_goes_with_the_next_pruning_and_what_is_kept_stays
     drop(writer);
     assert_eq!(repository.ids().unwrap().len(), 4);
     let before = chunk_files(&to).len();
-    let reader = BackupReader::begin(&repository, keys(), manifests[0].clone()).unwrap();
+    let reader = BackupReader::begin(Arc::new(repository.clone()), keys(), manifests[0].clone()).unwrap();
     let kept = repository.prune(&keys(), Keep { newest: Some(2), days: None }, Timestamp::now()).unwrap();
     assert!(kept.is_read && kept.files == 0, "a backup that is read keeps its chunks");
     assert_eq!(kept.backups, [manifests[0].id.clone(), manifests[1].id.clone()]);
@@ -477,7 +544,7 @@ fn what_a_killed_backup_leaves_goes_with_the_next_pruning_and_what_is_kept_stays
     assert!(pruned.files > 0 && pruned.backups.is_empty(), "{pruned:?}");
     assert!(chunk_files(&to).len() < before);
     for manifest in &manifests[2..] {
-        assert!(repository.verify(&keys(), manifest, &mut |_| {}).unwrap().damage.is_empty());
+        assert!(verify(&repository, &keys(), manifest, &mut |_| {}).unwrap().damage.is_empty());
     }
     // By age: all are younger than a day; in ten days the newest stays in any case.
     let days = Keep { newest: None, days: Some(1) };

@@ -6,7 +6,7 @@ use serde::Serialize;
 
 use super::take::PrunedAnswer;
 use super::{ListArgs, PruneArgs, VerifyArgs};
-use crate::backup::{BackupId, Damage, Keep, Listed, Manifest, Verified};
+use crate::backup::{self, BackupId, BackupKeys, ChunkSource, Damage, Keep, Listed, Manifest, Verified};
 use crate::cli::settings::Settings;
 use crate::cli::{Exit, Failure, Outcome, date, print};
 use crate::gallery::Timestamp;
@@ -109,7 +109,23 @@ struct OfVerified {
     templates: u64,
 }
 
+/// A backup in one file.
+fn verify_file(settings: &Settings, args: &VerifyArgs) -> Option<Outcome> {
+    let verified = || -> Result<Option<Exit>, Failure> {
+        let Some((file, keys)) = args.repository.file(settings)? else { return Ok(None) };
+        if args.id.is_some() {
+            return Err(Failure::new("a file has one backup; leave its name out"));
+        }
+        let manifest = file.manifest(&keys).map_err(Failure::new)?;
+        whole(&file, &keys, &manifest, args.json).map(Some)
+    };
+    verified().transpose()
+}
+
 pub(super) fn verify(settings: &Settings, args: &VerifyArgs) -> Outcome {
+    if let Some(outcome) = verify_file(settings, args) {
+        return outcome;
+    }
     let (repository, keys) = args.repository.open(settings)?;
     let id = args.id.as_deref().map(str::parse::<BackupId>).transpose().map_err(Failure::new)?;
     let newest = || match repository.ids().map_err(Failure::new)?.pop() {
@@ -133,13 +149,18 @@ pub(super) fn verify(settings: &Settings, args: &VerifyArgs) -> Outcome {
         }
         Err(error) => return Err(Failure::new(error)),
     };
+    whole(&repository, &keys, &manifest, args.json)
+}
+
+/// Reads all of a backup, and says what was found.
+fn whole(source: &dyn ChunkSource, keys: &BackupKeys, manifest: &Manifest, json: bool) -> Outcome {
     let shows = std::io::stderr().is_terminal();
     let mut progress = |bytes: u64| {
         if shows {
             eprint!("\r{} MB verified", bytes >> 20);
         }
     };
-    let verified = repository.verify(&keys, &manifest, &mut progress).map_err(Failure::new);
+    let verified = backup::verify(source, keys, manifest, &mut progress).map_err(Failure::new);
     if shows {
         eprintln!();
     }
@@ -152,7 +173,8 @@ pub(super) fn verify(settings: &Settings, args: &VerifyArgs) -> Outcome {
         subjects: head.subjects,
         templates: head.templates,
     };
-    told(&VerifiedAnswer { id, whole: damage.is_empty(), chunks, rows, bytes, damage, of: Some(of) }, args.json)
+    let (id, whole) = (manifest.id.clone(), damage.is_empty());
+    told(&VerifiedAnswer { id, whole, chunks, rows, bytes, damage, of: Some(of) }, json)
 }
 
 fn told(answer: &VerifiedAnswer, json: bool) -> Outcome {

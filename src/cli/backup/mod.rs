@@ -15,12 +15,14 @@ use super::{GlobalArgs, Outcome, runtime};
 
 const EXAMPLES: &str = "\
 Examples:
-  chinhchu --config chinhchu.toml backup --to /mnt/backups --data /srv/gallery
-  chinhchu --config chinhchu.toml backup --keep 14 --rate 100 --json
-  chinhchu --config chinhchu.toml backup list --from /mnt/backups
-  chinhchu --config chinhchu.toml backup verify --from /mnt/backups
-  chinhchu --config chinhchu.toml backup verify 20261130T235959Z-3fa9 --json
-  chinhchu --config chinhchu.toml backup prune --keep 14 --keep-days 90
+  chinhchu backup --config chinhchu.toml --to /mnt/backups --data /srv/gallery
+  chinhchu backup --config chinhchu.toml --keep 14 --rate 100 --json
+  chinhchu backup list --config chinhchu.toml --from /mnt/backups
+  chinhchu backup verify --config chinhchu.toml --from /mnt/backups
+  chinhchu backup verify --config chinhchu.toml 20261130T235959Z-3fa9 --json
+  chinhchu backup prune --config chinhchu.toml --keep 14 --keep-days 90
+  chinhchu backup --config chinhchu.toml --to people.cbk
+  chinhchu backup --config chinhchu.toml --to - | ssh vault 'cat > people.cbk'
 
 A backup is of one moment, whether a server has the gallery open (which then hands it on; run this as the
 server's user) or nobody has. Only what has changed since the backups that are there is written. It is
@@ -60,7 +62,8 @@ enum BackupAction {
 
 #[derive(Debug, Args)]
 struct TakeArgs {
-    /// Folder of the backups; made where there is none [default: as configured]
+    /// Folder of the backups, made where there is none; or a file (NAME.cbk, or - for standard output) that all of
+    /// this one goes to [default: as configured]
     #[arg(long, value_name = "DIR")]
     to: Option<PathBuf>,
     /// Folder of the gallery [default: as configured]

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use clap::Args;
 
 use super::KeepArgs;
-use crate::backup::{BackupKey, BackupKeys, Keep, Repository};
+use crate::backup::{BackupFile, BackupKey, BackupKeys, Keep, Repository};
 use crate::cli::Failure;
 use crate::cli::config::BackupSection;
 use crate::cli::sealing::check_backups_go_elsewhere;
@@ -64,12 +64,27 @@ impl BackupSettings {
 /// Which folder of backups.
 #[derive(Debug, Args)]
 pub(in crate::cli) struct RepositoryArgs {
-    /// Folder of the backups [default: as configured]
+    /// Folder of the backups, or one in a file (NAME.cbk) to verify or restore [default: as configured]
     #[arg(long, value_name = "DIR")]
     pub(in crate::cli) from: Option<PathBuf>,
 }
 
+/// Ending of the name of a backup in one file.
+const FILE_ENDING: &str = "cbk";
+
+/// Whether a path names a backup in one file.
+pub(in crate::cli) fn is_file(path: &Path) -> bool {
+    path.extension().is_some_and(|ending| ending == FILE_ENDING)
+}
+
 impl RepositoryArgs {
+    /// The backup in one file that is named, where one is.
+    pub(in crate::cli) fn file(&self, settings: &Settings) -> Result<Option<(BackupFile, Arc<BackupKeys>)>, Failure> {
+        let Some(path) = self.from.as_deref().filter(|path| is_file(path)) else { return Ok(None) };
+        let file = BackupFile::open(path).map_err(Failure::new)?;
+        Ok(Some((file, settings.backup_keys()?)))
+    }
+
     /// The folder, and the keys of what is in it.
     pub(in crate::cli) fn open(&self, settings: &Settings) -> Result<(Repository, Arc<BackupKeys>), Failure> {
         let path = settings.backups(self.from.as_deref(), "--from")?;
@@ -98,8 +113,9 @@ impl Settings {
     /// sealing.
     pub(in crate::cli) fn backup_keys(&self) -> Result<Arc<BackupKeys>, Failure> {
         let read = |name: &str, source: &KeySource| source.read().map_err(|why| self.origin.blame(name, why));
-        let previous = self.backup.previous_key.iter().map(|source| read("backup.previous_key", source));
-        let mut earlier: Vec<BackupKey> = previous.map(|key| Ok(BackupKey::new(&key?))).collect::<Result<_, _>>()?;
+        let previous =
+            self.backup.previous_key.as_ref().map(|source| read("backup.previous_key", source)).transpose()?;
+        let mut earlier: Vec<BackupKey> = previous.iter().map(BackupKey::new).collect();
         if let Some(source) = &self.backup.key {
             // Backups from before it was named are under those of sealing, which need not be there any more.
             return Ok(Arc::new(BackupKeys::new(BackupKey::new(&read("backup.key", source)?), earlier)));

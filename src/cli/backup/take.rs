@@ -1,7 +1,7 @@
 //! `chinhchu backup`: from a gallery's folder, or from the server that has it open.
 
 use std::cell::RefCell;
-use std::io::IsTerminal;
+use std::io::{self, BufWriter, IsTerminal};
 use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -10,10 +10,12 @@ use std::time::Instant;
 use serde::Serialize;
 
 use super::TakeArgs;
+use super::settings::is_file;
 use crate::backup::{BackupError, BackupId, BackupKeys, BackupWriter, Keep, Pruned, Repository, Written};
 use crate::cli::settings::Settings;
 use crate::cli::{Exit, Failure, Outcome, caller, date, print, runtime};
 use crate::gallery::{self, GalleryError, RowBatch, RowsHead, Timestamp};
+use crate::private::{self, Partial, Readers};
 use crate::service::local::RowsSnapshot;
 
 /// Bytes between two lines of progress.
@@ -71,9 +73,54 @@ impl PrunedAnswer {
     }
 }
 
+/// Where a backup goes.
+enum Target {
+    Folder(Repository),
+    /// A file that has its name when it is whole.
+    File(Partial),
+    Output,
+}
+
+impl Target {
+    /// The one typed, else the configured folder. Nothing is written over.
+    fn of(settings: &Settings, args: &TakeArgs, data: &Path) -> Result<Self, Failure> {
+        let keeps = args.keep.keep.or(args.keep.keep_days).is_some();
+        match args.to.as_deref() {
+            Some(to) if keeps && (is_file(to) || to == Path::new("-")) => {
+                Err(Failure::new("--keep and --keep-days are of a folder of backups, and --to names a file"))
+            }
+            Some(to) if to == Path::new("-") => match (args.json, io::stdout().is_terminal()) {
+                (true, _) => {
+                    Err(Failure::new("--to -: the backup goes to standard output, so --json cannot; leave it out"))
+                }
+                (_, true) => Err(Failure::new(
+                    "--to -: a terminal cannot hold a backup; send it on, as in `| ssh vault 'cat > people.cbk'`",
+                )),
+                _ => Ok(Self::Output),
+            },
+            Some(to) if is_file(to) => {
+                settings.check_backups_apart(to, data)?;
+                let failed = |error: io::Error| Failure::new(format_args!("--to {}: {error}", to.display()));
+                if to.symlink_metadata().is_ok() {
+                    return Err(Failure::new(format_args!(
+                        "--to {}: there is a file already; nothing is written over",
+                        to.display()
+                    )));
+                }
+                Partial::create(to, Readers::Owner).map(Self::File).map_err(failed)
+            }
+            _ => {
+                let to: PathBuf = settings.backups(args.to.as_deref(), "--to")?;
+                settings.check_backups_apart(&to, data)?;
+                Repository::open_or_make(&to).map(Self::Folder).map_err(Failure::new)
+            }
+        }
+    }
+}
+
 /// What is written as rows come.
 struct Taking<'a> {
-    repository: &'a Repository,
+    target: &'a Target,
     keys: &'a Arc<BackupKeys>,
     bytes_a_second: Option<u64>,
     writer: Option<BackupWriter>,
@@ -84,8 +131,23 @@ struct Taking<'a> {
 
 impl Taking<'_> {
     fn begin(&mut self, head: &RowsHead) -> Result<(), BackupError> {
-        let writer = BackupWriter::begin(self.repository, Arc::clone(self.keys), head.clone(), self.bytes_a_second)?;
-        self.writer = Some(writer);
+        let (keys, head, rate) = (Arc::clone(self.keys), head.clone(), self.bytes_a_second);
+        self.writer = Some(match self.target {
+            Target::Folder(repository) => BackupWriter::begin(repository, keys, head, rate)?,
+            Target::File(partial) => {
+                let out = partial.file().try_clone().map_err(|error| BackupError::io_at(&error, partial.path()))?;
+                BackupWriter::stream(
+                    partial.path(),
+                    Box::new(BufWriter::with_capacity(1 << 20, out)),
+                    keys,
+                    head,
+                    rate,
+                )?
+            }
+            Target::Output => {
+                BackupWriter::stream(Path::new("standard output"), Box::new(io::stdout()), keys, head, rate)?
+            }
+        });
         Ok(())
     }
 
@@ -114,17 +176,14 @@ pub(super) fn run(settings: &Settings, args: TakeArgs) -> Outcome {
     if !gallery::is_at(&folder) {
         return Err(Failure::new(format_args!("there is no gallery at {}; check --data", folder.display())));
     }
-    let to: PathBuf = settings.backups(args.to.as_deref(), "--to")?;
-    settings.check_backups_apart(&to, &folder)?;
     let keys = settings.backup_keys()?;
     let begun = Instant::now();
-    let repository = Repository::open_or_make(&to).map_err(Failure::new)?;
+    let target = Target::of(settings, &args, &folder)?;
     let rate = args.rate.or(settings.backup.rate_mb()).map(|mb| mb * 1_000_000);
-    let (written, served) = written(settings, &folder, &repository, &keys, rate)?;
-    let keep = settings.backup.keep(&args.keep);
-    let pruned = match keep {
-        Keep { newest: None, days: None } => None,
-        keep => match repository.prune(&keys, keep, Timestamp::now()) {
+    let (written, served) = written(settings, &folder, &target, &keys, rate)?;
+    let pruned = match (&target, settings.backup.keep(&args.keep)) {
+        (Target::Folder(_), Keep { newest: None, days: None }) | (Target::File(_) | Target::Output, _) => None,
+        (Target::Folder(repository), keep) => match repository.prune(&keys, keep, Timestamp::now()) {
             Ok(pruned) => Some(PrunedAnswer::of(pruned)),
             // The backup is there, and that is what was asked for first.
             Err(error) => {
@@ -136,6 +195,19 @@ pub(super) fn run(settings: &Settings, args: TakeArgs) -> Outcome {
         },
     };
     let answer = answer(&written, served, begun.elapsed().as_secs_f64(), pruned);
+    match target {
+        Target::File(partial) => {
+            let path = partial.path().to_owned();
+            let kept = partial.keep().and_then(|()| private::sync_folder(path.parent().unwrap_or(Path::new("."))));
+            kept.map_err(|error| Failure::new(format_args!("--to {}: {error}", path.display())))?;
+        }
+        // What is printed would be in the backup.
+        Target::Output => {
+            text(&answer).lines().for_each(print::note);
+            return Ok(Exit::Success);
+        }
+        Target::Folder(_) => {}
+    }
     match args.json {
         true => print::json(&answer)?,
         false => print::answer(&text(&answer))?,
@@ -147,12 +219,12 @@ pub(super) fn run(settings: &Settings, args: TakeArgs) -> Outcome {
 fn written(
     settings: &Settings,
     folder: &Path,
-    repository: &Repository,
+    target: &Target,
     keys: &Arc<BackupKeys>,
     bytes_a_second: Option<u64>,
 ) -> Result<(Written, bool), Failure> {
-    let shows = std::io::stderr().is_terminal();
-    let taking = Taking { repository, keys, bytes_a_second, writer: None, bytes: 0, told: 0, shows };
+    let shows = io::stderr().is_terminal();
+    let taking = Taking { target, keys, bytes_a_second, writer: None, bytes: 0, told: 0, shows };
     let (taking, failed) = (RefCell::new(taking), RefCell::new(None));
     let keep = |result: Result<(), BackupError>| match result {
         Ok(()) => ControlFlow::Continue(()),

@@ -8,6 +8,7 @@
 use std::collections::{BTreeSet, HashMap, HashSet};
 
 use super::fault::StoreError;
+use super::given_up;
 use super::pictures::CasePicturesRecord;
 use super::protection::Protection;
 use super::record::{
@@ -58,16 +59,23 @@ impl<'a> RestoreFilter<'a> {
         without: &'a Without,
         key: Option<&'a LedgerKey>,
     ) -> Result<Self, StoreError> {
-        let destroyed = protection.keys().map(|keys| keys.destroyed()).transpose()?.unwrap_or_default();
+        let mut destroyed: HashSet<u64> = HashSet::new();
+        let mut given_up = BTreeSet::new();
+        if let Some(keys) = protection.keys() {
+            destroyed.extend(keys.destroyed()?);
+            // A key store that somebody has put back from before brings nobody back.
+            given_up = given_up::listed_in(&without.destroyed, protection)?;
+            given_up.retain(|number| destroyed.insert(*number));
+        }
         Ok(Self {
             names: without.subjects.iter().map(|id| protection.subject(id)).collect(),
             protection,
             without,
             key,
-            destroyed: destroyed.into_iter().collect(),
+            destroyed,
             compared: HashMap::new(),
             numbers: HashMap::new(),
-            given_up: BTreeSet::new(),
+            given_up,
             subjects: 0,
             templates: 0,
         })

@@ -27,7 +27,7 @@ const VERSION: u32 = 1;
 const HEAD_BYTES: u64 = 20;
 const PIECE_HEAD_BYTES: usize = 40;
 /// Bytes of an id in the place of a name.
-const ID_BYTES: usize = 21;
+const ID_BYTES: usize = 25;
 
 /// Where a backup is streamed to.
 pub(super) struct Stream {

@@ -26,8 +26,8 @@ const HEAD_BYTES: usize = 28;
 /// Longest manifest: of some 40 TB.
 pub(super) const MANIFEST_BYTES_MAX: u64 = 1 << 30;
 
-/// What a backup is called: when it was taken, UTC, and four random digits. In the order of these texts backups
-/// were taken.
+/// What a backup is called: when it was taken, UTC, to the millisecond, and four random digits. In the order of these
+/// texts backups were taken.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct BackupId(String);
 
@@ -38,7 +38,7 @@ impl BackupId {
         getrandom::fill(&mut random).map_err(std::io::Error::other)?;
         let at = jiff::Timestamp::from_millisecond(i64::try_from(at.0).unwrap_or(i64::MAX))
             .map_err(std::io::Error::other)?;
-        Ok(Self(format!("{}-{}", at.strftime("%Y%m%dT%H%M%SZ"), hex::encode(&random))))
+        Ok(Self(format!("{}-{}", at.strftime("%Y%m%dT%H%M%S%.3fZ"), hex::encode(&random))))
     }
 
     /// The text.
@@ -51,15 +51,16 @@ impl FromStr for BackupId {
     type Err = &'static str;
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
-        let is_one = text.len() == 21
+        let is_one = text.len() == 25
             && text.bytes().enumerate().all(|(at, byte)| match at {
                 8 => byte == b'T',
-                15 => byte == b'Z',
-                16 => byte == b'-',
-                17.. => matches!(byte, b'0'..=b'9' | b'a'..=b'f'),
+                15 => byte == b'.',
+                19 => byte == b'Z',
+                20 => byte == b'-',
+                21.. => matches!(byte, b'0'..=b'9' | b'a'..=b'f'),
                 _ => byte.is_ascii_digit(),
             });
-        if is_one { Ok(Self(text.to_owned())) } else { Err("a backup is named as in 20261130T235959Z-3fa9") }
+        if is_one { Ok(Self(text.to_owned())) } else { Err("a backup is named as in 20261130T235959.120Z-3fa9") }
     }
 }
 

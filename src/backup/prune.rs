@@ -98,7 +98,7 @@ fn remove_others(folder: &Path, stays: &dyn Fn(&str) -> bool, pruned: &mut Prune
         let name = file.file_name();
         // Others' files are left alone: ours are named by digits, with an ending while they are written.
         let name = name.to_str().unwrap_or_default();
-        let is_ours = name.trim_end_matches(".partial").len() >= 21;
+        let is_ours = name.trim_end_matches(".partial").len() >= 25;
         if !is_ours || stays(name) {
             continue;
         }

@@ -172,11 +172,11 @@ fn names_of_backups_are_read_and_nothing_else_is() {
     assert!(id.as_str().starts_with("20261130T2") && id.as_str().parse::<BackupId>().unwrap() == id, "{id}");
     for no in [
         "",
-        "20261130T235959Z",
-        "20261130T235959Z-3fa",
-        "20261130T235959Z-3FA9",
+        "20261130T235959.120Z",
+        "20261130T235959.120Z-3fa",
+        "20261130T235959.120Z-3FA9",
         "../../../../etc/passwd",
-        "20261130T235959Z-3fa9x",
+        "20261130T235959.120Z-3fa9x",
     ] {
         assert!(no.parse::<BackupId>().is_err(), "{no}");
     }

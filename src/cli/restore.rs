@@ -21,7 +21,7 @@ Examples:
   chinhchu restore --config chinhchu.toml --from /mnt/backups --to /srv/restored
   chinhchu restore --config chinhchu.toml --from people.cbk --to /srv/restored
   chinhchu restore --config chinhchu.toml --from /mnt/backups --to /srv/restored --at 2026-11-30T20:00:00+07:00
-  chinhchu restore --config chinhchu.toml --from /mnt/backups --to /srv/restored --backup 20261130T235959Z-3fa9 --json
+  chinhchu restore --config chinhchu.toml --from /mnt/backups --to /srv/restored --backup 20261130T235959.120Z-3fa9 --json
 
 The folder must be empty, or not be there yet: nothing is written over. The newest backup is restored
 unless --backup or --at says which; all of it is checked on the way. The gallery keeps its id, and its log
@@ -133,6 +133,12 @@ pub fn run(global: &GlobalArgs, args: RestoreArgs) -> Outcome {
         left_out: made.left_out,
         entry: made.entry,
     };
+    if settings.lacks_capture_key(&answer.folder) {
+        print::note(
+            "the key of fingerprints of captures, captures.key, is in no backup: put it into the folder before a server \
+             starts there, or captures from before the backup are not known again",
+        );
+    }
     match args.json {
         true => print::json(&answer)?,
         false => print::answer(&text(&answer))?,

@@ -373,6 +373,11 @@ impl Settings {
             .map_err(|error| self.origin.blame("cases.capture_key", format_args!("{}: {error}", path.display())))
     }
 
+    /// Whether the key of fingerprints of captures is to lie in a gallery's folder, and does not.
+    pub(super) fn lacks_capture_key(&self, folder: &Path) -> bool {
+        self.cases.capture_days > 0 && self.capture_key.is_none() && !folder.join(CAPTURE_KEY).exists()
+    }
+
     /// Folder of the second model pack, where one is named.
     pub(super) fn second_pack(&self) -> Option<&Path> {
         self.second_pack.as_deref()

@@ -96,6 +96,8 @@ fn a_gallery_in_the_clear_needs_a_backup_key_and_older_backups_go() {
     with(&config, &["enroll", "record-one", &obama, "--data", &data, "--create"]).ended(0);
     with(&config, &["enroll", "record-two", &biden, "--data", &data]).ended(0);
     with(&none, &["backup", "--data", &data, "--to", &text(&at("backups"))]).refused(&["no key", "[backup]"]);
+    let beside = ["backup", "--data", &data, "--to", &text(folder.path())].map(str::to_owned);
+    with(&config, &beside.each_ref().map(String::as_str)).refused(&["lies in the folder of the backups"]);
     let take = || with(&config, &["backup", "--data", &data, "--json"]).ended(0).json();
     let first = take();
     let erase = ["subject", "erase", "record-two", "--by", "o-1", "--reason", "asked for", "--requester", "person"];
@@ -105,7 +107,9 @@ fn a_gallery_in_the_clear_needs_a_backup_key_and_older_backups_go() {
     assert!(second["pruned"]["backups"].as_array().unwrap().is_empty());
     // By the log of the later backup.
     let id = first["id"].as_str().unwrap();
-    let made = with(&config, &["restore", "--to", &text(&at("restored")), "--backup", id, "--json"]).ended(0).json();
+    let ran = with(&config, &["restore", "--to", &text(&at("restored")), "--backup", id, "--json"]).ended(0);
+    assert!(ran.stderr.contains("captures.key"), "{}", ran.stderr);
+    let made = ran.json();
     assert_eq!((&made["subjects"], &made["left_out"]), (&1.into(), &1.into()), "{made}");
     let database = fs::read(at("restored/chinhchu.redb")).unwrap();
     assert!(!database.windows(10).any(|window| window == b"record-two"));

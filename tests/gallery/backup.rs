@@ -391,8 +391,8 @@ fn damage_is_told_and_nothing_is_made_of_it() {
         assert!(error.is_damage(), "{error}");
     }
     fs::write(&path, &whole).unwrap();
-    let other = "20200101T000000Z-0000".parse().unwrap();
-    fs::write(backups.join("backups/20200101T000000Z-0000"), &whole).unwrap();
+    let other = "20200101T000000.000Z-0000".parse().unwrap();
+    fs::write(backups.join("backups/20200101T000000.000Z-0000"), &whole).unwrap();
     assert!(repository.read_manifest(&other, &keys()).unwrap_err().is_damage());
     // Another key.
     let others = Arc::new(BackupKeys::new(key(6), []));
@@ -521,7 +521,6 @@ fn what_a_killed_backup_leaves_goes_with_the_next_pruning_and_what_is_kept_stays
             .unwrap();
         drop(gallery);
         manifests.push(filled.back_up());
-        std::thread::sleep(std::time::Duration::from_millis(1100));
     }
     // One that ended in the middle.
     let mut writer = BackupWriter::begin(&repository, keys(), manifests[0].head.clone(), None).unwrap();

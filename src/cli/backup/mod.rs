@@ -19,7 +19,7 @@ Examples:
   chinhchu backup --config chinhchu.toml --keep 14 --rate 100 --json
   chinhchu backup list --config chinhchu.toml --from /mnt/backups
   chinhchu backup verify --config chinhchu.toml --from /mnt/backups
-  chinhchu backup verify --config chinhchu.toml 20261130T235959Z-3fa9 --json
+  chinhchu backup verify --config chinhchu.toml 20261130T235959.120Z-3fa9 --json
   chinhchu backup prune --config chinhchu.toml --keep 14 --keep-days 90
   chinhchu backup --config chinhchu.toml --to people.cbk
   chinhchu backup --config chinhchu.toml --to - | ssh vault 'cat > people.cbk'

@@ -104,9 +104,15 @@ impl Settings {
         })
     }
 
-    /// Refuses a folder of backups in the folder of a gallery.
+    /// Refuses a folder of backups in the folder of a gallery, or with keys in it.
     pub(super) fn check_backups_apart(&self, path: &Path, data: &Path) -> Result<(), Failure> {
-        check_backups_go_elsewhere(path, data)
+        let own = [&self.backup.key, &self.backup.previous_key].into_iter().flatten();
+        let own = own.filter_map(|source| match source {
+            KeySource::File(path) => Some(path),
+            KeySource::Credential(_) | KeySource::Command(_) => None,
+        });
+        let of_sealing = self.sealing().into_iter().flat_map(|sealing| sealing.files());
+        check_backups_go_elsewhere(path, data, own.chain(of_sealing))
     }
 
     /// The keys of backups: those that are configured, else those that are derived from the master keys of

@@ -29,7 +29,7 @@ const PAGES: &str = "src/desk/pages";
 /// Messages that carry photos, ids or personal fields: a derived `Debug` would
 /// print them into the first log that formats a request. `service::pb`,
 /// `service::local` and `ledger::entry` give them one that says nothing.
-const PERSONAL: [&str; 78] = [
+const PERSONAL: [&str; 79] = [
     "chinhchu.v1.VerifyRequest",
     "chinhchu.v1.IdentifyRequest",
     "chinhchu.v1.IdentifyResponse",
@@ -56,6 +56,7 @@ const PERSONAL: [&str; 78] = [
     "chinhchu.v1.ClearPairRequest",
     "chinhchu.local.v1.EnrolledSubject",
     "chinhchu.local.v1.StoredVector",
+    "chinhchu.local.v1.RowBatch",
     "chinhchu.v1.ListSubjectsRequest",
     "chinhchu.v1.ListSubjectsResponse",
     "chinhchu.v1.SubjectSummary",

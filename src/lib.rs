@@ -70,6 +70,7 @@ mod opaque;
 
 pub mod access;
 pub mod audit;
+pub mod backup;
 pub mod chip;
 pub mod cli;
 pub mod context;

@@ -23,6 +23,8 @@ fn main() -> ExitCode {
         Command::Remove(args) => cli::remove::run(&global, args),
         Command::Identify(args) => cli::identify::run(&global, args),
         Command::Embed(args) => cli::embed::run(&global, args),
+        Command::Backup(args) => cli::backup::run(&global, args),
+        Command::Restore(args) => cli::restore::run(&global, args),
         Command::Audit(args) => cli::audit::run(&global, *args),
         Command::Evaluate(args) => cli::evaluate::run(&global, args),
         Command::Calibrate(args) => cli::calibrate::run(&global, args),

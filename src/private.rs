@@ -128,6 +128,11 @@ impl Partial {
         Err(busy())
     }
 
+    /// Its final name.
+    pub(crate) fn path(&self) -> &Path {
+        &self.path
+    }
+
     /// The file to write to.
     pub(crate) fn file(&self) -> &File {
         &self.file

@@ -8,8 +8,8 @@ use clap::{CommandFactory, Parser, Subcommand};
 
 use super::options::GlobalArgs;
 use super::{
-    access, audit, calibrate, case, chip, config_check, digest, embed, enroll, evaluate, gallery, identify, keys,
-    ledger, models, outcome, print, remove, serve, subject, verify, version,
+    access, audit, backup, calibrate, case, chip, config_check, digest, embed, enroll, evaluate, gallery, identify,
+    keys, ledger, models, outcome, print, remove, restore, serve, subject, verify, version,
 };
 use crate::typed;
 
@@ -23,6 +23,7 @@ Examples:
   chinhchu case list --waiting --data people       which cases wait for an officer?
   chinhchu chip inspect card --csca csca           is the card genuine?
   chinhchu serve --data people                     the same over gRPC
+  chinhchu --config c.toml backup --to /mnt/backups
   chinhchu help verify                             more on one command
 
 Exit codes:
@@ -70,6 +71,10 @@ pub enum Command {
     Case(case::CaseArgs),
     /// Make a gallery, or say what one is
     Gallery(gallery::GalleryCommandArgs),
+    /// Copy a gallery, sealed, while it is served or not; list, verify and take away such copies
+    Backup(backup::BackupArgs),
+    /// Make a gallery of a backup
+    Restore(restore::RestoreArgs),
     /// Say what a transaction is called in a server's log
     Digest(digest::DigestArgs),
     /// Read and check the chip of a card

@@ -49,16 +49,8 @@ impl LedgerSettings {
     /// With what a gallery in this folder is opened by a command, which signs what it enters. Where
     /// none keeps a log there yet, keys that are not there are made.
     pub(super) fn setup(&self, folder: &Path, origin: &Origin) -> Result<LedgerSetup, Failure> {
-        let begins = !gallery::keeps_ledger(folder).map_err(Failure::new)?;
-        let of_digests = |error: LedgerKeyError| {
-            origin
-                .blame("ledger.digest_key", format_args!("{} (ledger.digest_key): {error}", self.digest_key.display()))
-        };
-        if !begins {
-            let key = LedgerKey::load(&self.digest_key).map_err(of_digests)?;
-            let mut sign_at_once = vec![self.signing_key(origin)?];
-            sign_at_once.extend(self.replaced_key(origin)?);
-            return Ok(LedgerSetup { key, begin_with: None, sign_at_once });
+        if gallery::keeps_ledger(folder).map_err(Failure::new)? {
+            return self.kept(origin);
         }
         let signing = match self.signing_key(origin) {
             Err(_) if is_missing(&self.signing_key) => {
@@ -67,8 +59,20 @@ impl LedgerSettings {
             }
             read => read?,
         };
-        let key = LedgerKey::load_or_create(&self.digest_key).map_err(of_digests)?;
+        let key = LedgerKey::load_or_create(&self.digest_key).map_err(|error| self.blame_digests(error, origin))?;
         Ok(LedgerSetup { key, begin_with: Some(signing.verifier().clone()), sign_at_once: vec![signing] })
+    }
+
+    /// With what a log that has begun is kept; no key is made.
+    pub(super) fn kept(&self, origin: &Origin) -> Result<LedgerSetup, Failure> {
+        let key = LedgerKey::load(&self.digest_key).map_err(|error| self.blame_digests(error, origin))?;
+        let mut sign_at_once = vec![self.signing_key(origin)?];
+        sign_at_once.extend(self.replaced_key(origin)?);
+        Ok(LedgerSetup { key, begin_with: None, sign_at_once })
+    }
+
+    fn blame_digests(&self, error: LedgerKeyError, origin: &Origin) -> Failure {
+        origin.blame("ledger.digest_key", format_args!("{} (ledger.digest_key): {error}", self.digest_key.display()))
     }
 
     /// The key that signs.

@@ -43,6 +43,7 @@ mod version;
 
 pub mod access;
 pub mod audit;
+pub mod backup;
 pub mod calibrate;
 pub mod case;
 pub mod chip;
@@ -61,6 +62,7 @@ pub mod remove;
 mod report;
 mod report_words;
 mod requests;
+pub mod restore;
 mod retain;
 mod rights;
 pub mod serve;

@@ -153,6 +153,7 @@ fn entry_kind(of: Kind) -> Words {
         Kind::Hold => ("áp dụng hoặc chấm dứt lệnh lưu giữ", "a legal hold began or ended"),
         Kind::Erasure => ("xóa dữ liệu, hoặc yêu cầu xóa phải chờ", "erased, or an erasure had to wait"),
         Kind::SubjectRequest => ("ghi nhận hoặc trả lời yêu cầu của chủ thể dữ liệu", "a request of the person"),
+        Kind::Restored => ("khôi phục kho dữ liệu từ bản sao lưu", "the gallery was restored from a backup"),
         Kind::Retention => ("xóa dữ liệu hết hạn lưu giữ", "data that are kept no longer were taken away"),
     }
 }

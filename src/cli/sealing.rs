@@ -150,7 +150,7 @@ impl SealingSettings {
     }
 
     /// Files that nothing else may be written over.
-    fn files(&self) -> impl Iterator<Item = &PathBuf> {
+    pub(super) fn files(&self) -> impl Iterator<Item = &PathBuf> {
         let of_keys = [Some(&self.key), self.previous_key.as_ref()].into_iter().flatten();
         let of_keys = of_keys.filter_map(|source| match source {
             KeySource::File(path) => Some(path),
@@ -216,6 +216,30 @@ pub(super) fn check_key_goes_elsewhere(path: &Path, data: Option<&Path>) -> Resu
         None => Ok(()),
         Some(folder) => Err(Failure::new(format_args!(
             "{} lies in the gallery's folder {}: whoever copies the folder would have the key as well; name a place outside",
+            path.display(),
+            folder.display()
+        ))),
+    }
+}
+
+/// Refuses backups in the folder of a gallery, where they would go with it and be taken for its files, and keys in
+/// the folder of backups.
+pub(super) fn check_backups_go_elsewhere<'k>(
+    path: &Path,
+    data: &Path,
+    mut keys: impl Iterator<Item = &'k PathBuf>,
+) -> Result<(), Failure> {
+    if let Some(key) = keys.find(|key| lies_in(key, path)) {
+        return Err(Failure::new(format_args!(
+            "{} lies in the folder of the backups {}: whoever copies that would have the key as well; keep it elsewhere",
+            key.display(),
+            path.display()
+        )));
+    }
+    match gallery_around(path, Some(data)) {
+        None => Ok(()),
+        Some(folder) => Err(Failure::new(format_args!(
+            "{} lies in the gallery's folder {}: whoever loses the one loses the other; name a place outside, on another disk",
             path.display(),
             folder.display()
         ))),

@@ -10,6 +10,7 @@ use std::time::Duration;
 
 use sha2::{Digest, Sha256};
 
+use super::backup::BackupSettings;
 use super::config::{CaptureSection, CasesSection, ConfigFile, Origin, RetentionSection, RightsSection, SealClear};
 use super::ledger_keys::LedgerSettings;
 use super::sealing::SealingSettings;
@@ -86,6 +87,8 @@ pub(super) struct Settings {
     pub ledger: Option<LedgerSettings>,
     /// What is sealed at rest, and under which key; `None` for nothing.
     sealing: Option<SealingSettings>,
+    /// Where backups lie, and under which key.
+    pub backup: BackupSettings,
     /// The pages; `None` for none.
     pub desk: Option<DeskSettings>,
     /// Rules about dangerous set-ups that the operator insists on breaking.
@@ -168,6 +171,7 @@ impl Settings {
             retention,
             ledger,
             sealing,
+            backup,
             desk,
             danger,
             policies,
@@ -207,6 +211,7 @@ impl Settings {
             access: access.as_ref().map(|access| Access::new(access, ids.numbers.unwrap_or_default())).transpose()?,
             ledger: ledger.map(LedgerSettings::new).transpose()?,
             sealing: sealing.map(SealingSettings::new).transpose()?,
+            backup: BackupSettings::new(backup)?,
             desk: desk.check().map_err(Failure::new)?,
             insist: insisted(&danger.insist)?,
             data: gallery.data,
@@ -366,6 +371,11 @@ impl Settings {
         let key = FingerprintKey::load_or_create(&path);
         key.map(Some)
             .map_err(|error| self.origin.blame("cases.capture_key", format_args!("{}: {error}", path.display())))
+    }
+
+    /// Whether the key of fingerprints of captures is to lie in a gallery's folder, and does not.
+    pub(super) fn lacks_capture_key(&self, folder: &Path) -> bool {
+        self.cases.capture_days > 0 && self.capture_key.is_none() && !folder.join(CAPTURE_KEY).exists()
     }
 
     /// Folder of the second model pack, where one is named.

@@ -195,6 +195,12 @@ pub enum GalleryError {
         /// Newest version known.
         known: u32,
     },
+    /// A store that hands on no rows.
+    #[error("this gallery's store is backed up by its own means, and not by chinhchu")]
+    NoBackup,
+    /// Nobody's folder is written over.
+    #[error("there is a gallery in {} already; restore into an empty folder, and then change the two by their names", .0.display())]
+    AlreadyThere(PathBuf),
     /// What is stored does not make sense.
     #[error("the data folder {path} is damaged ({detail}); restore it from a backup")]
     Damaged {
@@ -356,6 +362,8 @@ impl GalleryError {
             | Self::KeyStore(_)
             | Self::InUse(_)
             | Self::NotThere(_)
+            | Self::AlreadyThere(_)
+            | Self::NoBackup
             | Self::OtherFiles(_)
             | Self::OtherGallery { .. } => Fault::Service,
             _ => Fault::Caller,

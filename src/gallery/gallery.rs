@@ -14,7 +14,7 @@ use super::store::RecordStore;
 use super::{
     ANSWER_BYTES_MAX, CASE_PICTURES_MAX, Candidate, CaptureBand, CapturesFound, ChangeStanding, ClearPair, ClearedPair,
     DecisionFilter, DecisionKey, DecisionPage, Enrolment, Erase, Erasure, ErasureReceipt, Filter, GalleryError,
-    GalleryId, GallerySnapshot, LookUp, NewChallenge, NewDecision, PICTURE_BYTES_MAX, Receipt, RequestId,
+    GalleryId, GalleryRows, GallerySnapshot, LookUp, NewChallenge, NewDecision, PICTURE_BYTES_MAX, Receipt, RequestId,
     ResolveCommand, Restricted, Retry, Scope, Stats, StoredChallenge, StoredDecision, StoredPictures, Subject,
     SubjectId, Timestamp, UnclearPair, Watermark,
 };
@@ -560,6 +560,14 @@ impl Gallery {
     /// As [`RecordStore::snapshot`].
     pub async fn snapshot(&self) -> Result<GallerySnapshot, GalleryError> {
         self.store.snapshot().await
+    }
+
+    /// Every row as it is stored now, to be read while the gallery is in use.
+    ///
+    /// # Errors
+    /// As [`RecordStore::rows`].
+    pub async fn rows(&self) -> Result<GalleryRows, GalleryError> {
+        self.store.rows().await
     }
 
     /// Templates of all subjects who pass the filter, of every recipe: how many the searches by

@@ -148,6 +148,7 @@ pub(crate) fn kind_digest(kind: Kind) -> Option<KeyedDigest> {
             | Kind::CalibrationChanged
             | Kind::Pruned
             | Kind::Retention
+            | Kind::Restored
     );
     let mut bytes = [0xff; KeyedDigest::BYTES];
     bytes[KeyedDigest::BYTES - 1] = kind as u8;

@@ -23,6 +23,7 @@ mod picture;
 mod records;
 mod requests;
 mod retention;
+mod rows;
 mod rules;
 mod scheme;
 mod snapshot;
@@ -50,12 +51,16 @@ pub use ledger::{
 pub(crate) use ledger::{kind_digest, leaf_at};
 pub use ledger_check::{LedgerFault, LedgerReport, trusted_keys, verify_ledger};
 pub use note::Note;
-pub use open::{is_at, keeps_ledger, look, open, open_on, open_parts, read_all, read_ledger_at, seal, sealing_state};
+pub use open::{
+    erased_in, is_at, keeps_ledger, look, open, open_on, open_parts, read_all, read_ledger_at, read_rows, restore,
+    seal, sealing_state,
+};
 pub use picture::{CASE_PICTURES_MAX, CasePicture, NewPictures, PICTURE_BYTES_MAX, PictureOf, StoredPictures};
 pub use records::{
     Arrived, Change, Changes, Committed, LedgerRecords, RECENT_MAX, ReadSet, Records, Sizes, StoredRequest,
 };
 pub use retention::{Expired, RetentionCounts, RetentionOptions, RetentionRules, RetentionRun};
+pub use rows::{GalleryRows, RestoreFrom, Restored, RowBatch, Rows, RowsHead, Without};
 pub use rules::{Command, Plan, Planned, Signer, Write, next_attempt};
 pub use scheme::Scheme;
 pub(crate) use scheme::{province_code, same_province, same_scheme};

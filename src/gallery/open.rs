@@ -1,5 +1,6 @@
 //! Which store and which indexes a gallery is made of: the one place that names them.
 
+use std::collections::BTreeSet;
 use std::ops::ControlFlow;
 use std::path::Path;
 use std::sync::Arc;
@@ -7,9 +8,13 @@ use std::sync::Arc;
 use super::embedded::{
     BackendFactory, EmbeddedIndex, EmbeddedOptions, EmbeddedStore, LookKeys, Looked, Sealed, SealingState,
 };
-use super::{Gallery, GalleryError, LedgerSetup, LedgerTables, RecordStore, SnapshotHead, SnapshotPart, VectorIndex};
+use super::{
+    Gallery, GalleryError, LedgerSetup, LedgerTables, RecordStore, RestoreFrom, Restored, RowBatch, RowsHead,
+    SnapshotHead, SnapshotPart, VectorIndex,
+};
 use crate::context::RequestContext;
 use crate::face::RecipeDigest;
+use crate::ledger::entry::KeyedDigest;
 
 /// Opens the gallery in the folder `dir` for templates of `recipe` with `dimension` values, and of
 /// [`EmbeddedOptions::recipes_beside`]; makes it where there is none, unless the options forbid
@@ -162,4 +167,51 @@ pub fn read_all(
     visit: &mut dyn FnMut(SnapshotPart) -> ControlFlow<GalleryError>,
 ) -> Result<(), GalleryError> {
     EmbeddedStore::read_all(context, dir, options, begin, visit)
+}
+
+/// Reads the rows of a gallery that nobody has open, as they are stored. `begin` is told what they are of,
+/// `visit` every batch. Where the gallery keeps a transparency log, that a copy was taken is entered
+/// first; `context` says by whom.
+///
+/// # Errors
+/// As [`open`], and what `begin` and `visit` break off with.
+pub fn read_rows(
+    context: &RequestContext,
+    dir: &Path,
+    options: &EmbeddedOptions,
+    begin: &mut dyn FnMut(&RowsHead) -> ControlFlow<GalleryError>,
+    visit: &mut dyn FnMut(RowBatch) -> ControlFlow<GalleryError>,
+) -> Result<(), GalleryError> {
+    EmbeddedStore::read_rows(context, dir, options, begin, visit)
+}
+
+/// Makes a gallery of a backup's rows in the folder `dir`, which is empty or not there; `next` gives them
+/// in the order in which they were read, and `None` behind the last. The gallery keeps its id. Where it
+/// keeps a transparency log, which is opened with the options' key alone, that it was restored is entered;
+/// `context` says by whom.
+///
+/// Left out is everything about people whose keys were destroyed, and about those whom `from` names.
+/// Numbers of commits, templates, decisions, captures and requests go on far behind those in the backup, so that none
+/// is used again that what was lost may have used.
+///
+/// # Errors
+/// As [`open`]; [`GalleryError::AlreadyThere`]; [`GalleryError::Damaged`] where rows do not come to what the
+/// backup says; what `next` ends with. Then no gallery is in the folder.
+pub fn restore(
+    context: &RequestContext,
+    dir: &Path,
+    options: &EmbeddedOptions,
+    from: &RestoreFrom,
+    next: &mut dyn FnMut() -> Result<Option<RowBatch>, GalleryError>,
+) -> Result<Restored, GalleryError> {
+    EmbeddedStore::restore(context, dir, options, from, next)
+}
+
+/// Adds whom the log of a gallery in the clear says to have been erased, by rows of its entries from the one
+/// numbered `from` on; other rows tell nothing.
+///
+/// # Errors
+/// [`GalleryError::Damaged`].
+pub fn erased_in(batch: &RowBatch, from: u64, into: &mut BTreeSet<KeyedDigest>) -> Result<(), GalleryError> {
+    EmbeddedStore::erased_in(batch, from, into)
 }

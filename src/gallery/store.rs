@@ -7,8 +7,8 @@ use super::ledger::LedgerRead;
 use super::records::{Changes, Committed, ReadSet, Records, Sizes};
 use super::rules::Command;
 use super::{
-    CaptureBand, CapturesFound, ClearedPair, DecisionFilter, DecisionPage, GalleryError, GalleryId, GallerySnapshot,
-    RequestFilter, RequestPage, SubjectId, Watermark,
+    CaptureBand, CapturesFound, ClearedPair, DecisionFilter, DecisionPage, GalleryError, GalleryId, GalleryRows,
+    GallerySnapshot, RequestFilter, RequestPage, SubjectId, Watermark,
 };
 use crate::context::RequestContext;
 use crate::face::RecipeDigest;
@@ -60,6 +60,14 @@ pub trait RecordStore: Send + Sync {
     /// # Errors
     /// [`GalleryError::Damaged`], [`GalleryError::Storage`], [`GalleryError::Closing`].
     async fn snapshot(&self) -> Result<GallerySnapshot, GalleryError>;
+
+    /// Every row as of one commit, as it is stored, to be read while writes go on.
+    ///
+    /// # Errors
+    /// As [`RecordStore::snapshot`]; [`GalleryError::NoBackup`] of a store that is backed up by other means.
+    async fn rows(&self) -> Result<GalleryRows, GalleryError> {
+        Err(GalleryError::NoBackup)
+    }
 
     /// Up to `limit` subject ids in the store's own order, which does not change, those after `after`.
     ///

@@ -474,6 +474,8 @@ impl Reason {
             | GalleryError::NotAllowed { .. }
             | GalleryError::InUse(_)
             | GalleryError::NotThere(_)
+            | GalleryError::AlreadyThere(_)
+            | GalleryError::NoBackup
             | GalleryError::OtherFiles(_)
             | GalleryError::OtherGallery { .. }
             | GalleryError::LedgerNeeded

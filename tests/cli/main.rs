@@ -1,6 +1,7 @@
 //! The program itself, run as a user runs it: exit codes, what is on standard
 //! output, what is on standard error.
 
+mod backup;
 mod bulk;
 mod cases;
 mod chip;

@@ -7,6 +7,7 @@
 #[macro_use]
 mod promises;
 
+mod backup;
 mod cases;
 mod challenges;
 mod contract;

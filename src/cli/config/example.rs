@@ -77,6 +77,14 @@ erase_days = 20                # the same of an erasure
 # key_store_copy = "/mnt/second-disk/subjects.keys"  # a copy of them, on another disk
 # seal = "while_serving"       # a gallery that lies in the clear is sealed beside the work; default: refused
 
+# [backup]                     # `chinhchu backup`; docs/backup.md
+# to = "/mnt/backups"          # folder of the backups, on another disk or machine
+# key = { file = "backup.key" } # as sealing.key; default: a key derived from that
+# previous_key = { file = "backup-1.key" } # opens earlier backups, over a change of keys
+# keep = 14                    # the newest so many stay; default: all
+# keep_days = 90               # and those that are no older than so many days
+# rate_mb = 200                # at most so many megabytes of the gallery are read a second
+
 # [desk]                       # pages for desks and officers at /desk/; docs/desk.md
 # pages = true                 # false: there are none
 # address = "https://desk.bhxh.example"  # the address that browsers know this server by

@@ -47,6 +47,7 @@ pub(super) struct ConfigFile {
     pub retention: RetentionSection,
     pub ledger: Option<LedgerSection>,
     pub sealing: Option<SealingSection>,
+    pub backup: BackupSection,
     pub desk: DeskSection,
     pub danger: DangerSection,
     pub policies: BTreeMap<String, PolicyFile>,
@@ -216,11 +217,34 @@ pub(super) enum SealClear {
 impl SealingSection {
     fn paths(&mut self) -> impl Iterator<Item = &mut PathBuf> {
         let of_keys = [Some(&mut self.key), self.previous_key.as_mut()].into_iter().flatten();
-        let of_keys = of_keys.filter_map(|source| match source {
-            KeySource::File(path) => Some(path),
-            KeySource::Credential(_) | KeySource::Command(_) => None,
-        });
-        of_keys.chain([&mut self.key_store]).chain(&mut self.key_store_copy)
+        of_keys.filter_map(path_of_key).chain([&mut self.key_store]).chain(&mut self.key_store_copy)
+    }
+}
+
+/// `[backup]`
+#[derive(Debug, Clone, Default, PartialEq, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub(super) struct BackupSection {
+    pub to: Option<PathBuf>,
+    pub key: Option<KeySource>,
+    pub previous_key: Option<KeySource>,
+    pub keep: Option<i64>,
+    pub keep_days: Option<i64>,
+    pub rate_mb: Option<i64>,
+}
+
+impl BackupSection {
+    fn paths(&mut self) -> impl Iterator<Item = &mut PathBuf> {
+        let of_keys = [self.key.as_mut(), self.previous_key.as_mut()].into_iter().flatten();
+        of_keys.filter_map(path_of_key).chain(&mut self.to)
+    }
+}
+
+/// The file of a key that lies in one.
+fn path_of_key(source: &mut KeySource) -> Option<&mut PathBuf> {
+    match source {
+        KeySource::File(path) => Some(path),
+        KeySource::Credential(_) | KeySource::Command(_) => None,
     }
 }
 
@@ -264,8 +288,9 @@ impl ConfigFile {
             [&mut ledger.signing_key, &mut ledger.digest_key].into_iter().chain(&mut ledger.replaces)
         });
         let of_sealing = file.sealing.iter_mut().flat_map(SealingSection::paths);
+        let of_backup = file.backup.paths();
         let of_desk = file.desk.paths();
-        let more = of_tls.chain(of_tokens).chain(of_ledger).chain(of_sealing).chain(of_desk);
+        let more = of_tls.chain(of_tokens).chain(of_ledger).chain(of_sealing).chain(of_backup).chain(of_desk);
         for value in paths.into_iter().flatten().chain(more) {
             *value = folder.join(&value);
         }
@@ -317,6 +342,17 @@ mod tests {
         assert_eq!(tls.client_crl.len(), 1);
         assert_eq!(tls.client_certificates, Some(ClientCertificates::default()));
         assert_eq!(tls.min_version, Some(MinVersion::default()));
+    }
+
+    #[test]
+    fn what_the_example_shows_of_backups_parses_once_it_is_no_comment() {
+        let lines = EXAMPLE.lines().skip_while(|line| !line.starts_with("# [backup]"));
+        let lines = lines.take_while(|line| !line.is_empty()).map(|line| line.trim_start_matches("# "));
+        let mut backup = ConfigFile::parse(&lines.collect::<Vec<_>>().join("\n")).expect("the example").backup;
+        assert_eq!(backup.paths().count(), 3, "every file can be named");
+        let BackupSection { to, key, previous_key, keep, keep_days, rate_mb } = backup;
+        assert!(to.is_some() && key.is_some() && previous_key.is_some(), "every key is there");
+        assert!(keep.is_some() && keep_days.is_some() && rate_mb.is_some(), "every key is there");
     }
 
     #[test]

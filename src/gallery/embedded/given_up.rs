@@ -22,7 +22,7 @@ use super::protection::{Owner, Protection};
 use super::record::Counters;
 use super::row_sum::RowSum;
 use super::tables::{COUNTERS_KEY, GALLERY, Snapshot, Tables, if_there, read_counters};
-use crate::gallery::GalleryError;
+use crate::gallery::{GalleryError, RowBatch};
 
 /// Keys that are to be destroyed; the values are empty.
 pub(super) const DOOMED_KEYS: TableDefinition<u64, &[u8]> = TableDefinition::new("doomed_keys");
@@ -40,6 +40,16 @@ const PRUNED_MAX: usize = 64;
 struct DestroyedRecord {
     #[prost(bytes = "vec", tag = "1")]
     bits: Vec<u8>,
+}
+
+impl DestroyedRecord {
+    /// The keys of the row with this number that it tells of, in rising order.
+    fn numbers(&self, row: u64) -> impl Iterator<Item = u64> + '_ {
+        let keys = (0..)
+            .zip(&self.bits)
+            .flat_map(|(byte, bits)| (0..8).filter(move |bit| bits >> bit & 1 == 1).map(move |bit| byte * 8 + bit));
+        keys.map(move |key| row * KEYS_A_ROW + key)
+    }
 }
 
 /// The two tables in a write transaction.
@@ -160,6 +170,24 @@ fn write_beside(
     Ok(())
 }
 
+/// Brings the list of a gallery that is restored up to date with its key store, and gives more keys up: of
+/// whom the gallery is restored without.
+pub(super) fn complete(
+    transaction: &WriteTransaction,
+    gallery: &mut Table<'_, &'static str, &'static [u8]>,
+    protection: &Protection,
+    numbers: &[u64],
+) -> Result<(), StoreError> {
+    let (Some(keys), Some(given_up)) = (protection.keys(), GivenUp::open(transaction, protection)?) else {
+        return Ok(());
+    };
+    let destroyed = keys.destroyed()?;
+    write_beside(given_up, gallery, |given_up, rows, _| {
+        given_up.list(&destroyed, rows)?;
+        given_up.give_up(numbers, rows)
+    })
+}
+
 /// Begins the list in a gallery that an earlier program sealed: with all keys that are destroyed by now.
 pub(super) fn begin(database: &Database, protection: &Protection) -> Result<(), StoreError> {
     let Some(keys) = protection.keys() else { return Ok(()) };
@@ -183,6 +211,19 @@ fn doomed(transaction: &ReadTransaction) -> Result<Vec<u64>, StoreError> {
     table.iter()?.map(|row| Ok(row?.0.value())).collect()
 }
 
+/// Numbers of the keys that rows of the list tell of, as they lie in a backup.
+pub(super) fn listed_in(batches: &[RowBatch], protection: &Protection) -> Result<BTreeSet<u64>, StoreError> {
+    let cut = || StoreError::damaged("rows of the backup are cut short");
+    let mut numbers = BTreeSet::new();
+    for row in batches.iter().filter(|batch| batch.table == DESTROYED).flatten() {
+        let (key, value) = row.ok_or_else(cut)?;
+        let row = key.try_into().map(u64::from_le_bytes).map_err(|_| cut())?;
+        let record: DestroyedRecord = protection.unwrap(DESTROYED, key, value)?;
+        numbers.extend(record.numbers(row));
+    }
+    Ok(numbers)
+}
+
 /// Numbers of all keys that were ever given up, in rising order.
 fn listed(transaction: &ReadTransaction, protection: &Protection) -> Result<Vec<u64>, StoreError> {
     let Some(table) = if_there(transaction.open_table(DESTROYED_KEYS))? else { return Ok(Vec::new()) };
@@ -191,10 +232,7 @@ fn listed(transaction: &ReadTransaction, protection: &Protection) -> Result<Vec<
         let (row, value) = row?;
         let row = row.value();
         let record: DestroyedRecord = protection.unwrap(DESTROYED, &row.to_le_bytes(), value.value())?;
-        for (byte, bits) in (0..).zip(record.bits) {
-            let first = row * KEYS_A_ROW + byte * 8;
-            numbers.extend((0..8).filter(|bit| bits >> bit & 1 == 1).map(|bit| first + bit));
-        }
+        numbers.extend(record.numbers(row));
     }
     Ok(numbers)
 }

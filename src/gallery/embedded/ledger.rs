@@ -73,7 +73,7 @@ pub(super) struct EntryRecord {
     #[prost(bytes = "vec", tag = "1")]
     salt: Vec<u8>,
     #[prost(bytes = "vec", tag = "2")]
-    contents: Vec<u8>,
+    pub(super) contents: Vec<u8>,
 }
 
 fn damaged(what: &str) -> StoreError {

@@ -7,7 +7,7 @@
 //! Each file answers one question. The store (`store`): who may use the folder (`folder`), what
 //! the database lies on (`storage`), where it is while it is open (`database`), which tables there
 //! are (`tables`), what their bytes mean (`record`) and how they are sealed (`protection`, `row_sum`, `subject_keys`, `given_up`), how they are made (`create`) and read
-//! (`read`, `snapshot`), how many commands share a transaction (`group`), what happens when one
+//! (`read`, `snapshot`, `rows`), how a backup becomes a gallery (`restore`, `restore_filter`), how many commands share a transaction (`group`), what happens when one
 //! fails (`writer`), what changed last (`log`), where the transparency log lies (`ledger`), and the pictures of cases (`pictures`). A clear gallery
 //! is sealed row by row (`seal`) into a copy (`sealed_copy`), also while it is served (`seal_serving`), which
 //! is told what is written meanwhile (`written_rows`). The index is `index`. How it all works is said by
@@ -32,7 +32,10 @@ mod pictures;
 mod protection;
 mod read;
 mod record;
+mod restore;
+mod restore_filter;
 mod row_sum;
+mod rows;
 mod seal;
 mod seal_serving;
 mod sealed_copy;

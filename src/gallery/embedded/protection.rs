@@ -168,6 +168,17 @@ impl Protection {
         }
     }
 
+    /// The numbers of all subjects' keys that a value says it is sealed under; none in a clear gallery, and of what
+    /// is about nobody.
+    pub(super) fn subject_keys_in(&self, table: &str, row: &[u8]) -> Result<Vec<u64>, StoreError> {
+        let Self::Sealed(sealing) = self else { return Ok(Vec::new()) };
+        Ok(match sealing.owner_of(table, row)?.0 {
+            Owner::Table => Vec::new(),
+            Owner::Subject(number) => vec![number],
+            Owner::Pair(one, other) => vec![one, other],
+        })
+    }
+
     /// Makes the bytes of a value for the row `key` of `table`.
     pub(super) fn wrap(
         &self,

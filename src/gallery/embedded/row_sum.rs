@@ -100,6 +100,11 @@ impl<'p> RowSum<'p> {
         }
     }
 
+    /// Adds a row that is written by other means, where none is.
+    pub(super) fn count(&mut self, table: &str, key: &[u8], value: &[u8]) {
+        hash(self.protection, table, key, value).into_iter().for_each(|row| self.sum.add(row));
+    }
+
     /// Writes a row, in place of the one that may be there.
     pub(super) fn insert<'k, 'v, K: Key + 'static, V: Value + 'static>(
         &mut self,

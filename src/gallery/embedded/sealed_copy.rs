@@ -45,7 +45,7 @@ use crate::sealing::KeyStoreError;
 /// Rows in one transaction while nobody has the gallery open.
 const ROWS_TOGETHER: usize = 20_000;
 /// How far the copy is. It stays for a moment when the copy has taken the clear one's place.
-const CURSOR: TableDefinition<&str, &[u8]> = TableDefinition::new("sealing");
+pub(super) const CURSOR: TableDefinition<&str, &[u8]> = TableDefinition::new("sealing");
 const CURSOR_KEY: &str = "cursor";
 /// What the key of the last row is sealed for: it may be somebody's id.
 const AFTER_KEY: &[u8] = b"after";
@@ -337,7 +337,7 @@ fn put<K: Key + 'static, V: Value + 'static>(
 }
 
 /// The log's rows are in no sum: it has its own.
-fn is_summed(table: &str) -> bool {
+pub(super) fn is_summed(table: &str) -> bool {
     !table.starts_with("ledger")
 }
 

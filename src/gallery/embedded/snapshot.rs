@@ -42,7 +42,7 @@ const PAIRS_AT_ONCE: usize = 1024;
 type Visit<'a> = &'a mut dyn FnMut(SnapshotPart) -> ControlFlow<GalleryError>;
 
 impl Snapshot {
-    fn head(&self) -> Result<SnapshotHead, StoreError> {
+    pub(super) fn head(&self) -> Result<SnapshotHead, StoreError> {
         Ok(SnapshotHead {
             recipes: read_gallery(self.gallery()?)?.recipes()?,
             subjects: self.subjects()?.len()?,
@@ -54,7 +54,7 @@ impl Snapshot {
     }
 
     /// Everything, checked as at opening: what is handed on adds up to what the head says.
-    fn visit(&self, head: &SnapshotHead, visit: Visit<'_>) -> Result<(), StoreError> {
+    pub(super) fn visit(&self, head: &SnapshotHead, visit: Visit<'_>) -> Result<(), StoreError> {
         let mut templates = 0u64;
         for row in self.subjects()?.iter()? {
             let (id, bytes) = row?;
@@ -180,13 +180,17 @@ impl EmbeddedStore {
     }
 }
 
-fn snapshot_entry(context: &RequestContext, key: &LedgerKey, head: &SnapshotHead) -> Result<NewEntry, GalleryError> {
+pub(super) fn snapshot_entry(
+    context: &RequestContext,
+    key: &LedgerKey,
+    head: &SnapshotHead,
+) -> Result<NewEntry, GalleryError> {
     let records = Some(head.subjects);
     NewEntry::new(Entry { records, ..entry_of(context, Kind::Snapshot, key) })
 }
 
 /// Enters what is about to be handed on, in a database that nobody else has open.
-fn enter(
+pub(super) fn enter(
     database: &Database,
     options: &EmbeddedOptions,
     head: &SnapshotHead,
@@ -210,32 +214,47 @@ fn enter(
     Ok(())
 }
 
-fn stream(
-    shared: &Shared,
-    begun: oneshot::Sender<Result<SnapshotHead, GalleryError>>,
-    sender: &mpsc::Sender<Result<Sent, GalleryError>>,
-) -> Result<(), StoreError> {
-    let closings = shared.database.closings();
-    let send = |sent: Sent| -> ControlFlow<GalleryError> {
-        if shared.database.closings() != closings {
+/// Hands parts to whoever reads them, as long as the database need not be closed.
+pub(super) struct Offer<'a, T> {
+    shared: &'a Shared,
+    closings: u64,
+    sender: &'a mpsc::Sender<Result<T, GalleryError>>,
+}
+
+impl<'a, T> Offer<'a, T> {
+    pub(super) fn new(shared: &'a Shared, sender: &'a mpsc::Sender<Result<T, GalleryError>>) -> Self {
+        Self { shared, closings: shared.database.closings(), sender }
+    }
+
+    pub(super) fn send(&self, sent: T) -> ControlFlow<GalleryError> {
+        let must_close = || self.shared.database.closings() != self.closings;
+        if must_close() {
             return ControlFlow::Break(GalleryError::Closing);
         }
         // Asked again and again rather than awaited: whoever closes the database waits
         // for this thread, perhaps on the one that would take the part or keep the time.
         let (mut part, clock, mut pause) = (Ok(sent), Instant::now(), *PAUSE.start());
         loop {
-            part = match sender.try_send(part) {
+            part = match self.sender.try_send(part) {
                 Ok(()) => return ControlFlow::Continue(()),
                 Err(TrySendError::Full(part)) => part,
                 Err(TrySendError::Closed(_)) => return ControlFlow::Break(GalleryError::Closing),
             };
-            if shared.database.closings() != closings || clock.elapsed() > STALL_MAX {
+            if must_close() || clock.elapsed() > STALL_MAX {
                 return ControlFlow::Break(GalleryError::Closing);
             }
             std::thread::sleep(pause);
             pause = (2 * pause).min(*PAUSE.end());
         }
-    };
+    }
+}
+
+fn stream(
+    shared: &Shared,
+    begun: oneshot::Sender<Result<SnapshotHead, GalleryError>>,
+    sender: &mpsc::Sender<Result<Sent, GalleryError>>,
+) -> Result<(), StoreError> {
+    let offer = Offer::new(shared, sender);
     shared.read(|snapshot| {
         let head = match snapshot.head() {
             Ok(head) => head,
@@ -247,8 +266,8 @@ fn stream(
         if begun.send(Ok(head.clone())).is_err() {
             return Ok(());
         }
-        guarded(|| snapshot.visit(&head, &mut |part| send(Sent::Part(Box::new(part)))))?;
-        match send(Sent::End) {
+        guarded(|| snapshot.visit(&head, &mut |part| offer.send(Sent::Part(Box::new(part)))))?;
+        match offer.send(Sent::End) {
             ControlFlow::Continue(()) => Ok(()),
             ControlFlow::Break(error) => Err(error.into()),
         }

@@ -29,8 +29,8 @@ use crate::context::RequestContext;
 use crate::face::RecipeDigest;
 use crate::gallery::{
     CaptureBand, CapturesFound, Changes, ClearedPair, Command, Committed, DecisionFilter, DecisionPage, GalleryError,
-    GalleryId, GallerySnapshot, LedgerRead, ReadSet, RecordStore, Records, RequestFilter, RequestPage, Sizes,
-    SubjectId, Timestamp, Watermark,
+    GalleryId, GalleryRows, GallerySnapshot, LedgerRead, ReadSet, RecordStore, Records, RequestFilter, RequestPage,
+    Sizes, SubjectId, Timestamp, Watermark,
 };
 use crate::hex;
 use crate::sealing::{KeyStoreOptions, Rotation};
@@ -396,6 +396,10 @@ impl RecordStore for EmbeddedStore {
 
     async fn snapshot(&self) -> Result<GallerySnapshot, GalleryError> {
         self.take_snapshot().await
+    }
+
+    async fn rows(&self) -> Result<GalleryRows, GalleryError> {
+        self.take_rows().await
     }
 
     async fn subjects_after(&self, after: Option<&SubjectId>, limit: usize) -> Result<Vec<SubjectId>, GalleryError> {

@@ -112,6 +112,8 @@ numbered! {
         /// Retention took data away: how much, of the kind that is the reason (outcome `done`), or that a
         /// run begins to (`begun`).
         Retention = 27, "retention";
+        /// The gallery was restored from a backup (its name is the reason).
+        Restored = 28, "restored";
     }
 }
 
@@ -150,6 +152,8 @@ numbered! {
         Pack = 7, "pack";
         /// The program.
         Program = 8, "program";
+        /// A backup.
+        Backup = 9, "backup";
     }
 }
 
@@ -185,6 +189,10 @@ impl Kind {
             }
             Self::Export | Self::Snapshot | Self::Pruned | Self::Retention => {
                 needs(entry.records.is_some(), "must say how many records")
+            }
+            Self::Restored => {
+                needs(entry.records.is_some(), "must say how many records")?;
+                needs(entry.digests.iter().any(|digest| digest.of == DigestOf::Backup), "must have its backup's digest")
             }
             Self::AccessRefused => {
                 needs(entry.method.is_some() && !entry.reasons.is_empty(), "must have a method and a reason")

@@ -288,6 +288,13 @@ impl local::snapshots_server::Snapshots for Stray {
         self.0.fetch_add(1, Ordering::SeqCst);
         Ok(tonic::Response::new(tokio_stream::empty()))
     }
+
+    type RowsStream = tokio_stream::Empty<Result<local::RowsPiece, Status>>;
+
+    async fn rows(&self, _: tonic::Request<local::RowsRequest>) -> Result<tonic::Response<Self::RowsStream>, Status> {
+        self.0.fetch_add(1, Ordering::SeqCst);
+        Ok(tonic::Response::new(tokio_stream::empty()))
+    }
 }
 
 async fn listen() -> (SocketAddr, TcpListenerStream) {

@@ -43,16 +43,8 @@ impl Snapshot {
     /// # Errors
     /// [`LocalError`], also where no process answers at the socket.
     pub async fn open(folder: &Path) -> Result<Self, LocalError> {
-        let not_served = |source| LocalError::NotServed { folder: folder.to_owned(), source };
-        let stream = socket::connect(folder).await.map_err(not_served)?;
-        let other = || Ok::<_, io::Error>(stream.peer_cred()?.uid() != socket::own_uid()?);
-        if other().map_err(not_served)? {
-            return Err(LocalError::OtherUser { folder: folder.to_owned() });
-        }
         let cut = |status: &Status| broken(folder, status);
-        let client = client(stream)
-            .await
-            .map_err(|error| LocalError::Cut { folder: folder.to_owned(), cause: error.to_string() })?;
+        let client = connected(folder).await?;
         let mut client = client.max_decoding_message_size(MESSAGE_BYTES_MAX);
         let asked = timeout(STALL_MAX, client.read(pb::ReadRequest { version: VERSION })).await;
         let asked = asked.map_err(|_| stalled(folder))?;
@@ -117,6 +109,17 @@ impl Snapshot {
     }
 }
 
+/// A client of the process of the same user that has `folder` open.
+pub(super) async fn connected(folder: &Path) -> Result<SnapshotsClient<tonic::transport::Channel>, LocalError> {
+    let not_served = |source| LocalError::NotServed { folder: folder.to_owned(), source };
+    let stream = socket::connect(folder).await.map_err(not_served)?;
+    let other = || Ok::<_, io::Error>(stream.peer_cred()?.uid() != socket::own_uid()?);
+    if other().map_err(not_served)? {
+        return Err(LocalError::OtherUser { folder: folder.to_owned() });
+    }
+    client(stream).await.map_err(|error| LocalError::Cut { folder: folder.to_owned(), cause: error.to_string() })
+}
+
 /// A client on a connected socket.
 async fn client(stream: UnixStream) -> Result<SnapshotsClient<tonic::transport::Channel>, tonic::transport::Error> {
     let mut stream = Some(stream);
@@ -147,7 +150,7 @@ async fn next(pieces: &mut Streaming<pb::Piece>, folder: &Path) -> Result<Conten
 }
 
 /// The error of a status: what the server says, or how the connection failed.
-fn broken(folder: &Path, status: &Status) -> LocalError {
+pub(super) fn broken(folder: &Path, status: &Status) -> LocalError {
     let folder = folder.to_owned();
     match status.get_details_error_info() {
         Some(_) => LocalError::Refused { folder, message: status.message().to_owned() },
@@ -155,6 +158,6 @@ fn broken(folder: &Path, status: &Status) -> LocalError {
     }
 }
 
-fn stalled(folder: &Path) -> LocalError {
+pub(super) fn stalled(folder: &Path) -> LocalError {
     LocalError::Stalled { folder: folder.to_owned(), seconds: STALL_MAX.as_secs() }
 }

@@ -1,8 +1,8 @@
 //! Hands whole galleries to programs of the same user on the same machine.
 //!
-//! A data folder belongs to one process at a time. While a server has it open, an audit still
+//! A data folder belongs to one process at a time. While a server has it open, an audit or a backup still
 //! needs to read all of it: the server sends consistent snapshots over a Unix socket in the
-//! folder.
+//! folder, as records to an audit, as rows to a backup.
 //!
 //! ```text
 //! Gallery::snapshot -> server -> [snapshots.sock in the data folder] -> Snapshot -> audit
@@ -27,6 +27,7 @@
 mod client;
 mod convert;
 mod error;
+mod rows;
 mod server;
 mod socket;
 #[cfg(test)]
@@ -34,6 +35,7 @@ mod tests;
 
 pub use client::Snapshot;
 pub use error::LocalError;
+pub use rows::RowsSnapshot;
 pub use server::Snapshots;
 pub use socket::SOCKET;
 
@@ -50,5 +52,5 @@ const STALL_MAX: std::time::Duration = std::time::Duration::from_secs(60);
 pub(super) mod pb {
     tonic::include_proto!("chinhchu.local.v1");
 
-    opaque!(EnrolledSubject StoredVector Cleared Vouched);
+    opaque!(EnrolledSubject StoredVector Cleared Vouched RowBatch);
 }

@@ -41,7 +41,7 @@ const BATCHES_AHEAD: usize = 2;
 /// Largest HTTP/2 frame, in bytes, as everywhere in the service.
 const FRAME_BYTES_MAX: u32 = 256 << 10;
 /// Time that the last message has to reach its reader.
-const FLUSH_MAX: Duration = Duration::from_millis(500);
+pub(super) const FLUSH_MAX: Duration = Duration::from_millis(500);
 
 /// The socket of a gallery's folder, at which snapshots can be served.
 pub struct Snapshots {
@@ -109,7 +109,27 @@ impl pb::snapshots_server::Snapshots for SnapshotService {
     type ReadStream = ReceiverStream<Result<pb::Piece, Status>>;
 
     async fn read(&self, request: Request<pb::ReadRequest>) -> Result<Response<Self::ReadStream>, Status> {
-        let version = request.into_inner().version;
+        let place = self.let_in(request.into_inner().version, "Snapshots/Read").await?;
+        let snapshot = self.gallery.snapshot().await.map_err(|error| refusal(&error))?;
+        let (sender, pieces) = mpsc::channel(BATCHES_AHEAD);
+        tokio::spawn(send(snapshot, sender, self.closing.clone(), place));
+        Ok(Response::new(ReceiverStream::new(pieces)))
+    }
+
+    type RowsStream = ReceiverStream<Result<pb::RowsPiece, Status>>;
+
+    async fn rows(&self, request: Request<pb::RowsRequest>) -> Result<Response<Self::RowsStream>, Status> {
+        let place = self.let_in(request.into_inner().version, "Snapshots/Rows").await?;
+        let rows = self.gallery.rows().await.map_err(|error| refusal(&error))?;
+        let (sender, pieces) = mpsc::channel(BATCHES_AHEAD);
+        tokio::spawn(super::rows::send(rows, sender, self.closing.clone(), place));
+        Ok(Response::new(ReceiverStream::new(pieces)))
+    }
+}
+
+impl SnapshotService {
+    /// Takes a place for what is asked for, and enters in the log that the gallery is handed on.
+    async fn let_in(&self, version: u32, method: &'static str) -> Result<OwnedSemaphorePermit, Status> {
         if version != VERSION {
             let message = format!("it hands on snapshots of version {VERSION}, asked for was {version}");
             return Err(status(Code::FailedPrecondition, "VERSION", format!("{message}; use one version of chinhchu")));
@@ -122,14 +142,11 @@ impl pb::snapshots_server::Snapshots for SnapshotService {
             status(Code::ResourceExhausted, "BUSY", message)
         })?;
         // Processes of one user alone are let in: this one's.
-        let context = RequestContext::new(Principal::of_this_process()).with_method("Snapshots/Read");
+        let context = RequestContext::new(Principal::of_this_process()).with_method(method);
         let records = usize::try_from(self.gallery.stats().subjects).unwrap_or(usize::MAX);
         let entered = self.gallery.enter_look(&context, Look::new(Kind::Snapshot).of_records(records)).await;
         entered.map_err(|error| refusal(&error))?;
-        let snapshot = self.gallery.snapshot().await.map_err(|error| refusal(&error))?;
-        let (sender, pieces) = mpsc::channel(BATCHES_AHEAD);
-        tokio::spawn(send(snapshot, sender, self.closing.clone(), place));
-        Ok(Response::new(ReceiverStream::new(pieces)))
+        Ok(place)
     }
 }
 
@@ -202,16 +219,16 @@ async fn send_all(mut snapshot: GallerySnapshot, sender: &PieceSender) -> Result
     }
 }
 
-fn closing() -> Status {
+pub(super) fn closing() -> Status {
     let message = "it is shutting down; run the same command again when it has ended or serves again";
     status(Code::Unavailable, "SHUTTING_DOWN", message)
 }
 
-fn stalled() -> Status {
+pub(super) fn stalled() -> Status {
     status(Code::Unavailable, "STALLED", "the snapshot was not read for a minute; run the same command again")
 }
 
-fn refusal(error: &GalleryError) -> Status {
+pub(super) fn refusal(error: &GalleryError) -> Status {
     let (code, reason) = match error.fault() {
         Fault::Data => (Code::DataLoss, "DAMAGED"),
         Fault::Service => (Code::Unavailable, "GALLERY"),

@@ -236,6 +236,12 @@ impl pb::snapshots_server::Snapshots for Faulty {
         let pieces: Vec<_> = self.0.iter().map(|content| Ok(pb::Piece { content: Some(content.clone()) })).collect();
         Ok(Response::new(Box::pin(tokio_stream::iter(pieces))))
     }
+
+    type RowsStream = std::pin::Pin<Box<dyn Stream<Item = Result<pb::RowsPiece, Status>> + Send>>;
+
+    async fn rows(&self, _: Request<pb::RowsRequest>) -> Result<Response<Self::RowsStream>, Status> {
+        Err(Status::unimplemented("it hands on records alone"))
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]

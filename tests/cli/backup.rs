@@ -1,0 +1,196 @@
+//! A gallery is backed up beside its running server, and restored: on the command line.
+
+use std::fs;
+use std::path::Path;
+
+use crate::need_assets;
+use crate::seal_serving::made_keys;
+use crate::support::{Ran, Serving, photo, root, run, text};
+
+fn with(config: &str, words: &[&str]) -> Ran {
+    run(words.iter().copied().chain(["--config", config]).map(str::to_owned).collect::<Vec<_>>())
+}
+
+/// The answer of a search, without what is of its moment.
+fn found(config: &str, probe: &str, data: &Path) -> serde_json::Value {
+    with(config, &["identify", probe, "--data", &text(data), "--json"]).ended(0).json()["candidates"].clone()
+}
+
+#[test]
+fn a_sealed_gallery_is_backed_up_while_it_is_served_and_whoever_is_erased_since_stays_erased() {
+    need_assets!();
+    let folder = tempfile::tempdir().unwrap();
+    let at = |name: &str| folder.path().join(name);
+    let config = made_keys(folder.path(), "");
+    let (data, backups) = (text(&at("people")), text(&at("backups")));
+    let [obama, obama2, biden] = ["obama.jpg", "obama2.jpg", "biden.jpg"].map(|name| text(&photo(name)));
+    with(&config, &["enroll", "record-one", &obama, "--data", &data, "--create"]).ended(0);
+    with(&config, &["enroll", "record-two", &biden, "--data", &data]).ended(0);
+    let before = found(&config, &obama2, &at("people"));
+
+    let serving = Serving::start_with(&at("people"), &["--config", &config]);
+    let take = ["backup", "--to", &backups, "--data", &data, "--json"];
+    let first = with(&config, &take).ended(0).json();
+    assert_eq!((&first["served"], &first["sealed"], &first["subjects"]), (&true.into(), &true.into(), &2.into()));
+    assert_eq!(first["chunks"], first["chunks_written"]);
+    run(["enroll", "record-three", &text(&photo("obama3.jpg")), "--server", &serving.url]).ended(0);
+    let second = with(&config, &take).ended(0).json();
+    assert_eq!(second["subjects"], 3);
+    // Then nothing but the log, which says that backups were taken.
+    let third = with(&config, &take).ended(0).json();
+    assert!(third["chunks_written"].as_u64() < third["chunks"].as_u64(), "{third}");
+    assert_eq!(serving.terminate(), Some(0));
+
+    let from = ["--from", &backups];
+    let listed = with(&config, &[&["backup", "list", "--json"], &from[..]].concat()).ended(0).json();
+    assert_eq!(listed["backups"].as_array().unwrap().len(), 3);
+    let id = first["id"].as_str().unwrap();
+    let verified = with(&config, &[&["backup", "verify", id, "--json"], &from[..]].concat()).ended(0).json();
+    assert_eq!((&verified["whole"], &verified["rows"]), (&true.into(), &first["rows"]));
+
+    // Erased since: not in what is restored.
+    let erase = ["subject", "erase", "record-two", "--by", "o-1", "--reason", "asked for", "--requester", "person"];
+    with(&config, &[&erase[..], &["--data", &data]].concat()).ended(0);
+    let restored = text(&at("restored"));
+    let restore = [&["restore", "--to", &restored, "--backup", id, "--json"], &from[..]].concat();
+    let made = with(&config, &restore).ended(0).json();
+    assert_eq!((&made["subjects"], &made["left_out"]), (&1.into(), &1.into()), "{made}");
+    with(&config, &restore).refused(&["there is a gallery", "empty folder"]);
+    assert_eq!(found(&config, &obama2, &at("restored")), before);
+    with(&config, &["identify", &biden, "--data", &restored]).ended(1);
+    with(&config, &["ledger", "verify", "--data", &restored]).ended(0);
+    let entries = with(&config, &["ledger", "show", "--kind", "restored", "--data", &restored, "--json"]).ended(0);
+    assert!(entries.stdout.contains(id), "{}", entries.stdout);
+    with(&config, &["keys", "status", "--data", &restored]).ended(0);
+
+    // What is damaged is told, and what was asked for in a wrong way.
+    let manifest = at("backups").join("backups").join(id);
+    let whole = fs::read(&manifest).unwrap();
+    fs::write(&manifest, &whole[..whole.len() - 3]).unwrap();
+    let told = with(&config, &[&["backup", "verify", id], &from[..]].concat()).ended(1).stdout;
+    assert!(told.contains("DAMAGED"), "{told}");
+    with(&config, &[&["backup", "list"], &from[..]].concat()).ended(1);
+    fs::write(&manifest, &whole).unwrap();
+    run([&["backup", "list"], &from[..]].concat()).refused(&["no key", "[backup]"]);
+    with(&config, &["backup", "list", "--from", &data]).refused(&["there are no backups"]);
+    with(&config, &["backup", "--data", &data, "--to", &text(&at("people/backups"))]).refused(&["gallery's folder"]);
+    let to = text(&at("early"));
+    let early = [&["restore", "--to", &to, "--at", "2020-01-01"], &from[..]].concat();
+    with(&config, &early).refused(&["no backup", "from then or before"]);
+    assert!(!at("early").exists());
+}
+
+#[test]
+fn a_gallery_in_the_clear_needs_a_backup_key_and_older_backups_go() {
+    need_assets!();
+    let folder = tempfile::tempdir().unwrap();
+    let at = |name: &str| folder.path().join(name);
+    let data = text(&at("people"));
+    let [obama, biden] = ["obama.jpg", "biden.jpg"].map(|name| text(&photo(name)));
+    fs::write(at("none.toml"), "").unwrap();
+    run(["keys", "new-master", &text(&at("backup.key"))]).ended(0);
+    let ledger = "[ledger]\norigin = \"backup.test/log\"\n";
+    let backup = "[backup]\nto = \"backups\"\nkey = { file = \"backup.key\" }\nkeep = 2\n";
+    fs::write(at("c.toml"), format!("{ledger}{backup}")).unwrap();
+    let (config, none) = (text(&at("c.toml")), text(&at("none.toml")));
+    with(&config, &["enroll", "record-one", &obama, "--data", &data, "--create"]).ended(0);
+    with(&config, &["enroll", "record-two", &biden, "--data", &data]).ended(0);
+    with(&none, &["backup", "--data", &data, "--to", &text(&at("backups"))]).refused(&["no key", "[backup]"]);
+    let beside = ["backup", "--data", &data, "--to", &text(folder.path())].map(str::to_owned);
+    with(&config, &beside.each_ref().map(String::as_str)).refused(&["lies in the folder of the backups"]);
+    let take = || with(&config, &["backup", "--data", &data, "--json"]).ended(0).json();
+    let first = take();
+    let erase = ["subject", "erase", "record-two", "--by", "o-1", "--reason", "asked for", "--requester", "person"];
+    with(&config, &[&erase[..], &["--data", &data]].concat()).ended(0);
+    let second = take();
+    assert_eq!((&first["sealed"], &first["subjects"], &second["subjects"]), (&false.into(), &2.into(), &1.into()));
+    assert!(second["pruned"]["backups"].as_array().unwrap().is_empty());
+    // By the log of the later backup.
+    let id = first["id"].as_str().unwrap();
+    let ran = with(&config, &["restore", "--to", &text(&at("restored")), "--backup", id, "--json"]).ended(0);
+    assert!(ran.stderr.contains("captures.key"), "{}", ran.stderr);
+    let made = ran.json();
+    assert_eq!((&made["subjects"], &made["left_out"]), (&1.into(), &1.into()), "{made}");
+    let database = fs::read(at("restored/chinhchu.redb")).unwrap();
+    assert!(!database.windows(10).any(|window| window == b"record-two"));
+    // And who is named.
+    fs::write(at("erased.txt"), "record-one\n\n").unwrap();
+    let named = ["restore", "--to", &text(&at("named")), "--without", &text(&at("erased.txt")), "--json"];
+    assert_eq!(with(&config, &named).ended(0).json()["subjects"], 0);
+    // All of one in a file.
+    let file = text(&at("people.cbk"));
+    let to_file = ["backup", "--data", &data, "--to", &file, "--json"];
+    let streamed = with(&config, &to_file).ended(0).json();
+    assert_eq!((&streamed["chunks"], &streamed["pruned"]), (&streamed["chunks_written"], &serde_json::Value::Null));
+    with(&config, &to_file).refused(&["nothing is written over"]);
+    with(&config, &["backup", "--data", &data, "--to", &file, "--keep", "2"]).refused(&["--keep"]);
+    assert_eq!(with(&config, &["backup", "verify", "--from", &file, "--json"]).ended(0).json()["id"], streamed["id"]);
+    let made = with(&config, &["restore", "--from", &file, "--to", &text(&at("of-a-file")), "--json"]).ended(0).json();
+    assert_eq!((&made["subjects"], &made["backup"]), (&1.into(), &streamed["id"]));
+    let output = crate::support::chinhchu()
+        .args(["backup", "--config", &config, "--data", &data, "--to", "-"])
+        .output()
+        .unwrap();
+    assert!(output.status.success() && output.stdout.starts_with(b"chinhchu.stream\n"));
+    assert!(String::from_utf8_lossy(&output.stderr).contains("1 subjects"));
+    let piped = at("piped.cbk");
+    fs::write(&piped, &output.stdout).unwrap();
+    with(&config, &["backup", "verify", "--from", &text(&piped)]).ended(0);
+    for cut in [0, 10, output.stdout.len() / 2, output.stdout.len() - 1] {
+        fs::write(&piped, &output.stdout[..cut]).unwrap();
+        with(&config, &["restore", "--from", &text(&piped), "--to", &text(&at("cut"))]).refused(&["cut"]);
+    }
+    let mut altered = output.stdout.clone();
+    altered[200] ^= 1;
+    fs::write(&piped, altered).unwrap();
+    with(&config, &["backup", "verify", "--from", &text(&piped)]).ended(1);
+    assert!(!at("cut").exists());
+    let third = take();
+    assert_eq!(third["pruned"]["backups"][0], first["id"]);
+    with(&config, &["backup", "verify"]).ended(0);
+    with(&none, &["backup", "prune", "--from", &text(&at("backups"))]).refused(&["no key"]);
+    assert_eq!(
+        with(&config, &["backup", "prune", "--keep", "1", "--json"]).ended(0).json()["backups"][0],
+        second["id"]
+    );
+    let listed = with(&config, &["backup", "list", "--json"]).ended(0).json();
+    assert_eq!(listed["backups"].as_array().unwrap().len(), 1);
+}
+
+/// As an operator would every night.
+#[test]
+fn the_drill_restores_the_newest_backup_beside_the_server_and_compares() {
+    need_assets!();
+    let folder = tempfile::tempdir().unwrap();
+    let at = |name: &str| folder.path().join(name);
+    let config = made_keys(folder.path(), "");
+    let more = format!("{}[backup]\nto = \"backups\"\n", fs::read_to_string(&config).unwrap());
+    fs::write(&config, more).unwrap();
+    let data = text(&at("people"));
+    let [obama, obama2, biden] = ["obama.jpg", "obama2.jpg", "biden.jpg"].map(|name| text(&photo(name)));
+    with(&config, &["enroll", "record-one", &obama, "--data", &data, "--create"]).ended(0);
+    let serving = Serving::start_with(&at("people"), &["--config", &config]);
+    with(&config, &["backup", "--data", &data]).ended(0);
+    let keys = fs::read(at("subjects/keys")).unwrap();
+    let drill = |more: &[&str]| {
+        let mut command = std::process::Command::new(root().join("scripts/restore-drill"));
+        command.env("CHINHCHU_PROGRAM", env!("CARGO_BIN_EXE_chinhchu")).args([
+            "--config",
+            &config,
+            "--server",
+            &serving.url,
+        ]);
+        let output = command.args(more).output().unwrap();
+        let told = String::from_utf8_lossy(&output.stdout).into_owned() + &String::from_utf8_lossy(&output.stderr);
+        (output.status.code(), told)
+    };
+    let (code, told) = drill(&["--probe", &obama2]);
+    assert_eq!(code, Some(0), "{told}");
+    assert!(told.contains("the same answer"), "{told}");
+    assert!(fs::read(at("subjects/keys")).unwrap() == keys, "the server's keys are as they were");
+    // Somebody came since: another answer, and the drill says so.
+    run(["enroll", "record-two", &biden, "--server", &serving.url]).ended(0);
+    let (code, told) = drill(&["--probe", &biden]);
+    assert_eq!(code, Some(1), "{told}");
+    assert_eq!(serving.terminate(), Some(0));
+}

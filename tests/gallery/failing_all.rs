@@ -1,7 +1,7 @@
 //! Every operation of every write fails in turn: a full disk, or one that gives errors, for once or until
 //! somebody sees to it. Afterwards, in the same process and after a power cut, records, index and log are
 //! what was acknowledged. `CHINHCHU_OPERATIONS=1` tries every operation (`scripts/faults`), the short form
-//! every so-manieth.
+//! every 37th.
 
 use std::io::ErrorKind;
 use std::time::Duration;
@@ -52,7 +52,7 @@ fn assert_seen(gallery: &Gallery, expected: &Seen, told: &str) {
     assert!(found == *expected, "{told}: {}", difference(&found, expected));
 }
 
-/// Lets every operation fail, or every so-manieth; how many that were.
+/// Lets one operation in `CHINHCHU_OPERATIONS` fail; how many that were.
 fn fail_everywhere(is_sealed: bool) -> usize {
     let every = thoroughness("CHINHCHU_OPERATIONS", 37).max(1) as u64;
     let images = images(is_sealed);

@@ -1,8 +1,9 @@
 //! What the gallery promises, each promise a test.
 //!
-//! `contract` holds for every implementation of the trait; the other files are
-//! about the embedded store: what its folder may contain, and what survives a
-//! power cut, a failing or full disk, and a killed process.
+//! `contract` holds for every implementation of the trait, `interleave` plays
+//! seeded schedules of clients against the rules; the other files are about the
+//! embedded store: what its folder may contain, and what survives a power cut, a
+//! failing or full disk, and a killed process.
 
 #[macro_use]
 mod promises;

@@ -96,7 +96,7 @@ fn pair(one: &str, other: &str, officer: &str, officers_needed: u32) -> ClearPai
     ClearPair { first, second, officer, reason: note("twins"), officers_needed, lifetime_ms: None }
 }
 
-/// Does one write, or does it again. What is decided is told apart from what was refused by nobody here.
+/// Does one write. Doing it again, under the same request id or transaction, changes nothing.
 pub async fn step(gallery: &Gallery, number: usize) -> Result<(), GalleryError> {
     let (by, again) = (by(), Some(retry(format!("r-{number}"), number as u8)));
     let enrol = async |subject: &str, mode, seeds: &[u64]| {
@@ -204,7 +204,6 @@ pub async fn seen(gallery: &Gallery) -> Seen {
         data.push(format!("request {} {about:?} {:?}", one.number, one.state()));
     }
     for number in 0..STEPS {
-        // A hand-over of the content would be refused under another.
         let known = gallery.receipt(&retry(format!("r-{number}"), number as u8)).await.unwrap();
         data.extend(known.map(|receipt| format!("receipt {number} of {} templates", receipt.templates)));
     }

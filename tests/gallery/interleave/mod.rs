@@ -271,6 +271,7 @@ fn name(command: &Command) -> String {
             format!("{} answers {} {}: {:?}", by.officer.as_str(), key.transaction.as_str(), key.attempt, by.outcome)
         }
         Command::Enrol(one, _) => format!("enrols {} {:?}", one.subject.as_str(), one.mode),
+        Command::ChangeStanding(one, _) => format!("{} is {}", one.subject.as_str(), one.action.name()),
         Command::Remove(one, _) => format!("removes {}", one.as_str()),
         Command::Clear(one) => {
             format!("{} clears {} {}", one.officer.as_str(), one.first.as_str(), one.second.as_str())

@@ -6,9 +6,9 @@ use std::pin::Pin;
 use std::rc::Rc;
 
 use chinhchu::gallery::{
-    Basis, ClearPair, DecisionKey, EnrolMode, Enrolment, Filter, Gallery, GalleryError, NewCapture, NewDecision, Note,
-    Outcome, ReadSet, Receipt, RequestId, Resolution, ResolveCommand, Retry, Scope, Searched, StoredDecision,
-    SubjectId, Timestamp, UnclearPair, next_attempt,
+    Basis, ChangeStanding, ClearPair, DecisionKey, EnrolMode, Enrolment, Filter, Gallery, GalleryError, NewCapture,
+    NewDecision, Note, Outcome, ReadSet, Receipt, RequestId, Requester, Resolution, ResolveCommand, Retry, Scope,
+    Searched, StandingAction, StoredDecision, SubjectId, Timestamp, UnclearPair, next_attempt,
 };
 
 use super::World;
@@ -55,6 +55,9 @@ pub fn all(world: &Rc<World>) -> Vec<(String, Program)> {
     }
     for number in 0..world.below(3) {
         add(format!("office {number}"), Box::pin(office(Rc::clone(world), number as u8)));
+    }
+    for number in 0..world.below(5).saturating_sub(3) {
+        add(format!("restriction {number}"), Box::pin(restrictions(Rc::clone(world))));
     }
     for number in 0..world.below(2) {
         add(format!("searcher {number}"), Box::pin(searcher(Rc::clone(world))));
@@ -170,6 +173,7 @@ async fn decide(gallery: &Gallery, claim: &Claim) -> Result<StoredDecision, Refu
         let is_theirs = records.templates.iter().any(|one| face(&one.content.template) == claim.face);
         let outcome = match () {
             () if head.is_some() && !is_theirs => Outcome::Deny,
+            () if head.as_ref().is_some_and(|head| head.standing.is_restricted()) => Outcome::Refer,
             () if elsewhere || is_copy || (claim.counts && others >= COUNTED_MAX) => Outcome::Refer,
             () => Outcome::Approve,
         };
@@ -361,7 +365,12 @@ async fn office(world: Rc<World>, number: u8) {
                     }
                     done = Some((request, content, receipt));
                 }
-                Some(Err(GalleryError::SubjectExists | GalleryError::UnknownSubject | GalleryError::RecordKept)) => {
+                Some(Err(
+                    GalleryError::SubjectExists
+                    | GalleryError::UnknownSubject
+                    | GalleryError::RecordKept
+                    | GalleryError::RecordRestricted,
+                )) => {
                     let is_done = done.as_ref().is_some_and(|one| (one.0, one.1) == (request, content));
                     assert!(!is_done, "a write that was done was refused");
                 }
@@ -387,6 +396,28 @@ async fn office(world: Rc<World>, number: u8) {
             }
         }
         what = Some((content, new));
+    }
+}
+
+/// Somebody who restricts records and lifts that again.
+async fn restrictions(world: Rc<World>) {
+    for request in 0..1 + world.below(4) {
+        let action = if world.chance(2) { StandingAction::Lift } else { StandingAction::Restrict(Requester::Person) };
+        let reason = Note::new("as was asked").unwrap();
+        let change = ChangeStanding { subject: subject(world.below(SUBJECTS)), action, by: id("officer-9"), reason };
+        let retry = retry(format!("restriction-{request}"), request as u8);
+        for _ in 0..ASKED_MAX {
+            let (asked, named) = (change.clone(), retry.clone());
+            match world.ask(async move |gallery| gallery.change_standing(&by(), asked, Some(named)).await).await {
+                None => continue,
+                Some(Ok(_) | Err(GalleryError::UnknownSubject | GalleryError::NotRestricted)) => {}
+                Some(Err(error)) => panic!("a restriction was refused: {error}"),
+            }
+            if !world.chance(4) {
+                break;
+            }
+        }
+        world.wait().await;
     }
 }
 

@@ -5,8 +5,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use chinhchu::face::Template;
 use chinhchu::gallery::{
-    CaptureBand, ClearPair, Command, Committed, DecisionKey, EnrolMode, Enrolment, GalleryError, NewDecision, Outcome,
-    Receipt, RequestId, ResolveCommand, Retry, SubjectId, Timestamp, UnclearPair,
+    CaptureBand, ChangeStanding, ClearPair, Command, Committed, DecisionKey, EnrolMode, Enrolment, GalleryError,
+    NewDecision, Outcome, Receipt, RequestId, ResolveCommand, Retry, StandingAction, SubjectId, Timestamp, UnclearPair,
 };
 
 /// Decisions of other transactions about one record from which on an officer looks at it.
@@ -74,6 +74,8 @@ pub struct Truth {
     /// The faces of every record's templates, in order.
     pub faces: BTreeMap<SubjectId, Vec<usize>>,
     enrolled_by: BTreeMap<SubjectId, BTreeSet<String>>,
+    /// Records that take part in no search, and in no approval.
+    pub restricted: BTreeSet<SubjectId>,
     pub transactions: BTreeMap<RequestId, Vec<Attempt>>,
     pub pairs: BTreeMap<(SubjectId, SubjectId), Pair>,
     retries: BTreeMap<RequestId, ([u8; 32], Receipt)>,
@@ -83,7 +85,7 @@ pub struct Truth {
     /// Commits that changed something.
     pub commits: u64,
     pub decisions: u64,
-    /// Whose face was whose, and which pairs were in force, after each command.
+    /// Whose face was found under whose number, after each command.
     pub then: Vec<BTreeMap<SubjectId, Vec<usize>>>,
     /// Approvals that found somebody else with the face, who was cleared.
     pub approved_beside: u64,
@@ -135,13 +137,15 @@ impl Truth {
         match command {
             Command::Enrol(enrolment, retry) => self.enrolled(enrolment, retry.as_ref(), result)?,
             Command::Remove(subject, retry) => self.removed(subject, retry.as_ref(), result)?,
+            Command::ChangeStanding(change, retry) => self.stands(change, retry.as_ref(), result)?,
             Command::Decide(decision) => self.decided(decision, result, now)?,
             Command::Resolve(resolve) => self.resolved(resolve, result)?,
             Command::Clear(clear) => self.cleared(clear, result, now)?,
             Command::Unclear(unclear) => self.uncleared(unclear, result, now)?,
             _ => return Err("a command that no program gives".to_owned()),
         }
-        self.then.push(self.faces.clone());
+        let searched = self.faces.iter().filter(|(of, _)| !self.restricted.contains(of));
+        self.then.push(searched.map(|(of, faces)| (of.clone(), faces.clone())).collect());
         Ok(())
     }
 
@@ -155,6 +159,10 @@ impl Truth {
     fn waits_for_officer(&self, subject: &SubjectId) -> bool {
         let last = self.transactions.values().filter_map(|attempts| attempts.last());
         last.into_iter().any(|last| last.subject == *subject && last.waits())
+    }
+
+    fn is_kept(&self, subject: &SubjectId) -> bool {
+        self.restricted.contains(subject) || self.waits_for_officer(subject)
     }
 
     /// `Some` where a write with this request id was done: what there is to check then.
@@ -180,7 +188,8 @@ impl Truth {
         let is_there = self.faces.contains_key(subject);
         let refused = match enrolment.mode {
             EnrolMode::Create if is_there => Some(GalleryError::SubjectExists),
-            EnrolMode::Replace if is_there && self.waits_for_officer(subject) => Some(GalleryError::RecordKept),
+            EnrolMode::Add if self.restricted.contains(subject) => Some(GalleryError::RecordRestricted),
+            EnrolMode::Replace if is_there && self.is_kept(subject) => Some(GalleryError::RecordKept),
             _ => None,
         };
         let receipt = match (result, refused) {
@@ -234,17 +243,44 @@ impl Truth {
         let receipt = match result {
             Ok(done) => &done.receipt,
             Err(GalleryError::UnknownSubject) if !self.faces.contains_key(subject) => return Ok(()),
-            Err(GalleryError::RecordKept) if self.waits_for_officer(subject) => return Ok(()),
+            Err(GalleryError::RecordKept) if self.is_kept(subject) => return Ok(()),
             Err(error) => return Err(format!("a removal was refused: {error}")),
         };
         must!(!receipt.replayed, "a removal was taken for one of before");
         must!(self.faces.contains_key(subject), "somebody was removed who was not there");
-        must!(!self.waits_for_officer(subject), "somebody was removed for whom an officer is expected");
+        must!(!self.is_kept(subject), "somebody was removed who is restricted, or for whom an officer is expected");
         self.is_next(receipt)?;
         self.faces.remove(subject);
         self.enrolled_by.remove(subject);
         self.forget_pairs(subject);
         self.captures.retain(|capture| capture.subject != *subject);
+        self.keep(retry, receipt);
+        Ok(())
+    }
+
+    fn stands(
+        &mut self,
+        change: &ChangeStanding,
+        retry: Option<&Retry>,
+        result: &Result<Committed, GalleryError>,
+    ) -> Result<(), String> {
+        if let Some(checked) = self.repeated(retry, result) {
+            return checked;
+        }
+        let (subject, lifts) = (&change.subject, change.action == StandingAction::Lift);
+        let receipt = match result {
+            Ok(done) => &done.receipt,
+            Err(GalleryError::UnknownSubject) if !self.faces.contains_key(subject) => return Ok(()),
+            Err(GalleryError::NotRestricted) if lifts && !self.restricted.contains(subject) => return Ok(()),
+            Err(error) => return Err(format!("a restriction, or its end, was refused: {error}")),
+        };
+        must!(self.faces.contains_key(subject), "somebody was restricted who is not there");
+        self.is_next(receipt)?;
+        let was_restricted = if lifts { self.restricted.remove(subject) } else { true };
+        must!(was_restricted, "a restriction was lifted that was not there");
+        if !lifts {
+            self.restricted.insert(subject.clone());
+        }
         self.keep(retry, receipt);
         Ok(())
     }
@@ -318,13 +354,14 @@ impl Truth {
         let searched = basis.searched.as_ref().and_then(|all| all.first()).ok_or("a decision without a search")?;
         let shown = face(&searched.probe);
         for (other, faces) in &self.faces {
-            if other == subject || !faces.contains(&shown) {
+            if other == subject || !faces.contains(&shown) || self.restricted.contains(other) {
                 continue;
             }
             let is_cleared = self.pairs.get(&ordered(subject, other)).is_some_and(|pair| pair.is_in_force(now));
             must!(is_cleared, "a face was approved under a second number");
             self.approved_beside += 1;
         }
+        must!(!self.restricted.contains(subject), "a restricted record was approved");
         match self.faces.get(subject) {
             Some(faces) => must!(faces.contains(&shown), "somebody was approved as somebody else"),
             None => must!(decision.enrolment.is_some(), "somebody was approved who is not enrolled"),

@@ -19,7 +19,7 @@ use super::keys::BackupKeys;
 use super::manifest::{BackupId, ChunkRecord, Manifest, TableRecord};
 use super::read::{CHUNK_HEAD, chunk_place};
 use super::repository::{Held, Repository};
-use crate::gallery::{RowBatch, RowsHead};
+use crate::gallery::{RowBatch, RowsHead, lower_priority};
 use crate::private;
 use crate::sealing::aead;
 
@@ -110,6 +110,7 @@ impl Shared {
     }
 
     fn run(&self, tasks: &Receiver<Task>) {
+        lower_priority();
         for task in tasks {
             // After a failure what waits is only taken, so that nobody waits for a place.
             if self.failure().is_some() {

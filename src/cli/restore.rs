@@ -171,6 +171,32 @@ fn chosen(
     }
 }
 
+/// The newest later backup of the same gallery that can be opened. Of a gallery in the clear nobody else than those that
+/// cannot may know who was erased.
+fn newest_later(
+    args: &RestoreArgs,
+    repository: &Repository,
+    keys: &BackupKeys,
+    manifest: &Manifest,
+) -> Result<Option<Manifest>, Failure> {
+    for id in repository.ids().map_err(Failure::new)?.iter().rev().take_while(|id| **id > manifest.id) {
+        match repository.read_manifest(id, keys) {
+            Ok(later) if later.head.gallery == manifest.head.gallery => return Ok(Some(later)),
+            Ok(_) => {}
+            Err(error) if manifest.head.key_store.is_some() || args.without.is_some() => {
+                print::note(&format!("a later backup is passed over: {error}"));
+            }
+            Err(error) => {
+                return Err(Failure::new(format_args!(
+                    "a later backup, which may say who was erased since, cannot be opened ({error}); name who was with \
+                     --without FILE, which may be empty"
+                )));
+            }
+        }
+    }
+    Ok(None)
+}
+
 /// With what the gallery is made: no key of its log is made anew, and no folder is looked into.
 fn options(settings: &Settings, to: &Path) -> Result<EmbeddedOptions, Failure> {
     let ledger = settings.ledger.as_ref().map(|ledger| ledger.kept(&settings.origin)).transpose()?;
@@ -203,9 +229,8 @@ fn without(
     has_ledger: bool,
 ) -> Result<Without, Failure> {
     let subjects = named(args)?;
-    let (mut erased, mut destroyed): (BTreeSet<KeyedDigest>, _) = Default::default();
-    let later = repository.newest(keys, Some(manifest.head.gallery), None).map_err(Failure::new)?;
-    if later.id != manifest.id {
+    let (mut erased, mut destroyed) = (BTreeSet::<KeyedDigest>::new(), Vec::new());
+    if let Some(later) = newest_later(args, repository, keys, manifest)? {
         // In a sealed gallery the key store says it, and this only what a key store from before does not.
         let is_sealed = manifest.head.key_store.is_some();
         if later.head.key_store.is_some() != is_sealed && args.without.is_none() {
@@ -219,13 +244,20 @@ fn without(
         let reader =
             BackupReader::begin(Arc::new(repository.clone()), Arc::clone(keys), later).map_err(Failure::new)?;
         let mut reader = reader.of_table(if is_sealed { "destroyed_keys" } else { "ledger_entries" });
-        while let Some(batch) = reader.next_batch().map_err(Failure::new)? {
-            match is_sealed {
-                true => Vec::push(&mut destroyed, batch),
-                false if has_ledger && later_is_clear => {
-                    gallery::erased_in(&batch, manifest.head.entries, &mut erased).map_err(Failure::new)?;
+        loop {
+            let batch = match reader.next_batch() {
+                Ok(Some(batch)) => batch,
+                Ok(None) => break,
+                Err(error) if is_sealed => {
+                    print::note(&format!("a later backup's list of destroyed keys is passed over: {error}"));
+                    break;
                 }
-                false => {}
+                Err(error) => return Err(Failure::new(error)),
+            };
+            if is_sealed {
+                destroyed.push(batch);
+            } else if has_ledger && later_is_clear {
+                gallery::erased_in(&batch, manifest.head.entries, &mut erased).map_err(Failure::new)?;
             }
         }
     }

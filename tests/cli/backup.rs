@@ -5,7 +5,7 @@ use std::path::Path;
 
 use crate::need_assets;
 use crate::seal_serving::made_keys;
-use crate::support::{Ran, Serving, photo, root, run, text};
+use crate::support::{Ran, Serving, SmallDisk, photo, root, run, text};
 
 fn with(config: &str, words: &[&str]) -> Ran {
     run(words.iter().copied().chain(["--config", config]).map(str::to_owned).collect::<Vec<_>>())
@@ -155,6 +155,42 @@ fn a_gallery_in_the_clear_needs_a_backup_key_and_older_backups_go() {
     );
     let listed = with(&config, &["backup", "list", "--json"]).ended(0).json();
     assert_eq!(listed["backups"].as_array().unwrap().len(), 1);
+}
+
+#[test]
+fn on_a_full_disk_no_backup_is_written_and_earlier_ones_stay() {
+    need_assets!();
+    let Some(disk) = SmallDisk::mount(module_path!(), 256 << 10) else { return };
+    let folder = tempfile::tempdir().unwrap();
+    let at = |name: &str| folder.path().join(name);
+    let (data, backups) = (text(&at("people")), text(&disk.path().join("backups")));
+    run(["keys", "new-master", &text(&at("backup.key"))]).ended(0);
+    fs::write(at("c.toml"), "[backup]\nkey = { file = \"backup.key\" }\n").unwrap();
+    let config = text(&at("c.toml"));
+    let take = || with(&config, &["backup", "--data", &data, "--to", &backups, "--json"]);
+    with(&config, &["enroll", "record-one", &text(&photo("obama.jpg")), "--data", &data, "--create"]).ended(0);
+    let first = take().ended(0).json();
+    let mut filler = fs::File::create(disk.path().join("filler")).unwrap();
+    while std::io::Write::write_all(&mut filler, &[7; 4096]).is_ok() {}
+    with(&config, &["enroll", "record-two", &text(&photo("biden.jpg")), "--data", &data]).ended(0);
+    take().refused(&["is full", "earlier ones are as they were"]);
+    let listed = with(&config, &["backup", "list", "--from", &backups, "--json"]).ended(0).json();
+    assert_eq!(listed["backups"][0]["id"], first["id"]);
+    assert_eq!(listed["backups"].as_array().unwrap().len(), 1);
+    with(&config, &["backup", "verify", "--from", &backups]).ended(0);
+    fs::remove_file(disk.path().join("filler")).unwrap();
+    drop(filler);
+    assert_eq!(take().ended(0).json()["subjects"], 2);
+    let id = first["id"].as_str().unwrap();
+    // One in the clear is not restored past a later one that cannot be opened, unless that is meant.
+    let listed = with(&config, &["backup", "list", "--from", &backups, "--json"]).ended(0).json();
+    let later = disk.path().join("backups/backups").join(listed["backups"][1]["id"].as_str().unwrap());
+    fs::write(later, b"cut").unwrap();
+    let to = text(&at("restored"));
+    let restore = ["restore", "--from", &backups, "--to", &to, "--backup", id];
+    with(&config, &restore).refused(&["who was erased", "--without"]);
+    fs::write(at("nobody.txt"), "").unwrap();
+    with(&config, &[&restore[..], &["--without", &text(&at("nobody.txt"))]].concat()).ended(0);
 }
 
 /// As an operator would every night.

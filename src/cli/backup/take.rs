@@ -177,6 +177,8 @@ pub(super) fn run(settings: &Settings, args: TakeArgs) -> Outcome {
         return Err(Failure::new(format_args!("there is no gallery at {}; check --data", folder.display())));
     }
     let keys = settings.backup_keys()?;
+    // Threads that are begun from here on as well.
+    gallery::lower_priority();
     let begun = Instant::now();
     let target = Target::of(settings, &args, &folder)?;
     let rate = args.rate.or(settings.backup.rate_mb()).map(|mb| mb * 1_000_000);

@@ -33,7 +33,7 @@ use super::written_rows::WRITTEN_ROWS;
 use super::{EmbeddedOptions, create};
 use crate::context::RequestContext;
 use crate::gallery::ledger::LedgerSetup;
-use crate::gallery::rows::{GalleryRows, RowBatch, RowsHead, RowsSent};
+use crate::gallery::rows::{GalleryRows, RowBatch, RowsHead, RowsSent, lower_priority};
 use crate::gallery::{GalleryError, Timestamp};
 
 /// Bytes of a batch; one row more may lie behind them.
@@ -223,12 +223,16 @@ impl EmbeddedStore {
         let shared = Arc::clone(&self.shared);
         let (begun, head) = oneshot::channel();
         let (sender, batches) = mpsc::channel(BATCHES_AHEAD);
-        tokio::task::spawn_blocking(move || {
+        // A thread of its own, whose priority nobody else's work takes over.
+        let read = move || {
+            lower_priority();
             if let Err(error) = stream(&shared, begun, &sender) {
                 // Where nobody listens there is nobody to tell.
                 let _ = sender.blocking_send(Err(error.at(&shared.path)));
             }
-        });
+        };
+        let thread = std::thread::Builder::new().name("gallery-rows".into()).spawn(read);
+        thread.map_err(|error| super::fault::from_io(&error, &self.shared.path))?;
         let head = head.await.map_err(|_| GalleryError::Closing)??;
         Ok(GalleryRows::new(head, batches))
     }

@@ -17,6 +17,8 @@ export function captureStep(desk) {
 
 class Stage {
   #desk;
+  /** The case's data: what was begun for one case is never kept for the next. */
+  #data;
   #left = new AbortController();
   #adviser = new Adviser();
   #shutter = new Shutter();
@@ -28,6 +30,7 @@ class Stage {
 
   constructor(desk) {
     this.#desk = desk;
+    this.#data = desk.data;
     this.#tolerate = tolerated(desk.data.person);
     this.heading = h("h2", {}, desk.data.person === "collector" ? CAPTURE.titleCollector : CAPTURE.title);
     this.video = h("video", { autoplay: true, muted: true, playsInline: true, "aria-label": plain(CAPTURE.video) });
@@ -206,7 +209,7 @@ class Stage {
 
   async #fromFiles(files) {
     for (const file of files) {
-      if (this.#full()) return;
+      if (this.#left.signal.aborted || this.#full()) return;
       let picture;
       try {
         picture = await opened(file);
@@ -220,8 +223,8 @@ class Stage {
 
   /** Keeps a picture whatever it is like, and says what it is like: the clerk chose it. */
   async #keepAndLook(picture) {
-    const frame = await this.#keep(picture, { found: null });
     try {
+      const frame = await this.#keep(picture, { found: null });
       frame.found = await this.#assess(await lookCopy(picture), this.#left.signal);
       this.#draw();
     } catch {
@@ -231,6 +234,7 @@ class Stage {
 
   async #keep(picture, { found }) {
     const blob = await boundedJpeg(picture, frameBytesMax({ chipBytes: this.#desk.chipBytes(), frames: Math.max(FRAMES_WANTED, this.#frames.length + 1) }));
+    this.#left.signal.throwIfAborted();
     const frame = { blob, url: URL.createObjectURL(blob), found, refused: null };
     this.#frames.push(frame);
     await this.#fit();
@@ -286,7 +290,7 @@ class Stage {
   }
 
   get #frames() {
-    return this.#desk.data.frames;
+    return this.#data.frames;
   }
 
   #draw() {

@@ -145,7 +145,7 @@ export function oneCaseScenarios(scenario) {
 
   scenario('one case: a retake after a reload goes through record and card again, for the same record', async (world) => {
     const { window, page } = await world.signedIn('clerk', DESK);
-    await toCamera(world, page, { subject: 'record-83', card: 'noCard' });
+    await toCamera(world, page, { subject: 'record-1', card: 'noCard' });
     await send(page);
     await heading(page, ANSWER.retakeCardTitle.vi).waitFor();
     await page.reload();
@@ -155,7 +155,7 @@ export function oneCaseScenarios(scenario) {
       if (again) await page.reload();
       await page.getByText(fill(TEXTS.resumed, { n: 2 }).vi).first().waitFor();
       await page.getByText(RECORD.ofTransaction.vi).waitFor();
-      assert.deepEqual([await subject(page).inputValue(), await subject(page).getAttribute('readonly')], ['record-83', '']);
+      assert.deepEqual([await subject(page).inputValue(), await subject(page).getAttribute('readonly')], ['record-1', '']);
       assert.equal(await page.inputValue('input[name=number]'), '');
     }
     await noBarriers(page, 'the record of a retake');
@@ -168,7 +168,7 @@ export function oneCaseScenarios(scenario) {
     await heading(page, ANSWER.retakeCardTitle.vi).waitFor();
     const officer = await world.caller('officer');
     const { body } = await officer.call('Cases/GetDecision', { transactionId: (await kept(page)).transactionId });
-    assert.deepEqual([body.subjectId, body.decision.attempt], ['record-83', 2]);
+    assert.deepEqual([body.subjectId, body.decision.attempt], ['record-1', 2]);
     await window.close();
   });
 

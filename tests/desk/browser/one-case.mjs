@@ -153,7 +153,7 @@ export function oneCaseScenarios(scenario) {
     // As it is after the reload, and after one more before anything was sent.
     for (const again of [false, true]) {
       if (again) await page.reload();
-      await page.getByText(fill(TEXTS.resumed, { n: 2 }).vi).first().waitFor();
+      await page.getByText(fill(TEXTS.enterAgain, { n: 2 }).vi).first().waitFor();
       await page.getByText(RECORD.ofTransaction.vi).waitFor();
       assert.deepEqual([await subject(page).inputValue(), await subject(page).getAttribute('readonly')], ['record-1', '']);
       assert.equal(await page.inputValue('input[name=number]'), '');
@@ -169,6 +169,30 @@ export function oneCaseScenarios(scenario) {
     const officer = await world.caller('officer');
     const { body } = await officer.call('Cases/GetDecision', { transactionId: (await kept(page)).transactionId });
     assert.deepEqual([body.subjectId, body.decision.attempt], ['record-1', 2]);
+    await window.close();
+  });
+
+  scenario('one case: a retake of a hand-over after a reload has its record again, and none begins without it', async (world) => {
+    const { window, page } = await world.signedIn('clerk', DESK);
+    const handed = await handOver(world, page, 'retaken');
+    await page.goto(handed.link);
+    await onToCamera(world, page, null);
+    await send(page);
+    await heading(page, ANSWER.retakeCardTitle.vi).waitFor();
+    const retake = button(page, fill(ANSWER.retakeCard, { n: 2 }).vi);
+    Object.assign(handed, { answers: false, status: 404 });
+    await page.reload();
+    await retake.click();
+    await page.getByText(TEXTS.handoffGone.vi).first().waitFor();
+    await retake.waitFor();
+    handed.answers = true;
+    await retake.click();
+    await page.getByText(fill(TEXTS.enterAgain, { n: 2 }).vi).first().waitFor();
+    assert.deepEqual([await subject(page).inputValue(), await page.inputValue('input[name=number]')], ['record-1', CARDS.card.number]);
+    await page.reload();
+    await page.getByText(fill(TEXTS.enterAgain, { n: 2 }).vi).first().waitFor();
+    assert.deepEqual([await subject(page).inputValue(), await page.inputValue('input[name=number]')], ['record-1', CARDS.card.number]);
+    assert.deepEqual([(await kept(page)).transactionId, (await kept(page)).attempt], [handed.transaction, 2]);
     await window.close();
   });
 

@@ -53,8 +53,12 @@ export const DESK = {
   ),
   handedOver: say("Hồ sơ do hệ thống chi trả chuyển sang. Hãy kiểm tra rồi tiếp tục.", "The record came from the benefit system. Check it and go on."),
   resumed: say(
-    "Trang đã được tải lại. Giao dịch vẫn là giao dịch cũ, lần thử {n}; trang không giữ ảnh, tên hay số nên cần nhập lại. Trường hợp đặc biệt đã chọn vẫn còn.",
-    "The page was loaded again. It is the same transaction, attempt {n}; the page keeps no picture, name or number, so enter them again. The special case that was chosen is kept.",
+    "Trang đã được tải lại. Giao dịch vẫn là giao dịch cũ; trang không giữ ảnh, tên hay số nên cần nhập lại. Trường hợp đặc biệt đã chọn vẫn còn.",
+    "The page was loaded again. It is the same transaction; the page keeps no picture, name or number, so enter them again. The special case that was chosen is kept.",
+  ),
+  enterAgain: say(
+    "Lần thử {n} của cùng giao dịch. Trang không giữ ảnh, tên hay số của lần trước: hãy nhập lại hồ sơ và thẻ, vì phần để trống sẽ không được so sánh.",
+    "Attempt {n} of the same transaction. The page keeps no picture, name or number of the one before: enter record and card again, since what is left empty is not compared.",
   ),
   resumedAnswer: say("Giao dịch này đã có trả lời. Đây là trả lời đó.", "This transaction has its answer already. This is it."),
   looking: say("Đang tìm trả lời của giao dịch…", "Looking for the transaction's answer…"),

@@ -1,6 +1,6 @@
 // The desk: one case after the other, each through record, card, capture and answer.
 
-import { emptyCase } from "./case.js";
+import { emptyCase, fillFrom, ready } from "./case.js";
 import { ANSWER, DESK } from "./desk-text.js";
 import { button, dialog, focusOn, h, replace } from "./dom.js";
 import { HandOver } from "./handover.js";
@@ -15,7 +15,7 @@ import { recordStep } from "./step-record.js";
 import { slipStep } from "./step-slip.js";
 import * as steps from "./steps.js";
 import { claim } from "./tabs.js";
-import { fill, SCHEMES, SHELL } from "./text.js";
+import { fill, SHELL } from "./text.js";
 import { composeRequest, transmit } from "./transmit.js";
 
 const STORE = "chinhchu.desk";
@@ -71,7 +71,7 @@ class Desk {
     }
     const { transactionId, attempt } = this.handover.details;
     if (!(await this.#claim(transactionId))) return this.#notNow(link, DESK.handoffOtherTab, again);
-    this.#fillFrom(this.handover.details);
+    fillFrom(this.data, this.handover.details);
     if (kept) return this.#resume(kept, link);
     // It may have been decided from another browser, or before this tab was closed.
     await this.#lookFirst(steps.begin({ transactionId, attempt: attempt || 1 }), 0, [0], () => this.#goOn(notice));
@@ -89,12 +89,6 @@ class Desk {
     focusOn(heading);
   }
 
-  #fillFrom({ subjectId, scheme, record }) {
-    this.data.subjectId = subjectId ?? "";
-    if (scheme in SCHEMES) this.data.scheme = scheme;
-    for (const name of Object.keys(this.data.record)) if (record?.[name]) this.data.record[name] = record[name];
-  }
-
   /** Goes on after a reload. What was sent is looked for first, whatever the page was opened with (`link`). */
   async #resume(kept, link) {
     const { handover } = this;
@@ -107,6 +101,7 @@ class Desk {
         const { course } = this;
         await handover.complete().catch(() => {});
         if (course !== this.course) return;
+        if (handover.details) fillFrom(this.data, handover.details);
         if (kept.other && handover.id !== null && handover.details === null) return this.#reused(null);
         this.#goOnWith(decision);
       };
@@ -120,12 +115,12 @@ class Desk {
         return handover.id === null || handover.details ? this.#resume(unsent, link) : this.#arrive(handover.id, unsent);
       }, found);
     }
-    const notice = kept.looked || kept.attempt > 1 || handover.id !== null ? fill(DESK.resumed, { n: kept.attempt }) : null;
-    if (kept.attempt === 1) return this.#goOn(notice);
+    if (kept.attempt === 1) return this.#goOn(kept.looked || handover.id !== null ? DESK.resumed : null);
+    const notice = fill(DESK.enterAgain, { n: kept.attempt });
     // Every attempt is about the record of the one before.
     const about = ({ subjectId, scheme }) => {
       this.state = { ...steps.begin(kept), subjectId, scheme };
-      this.#fillFrom({ subjectId, scheme });
+      fillFrom(this.data, { subjectId, scheme });
       this.#goOn(notice);
     };
     await this.#lookFirst(this.state, kept.attempt - 1, [0], () => this.#goOn(notice), about);
@@ -171,7 +166,7 @@ class Desk {
   #goOnWith(found) {
     const { details } = this.handover;
     if (details && !steps.isAbout(found, { subjectId: details.subjectId, scheme: details.scheme || found.scheme })) return this.#reused(null);
-    this.#fillFrom(found);
+    fillFrom(this.data, found);
     this.state = steps.decided(this.state, found.decision, found);
     this.notice = DESK.resumedAnswer;
     this.#mark("answer");
@@ -274,7 +269,7 @@ class Desk {
     if (!this.state) return;
     const isOther = transaction !== this.state.transactionId;
     // Of another case nothing is left but its place in the history, which becomes this one's.
-    const lands = isOther ? this.state.step : steps.landOn(this.state, step ?? "record", this.ready());
+    const lands = isOther ? this.state.step : steps.landOn(this.state, step ?? "record", ready(this.data, this.chosenPolicy()));
     if (isOther || (lands !== step && this.state.phase === "open")) this.#mark(lands);
     if (lands === "answer") {
       if (this.state.phase === "decided") this.notice = DESK.answerStays;
@@ -286,23 +281,8 @@ class Desk {
     this.show(lands);
   }
 
-  /** What the clerk has gone through and is sound: record, card; `byHand`: a record of which nothing is sent. */
-  ready() {
-    const { byHand } = this.chosenPolicy();
-    const record = this.data.recordSeen && steps.subjectIdProblem(this.data.subjectId.trim()) === null;
-    return { record: record && !byHand, byHand: record && byHand, card: this.data.cardSeen && this.hasCard() };
-  }
-
-  hasCard() {
-    return this.data.cardWay !== "read" || Boolean(this.data.card?.files.length);
-  }
-
   chosenPolicy() {
     return choosePolicy({ person: this.data.person, card: this.data.cardWay, homeVisit: this.data.homeVisit }, this.me.desk?.policies ?? {}, this.handover.details?.policy ?? "");
-  }
-
-  chipBytes() {
-    return this.data.cardWay === "read" ? (this.data.card?.bytes ?? 0) : 0;
   }
 
   /** Sends what was captured. From here on the attempt's content is fixed. */
@@ -438,15 +418,15 @@ class Desk {
       if (course === this.course) this.notice = HANDOFF_GONE[error.status] ?? error.pair;
       return course === this.course && this.show();
     }
-    if (course !== this.course) return;
-    if (!wasWhole) this.#fillFrom(handover.details);
+    if (course !== this.course || this.state.phase !== "decided") return;
+    if (!wasWhole) fillFrom(this.data, handover.details);
     const card = steps.retakesCard(this.state.decision);
     this.state = steps.retaken(this.state);
     for (const frame of this.data.frames) URL.revokeObjectURL(frame.url);
     this.data.frames = [];
     this.outgoing = null;
-    const step = steps.goesOnAt(this.ready(), { card });
-    if (step === "record") this.notice = fill(DESK.resumed, { n: this.state.attempt });
+    const step = steps.goesOnAt(ready(this.data, this.chosenPolicy()), { card });
+    if (step === "record") this.notice = fill(DESK.enterAgain, { n: this.state.attempt });
     if (step === "card") this.notice = DESK.readCard;
     if (card) this.data.cardSeen = false;
     this.#startAt(step);
@@ -462,7 +442,7 @@ class Desk {
 
   /** Back from a refusal to what can be changed. */
   change() {
-    const step = steps.goesOnAt(this.ready());
+    const step = steps.goesOnAt(ready(this.data, this.chosenPolicy()));
     this.state = { ...steps.reopened(this.state, step), failure: null };
     this.#startAt(step);
   }

@@ -51,9 +51,16 @@ export class HandOver {
   async tell(changed) {
     const { id } = this;
     const set = (telling) => {
-      if (this.id !== id) return;
-      this.telling = telling;
-      this.told ||= telling.state === "told";
+      const isTold = telling.state === "told";
+      if (this.id === id) {
+        this.telling = telling;
+        this.told ||= isTold;
+      } else if (isTold && this.aside === id) {
+        // The clerk has another case by now; this one is finished all the same.
+        this.aside = null;
+      } else {
+        return;
+      }
       changed();
     };
     set({ state: "telling" });

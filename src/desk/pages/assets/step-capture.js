@@ -3,6 +3,7 @@
 import { Adviser, assess, FRAMES_MAX, FRAMES_WANTED, INSTRUCTIONS, Shutter } from "./advice.js";
 import { frameBytesMax, lookEveryMs, REQUEST_BYTES_MAX, sentBytes } from "./budget.js";
 import { boundedJpeg, Camera, cameras, causeOf, lookCopy, opened } from "./camera.js";
+import { chipBytes } from "./case.js";
 import { CAPTURE, DESK } from "./desk-text.js";
 import { append, both, button, focusOn, h, replace, svg } from "./dom.js";
 import { PERSONS, tolerated } from "./special.js";
@@ -233,7 +234,7 @@ class Stage {
   }
 
   async #keep(picture, { found }) {
-    const blob = await boundedJpeg(picture, frameBytesMax({ chipBytes: this.#desk.chipBytes(), frames: Math.max(FRAMES_WANTED, this.#frames.length + 1) }));
+    const blob = await boundedJpeg(picture, frameBytesMax({ chipBytes: chipBytes(this.#data), frames: Math.max(FRAMES_WANTED, this.#frames.length + 1) }));
     this.#left.signal.throwIfAborted();
     const frame = { blob, url: URL.createObjectURL(blob), found, refused: null };
     this.#frames.push(frame);
@@ -253,10 +254,10 @@ class Stage {
 
   /** Makes captures smaller that were taken when less was to be sent beside them: fewer captures, or another card. */
   async #fit() {
-    const chipBytes = this.#desk.chipBytes();
+    const bytes = chipBytes(this.#data);
     const frames = this.#frames;
-    if (sentBytes({ chipBytes, frames: frames.map(({ blob }) => blob.size) }) <= REQUEST_BYTES_MAX) return;
-    const bytesMax = frameBytesMax({ chipBytes, frames: frames.length });
+    if (sentBytes({ chipBytes: bytes, frames: frames.map(({ blob }) => blob.size) }) <= REQUEST_BYTES_MAX) return;
+    const bytesMax = frameBytesMax({ chipBytes: bytes, frames: frames.length });
     for (const frame of frames) {
       if (frame.blob.size <= bytesMax) continue;
       frame.blob = await boundedJpeg(await opened(frame.blob), bytesMax);
@@ -303,7 +304,7 @@ class Stage {
     const refused = frames.some((frame) => frame.refused);
     this.send.disabled = frames.length === 0 || refused;
     if (this.#goOn) this.#goOn.hidden = frames.length >= FRAMES_WANTED;
-    const bytes = sentBytes({ chipBytes: this.#desk.chipBytes(), frames: frames.map((frame) => frame.blob.size) });
+    const bytes = sentBytes({ chipBytes: chipBytes(this.#data), frames: frames.map((frame) => frame.blob.size) });
     const kilobytes = Math.round(bytes / 1000).toLocaleString("vi-VN");
     replace(this.size);
     if (frames.length > 0) append(this.size, fill(CAPTURE.willSend, { size: kilobytes }));

@@ -1,6 +1,7 @@
 // Step 2: the card's files, from the reader's software or the reader agent; and the ways on without them.
 
 import { filesFromAnswer, isLoopback, loopbackPermission, readCard } from "./agent.js";
+import { hasCard } from "./case.js";
 import { CARD, DESK, KIND_NAMES } from "./desk-text.js";
 import { append, button, focusOn, h, replace } from "./dom.js";
 import { droppedFiles, gather } from "./intake.js";
@@ -21,7 +22,7 @@ export function cardStep(desk) {
 
   function goOn() {
     if (reading) return complain(CARD.wait);
-    if (!desk.hasCard()) return complain(CARD.choose);
+    if (!hasCard(data)) return complain(CARD.choose);
     data.cardSeen = true;
     desk.go("capture");
   }

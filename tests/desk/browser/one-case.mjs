@@ -92,9 +92,12 @@ export function oneCaseScenarios(scenario) {
     await button(page, TEXTS.newCase.vi).first().click();
     await subject(page).waitFor();
     assert.equal(await page.getByText(TEXTS.aside.vi).count(), 0, 'that one is finished');
-    await page.goBack();
-    await subject(page).waitFor();
-    assert.equal(page.url(), `${world.url}${DESK}`);
+    // Answer, capture, card and record of the one before.
+    for (let back = 0; back < 4; back += 1) {
+      await page.goBack();
+      await subject(page).waitFor();
+      assert.equal(page.url(), `${world.url}${DESK}`, `${back}`);
+    }
     await toCamera(world, page, { subject: 'record-82', card: 'noCard', number: '' });
     const own = (await kept(page)).transactionId;
     await sendAndLose(page);

@@ -234,6 +234,29 @@ export function oneCaseScenarios(scenario) {
     await window.close();
   });
 
+  scenario('one case: a picture that is still being opened is not kept for the next one', async (world) => {
+    await world.camera.show('nobody');
+    const { window, page } = await world.signedIn('clerk', DESK);
+    await toCamera(world, page, { subject: 'record-86', card: 'noCard' });
+    // Opening it takes as long as this test wants.
+    await page.evaluate(() => {
+      const open = globalThis.createImageBitmap;
+      globalThis.held = [];
+      globalThis.createImageBitmap = async (...all) => {
+        await new Promise((done) => globalThis.held.push(done));
+        return open(...all);
+      };
+    });
+    await page.setInputFiles('input[name=photos]', { name: 'photo.jpg', mimeType: 'image/jpeg', buffer: world.camera.stills('good')[0] });
+    await page.waitForFunction(() => globalThis.held.length > 0);
+    await button(page, TEXTS.newCase.vi).first().click();
+    await button(page, TEXTS.leave.vi).click();
+    await page.evaluate(() => globalThis.held.splice(0).forEach((done) => done()));
+    await toCamera(world, page, { subject: 'record-87', card: 'noCard' });
+    assert.equal(await page.locator('.frames img').count(), 0);
+    await window.close();
+  });
+
   scenario('one case: the back button makes no slip for the next one', async (world) => {
     const { window, page } = await world.signedIn('clerk', DESK);
     await toCamera(world, page, { subject: 'record-84', card: 'noCard' });

@@ -3,6 +3,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 
 import { casesOf, choosePolicy, COLLECTORS_REASONS, collectorsWords, isCollectors, PERSONS, specialOf, tolerated } from "../../src/desk/pages/assets/special.js";
+import { beginning, fromStore, toStore } from "../../src/desk/pages/assets/kept.js";
 import * as steps from "../../src/desk/pages/assets/steps.js";
 import { claim } from "../../src/desk/pages/assets/tabs.js";
 
@@ -86,7 +87,7 @@ test("while an earlier request is looked up, and where its transaction has anoth
       assert.equal(steps.landOn(state, step, ready), "answer");
       assert.equal(steps.goTo(state, step), state);
     }
-    assert.equal(steps.fromStore(steps.toStore(state)).sent, true, "after a reload it is looked up again");
+    assert.equal(fromStore(toStore(state)).sent, true, "after a reload it is looked up again");
     assert.equal(steps.mayRetake(state), false);
   }
 });
@@ -105,26 +106,84 @@ test("a bad id leads to the record, a lost answer to the same request, anything 
   assert.equal(steps.afterError(begun(), refused("POLICY_UNKNOWN", { field: "policy" })).go, "show");
 });
 
-test("what is kept over a reload is the transaction and the attempt, and comes back", () => {
-  const state = { ...steps.sending({ ...begun(), attempt: 2 }), name: "Nguyễn", decision: { messageVi: "x" } };
+test("what is kept over a reload is the transaction, its attempt and its hand-over, and comes back", () => {
+  const state = { ...steps.sending({ ...begun(), attempt: 2 }), name: "Nguyễn", subjectId: "record-1", decision: { messageVi: "x" } };
   const special = { person: "collector", cardWay: "noCard", homeVisit: true };
-  const text = steps.toStore(state, "clerk-1", special);
-  assert.deepEqual(JSON.parse(text), { transactionId: "T-1", attempt: 2, sent: true, clerk: "clerk-1", special });
-  assert.deepEqual(steps.fromStore(text, "clerk-1"), { transactionId: "T-1", attempt: 2, sent: true, special });
+  const own = { transactionId: "T-1", attempt: 2, sent: true, answered: false, other: false, left: false, special, session: "H-1", told: false, aside: "H-0" };
+  const text = toStore(state, "clerk-1", special, { session: "H-1", told: false, aside: "H-0" });
+  assert.deepEqual(JSON.parse(text), { ...own, clerk: "clerk-1" });
+  assert.deepEqual(fromStore(text, "clerk-1"), own);
   assert.deepEqual(specialOf(special), special);
-  assert.equal(steps.fromStore(steps.toStore(state, "clerk-1"), "clerk-2"), null, "another clerk does not go on with it");
+  assert.equal(fromStore(toStore(state, "clerk-1"), "clerk-2"), null, "another clerk does not go on with it");
+});
+
+test("that an attempt was left to an officer is kept with it, and ends with the next attempt", () => {
+  const referredNow = steps.decided(begun(), referred, { subjectId: "record-1" });
+  const kept = fromStore(toStore(steps.leftToOfficer(referredNow)));
+  assert.equal(kept.left, true);
+  assert.equal(steps.mayRetake(steps.decided(steps.begin(kept), referred)), false, "a reload offers no retake");
+  assert.equal(steps.mayRetake(steps.decided(steps.begin(fromStore(toStore(referredNow))), referred)), true);
+  assert.equal(steps.retaken(referredNow).left, false);
+});
+
+test("a page begins with what was sent and not answered; else with its link; a hand-over's transaction is for its own record", () => {
+  const own = fromStore(toStore(begun()));
+  const handedOver = fromStore(toStore(begun(), "", {}, { session: "H-1" }));
+  const lost = (kept) => ({ ...kept, sent: true });
+  const answered = (kept) => ({ ...kept, sent: true, answered: true });
+  const cases = [
+    [null, null, "fresh", null],
+    ["H-1", null, "handoff", null],
+    [null, own, "kept", null],
+    // The page without the link, while the hand-over is open: a case of its own, and the way back.
+    [null, handedOver, "fresh", "H-1"],
+    [null, answered(handedOver), "fresh", "H-1"],
+    [null, { ...answered(handedOver), told: true }, "fresh", null],
+    ["H-1", handedOver, "handoff", null],
+    ["H-2", handedOver, "handoff", "H-1"],
+    ["H-2", { ...handedOver, aside: "H-0", told: true }, "handoff", "H-0"],
+    ["H-1", { ...own, aside: "H-1" }, "handoff", null],
+    // What was sent is looked for first, with or without a link.
+    ["H-1", lost(handedOver), "kept", null],
+    [null, lost(handedOver), "kept", null],
+    ["H-2", lost(handedOver), "kept", "H-2"],
+    ["H-2", lost(own), "kept", "H-2"],
+    ["H-2", answered(own), "handoff", null],
+  ];
+  for (const [link, kept, go, aside] of cases) assert.deepEqual(beginning(link, kept), { go, aside }, JSON.stringify([link, kept]));
+});
+
+test("a retake goes through every step that is empty on this page, and to the card where that is what stands against it", () => {
+  assert.equal(steps.goesOnAt({ record: false, card: false }), "record");
+  assert.equal(steps.goesOnAt({ record: true, card: false }), "card");
+  assert.equal(steps.goesOnAt({ record: true, card: true }), "capture");
+  assert.equal(steps.goesOnAt({ record: true, card: true }, { card: true }), "card");
+  const against = (code, more = {}) => steps.retakesCard({ reasons: [{ code, consequence: "CONSEQUENCE_REFER", ...more }] });
+  for (const code of ["CHIP_MISSING", "CHIP_UNREADABLE", "NUMBER_MISSING", "CHALLENGE_NOT_ISSUED"]) assert.equal(against(code), true, code);
+  for (const code of ["CHIP_FACE_UNSURE", "QUALITY_POOR", "REFERENCE_FACE_UNSURE"]) assert.equal(against(code), false, code);
+  assert.equal(against("CHIP_FACE_MISSING", { follows: "QUALITY_POOR" }), false);
+  assert.equal(against("CHIP_MISSING", { consequence: "CONSEQUENCE_ACCEPT" }), false);
+  assert.equal(steps.retakesCard({}), false);
+});
+
+test("the browser's history brings no slip of a step that was not gone through", () => {
+  const state = { ...begun(), step: "record" };
+  assert.equal(steps.landOn(state, "slip", { record: false, card: false, byHand: false }), "record");
+  assert.equal(steps.landOn(state, "slip", { record: true, card: false, byHand: false }), "record");
+  assert.equal(steps.landOn(state, "slip", { record: true, card: true, byHand: false }), "slip");
+  assert.equal(steps.landOn(state, "slip", { record: false, card: false, byHand: true }), "slip");
 });
 
 test("what somebody else wrote into the store is not believed", () => {
   for (const text of ["", "{", "null", "[]", '{"transactionId":"a b","attempt":1}', '{"transactionId":"a","attempt":0}', '{"transactionId":"a","attempt":99}', '{"transactionId":"","attempt":1}', `{"transactionId":"${"a".repeat(129)}","attempt":1}`]) {
-    assert.equal(steps.fromStore(text), null, text);
+    assert.equal(fromStore(text), null, text);
   }
 });
 
 test("a special case that is none is the ordinary one", () => {
   const ordinary = { person: "self", cardWay: "read", homeVisit: false };
   for (const kept of [undefined, {}, { person: "toString", cardWay: "constructor", homeVisit: "yes" }, { person: 7, cardWay: null }]) assert.deepEqual(specialOf(kept), ordinary);
-  assert.deepEqual(steps.fromStore('{"transactionId":"a","attempt":1,"clerk":"","special":7}').special, {});
+  assert.deepEqual(fromStore('{"transactionId":"a","attempt":1,"clerk":"","special":7}').special, {});
 });
 
 test("transaction numbers are unlike each other and fit the server's rule", () => {
@@ -132,7 +191,7 @@ test("transaction numbers are unlike each other and fit the server's rule", () =
   const plain = steps.newTransactionId({ getRandomValues: (bytes) => bytes.fill(171) });
   assert.equal(ids.size, 200);
   assert.equal(plain, "ab".repeat(16));
-  for (const id of ids) assert.notEqual(steps.fromStore(JSON.stringify({ transactionId: id, attempt: 1, clerk: "" })), null);
+  for (const id of ids) assert.notEqual(fromStore(JSON.stringify({ transactionId: id, attempt: 1, clerk: "" })), null);
 });
 
 test("a record's id has 1 to 128 bytes", () => {

@@ -107,8 +107,8 @@ export function apartScenarios(scenario) {
     handoff.subjectId = 'record-1';
     await page.reload();
     await heading(page, APPROVED).waitFor();
-    handoff.transactionId = world.transaction('not-yet');
-    await page.goto(`${world.url}${DESK}?session=h-1`);
+    Object.assign(handoff, { id: 'h-2', transactionId: world.transaction('not-yet') });
+    await page.goto(`${world.url}${DESK}?session=h-2`);
     await page.getByText(TEXTS.handedOver.vi).first().waitFor();
     assert.equal(await page.locator('input[name=subjectId]').getAttribute('readonly'), '');
     await window.close();

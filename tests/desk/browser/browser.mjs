@@ -4,7 +4,7 @@
 import assert from 'node:assert/strict';
 import { createRequire } from 'node:module';
 import { readFile } from 'node:fs/promises';
-import { join, resolve } from 'node:path';
+import { extname, join, resolve } from 'node:path';
 import { pathToFileURL } from 'node:url';
 
 const PACKAGES = resolve('.cache/desk-browser/node_modules');
@@ -12,6 +12,7 @@ const { chromium } = await import(pathToFileURL(join(PACKAGES, 'playwright-core/
 const axePath = createRequire(import.meta.url).resolve(join(PACKAGES, 'axe-core/axe.min.js'));
 // Pages that are not built into the program yet, for work on them: a folder such as src/desk/pages.
 const PAGES = process.env.CHINHCHU_DESK_PAGES && resolve(process.env.CHINHCHU_DESK_PAGES);
+const TYPES = { '.js': 'text/javascript; charset=utf-8', '.css': 'text/css; charset=utf-8', '.svg': 'image/svg+xml' };
 const SCREENSHOTS = resolve(process.env.CHINHCHU_SCREENSHOTS ?? 'target/desk-screenshots');
 // Longest wait for anything a page is to show: decisions of a debug build take seconds.
 const WAIT_MS = 30_000;
@@ -76,7 +77,9 @@ async function fromFolder(route) {
   const response = await route.fetch({ maxRedirects: 0 });
   const isPage = response.status() === 200 || pathname.startsWith('/desk/assets/');
   if (!isPage) return route.fulfill({ response });
-  return route.fulfill({ response, status: 200, body: await readFile(join(PAGES, file)) });
+  // A file that the program does not have yet comes with the headers of its "not found".
+  const contentType = response.status() === 404 ? TYPES[extname(file)] : undefined;
+  return route.fulfill({ response, status: 200, contentType, body: await readFile(join(PAGES, file)) });
 }
 
 export async function screenshot(page, name) {

@@ -10,7 +10,8 @@ import { CARDS, NAME, PEOPLE } from './server.mjs';
 
 const DESK = '/desk/';
 const [APPROVED, REFERRED, DENIED] = ['APPROVE', 'REFER', 'DENY'].map((outcome) => OUTCOMES[`OUTCOME_${outcome}`].vi);
-const RETAKE = ANSWER.retakeTitle.vi;
+// What the server says of a case without the chip's data: read the card.
+const RETAKE = ANSWER.retakeCardTitle.vi;
 const MARKUP = '<img src=x onerror=window.pwned=1>';
 export const button = (page, name) => page.getByRole('button', { name });
 export const heading = (page, name) => page.getByRole('heading', { name }).first();
@@ -97,7 +98,13 @@ export function deskScenarios(scenario) {
     await screenshot(page, 'desk-retake');
     await button(page, ANSWER.leaveToOfficer.vi).click();
     await heading(page, REFERRED).waitFor();
+    // Nobody is told to try again, and a reload does not offer it.
+    await page.locator('.citizen').getByText(ANSWER.left.OUTCOME_REFER.citizen.vi).waitFor();
+    await page.locator('.verdict').getByText(ANSWER.left.OUTCOME_REFER.clerk.vi).waitFor();
     await screenshot(page, 'desk-referred');
+    await page.reload();
+    await heading(page, REFERRED).waitFor();
+    assert.equal(await button(page, fill(ANSWER.retakeCard, { n: 2 }).vi).count(), 0);
     const officer = await world.caller('officer');
     const said = await officer.call('Beneficiary/ResolveReferral', { transactionId: transaction, outcome: 'OUTCOME_APPROVE', reason: 'đã xem giấy tờ' });
     assert.equal(said.status, 200, JSON.stringify(said.body));
@@ -185,8 +192,12 @@ export function deskScenarios(scenario) {
     const transaction = await transactionOf(page);
     await send(page);
     await heading(page, RETAKE).waitFor();
-    await button(page, fill(ANSWER.retake, { n: 2 }).vi).click();
+    await button(page, fill(ANSWER.retakeCard, { n: 2 }).vi).click();
     await page.getByText(fill(TEXTS.attempt, { n: 2 }).vi).first().waitFor();
+    // The advice is to read the card, so that is where it leads.
+    await heading(page, CARD.title.vi).waitFor();
+    await page.getByText(TEXTS.readCard.vi).waitFor();
+    await button(page, TEXTS.next.vi).click();
     await send(page);
     await heading(page, RETAKE).waitFor();
     assert.equal(await transactionOf(page), transaction);

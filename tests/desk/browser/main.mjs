@@ -8,6 +8,7 @@ import { accessScenarios } from './access.mjs';
 import { apartScenarios } from './apart.mjs';
 import { attackScenarios } from './attacks.mjs';
 import { deskScenarios } from './desk.mjs';
+import { oneCaseScenarios } from './one-case.mjs';
 import { officerScenarios } from './officer.mjs';
 import { providerScenarios } from './provider.mjs';
 import { screenshot } from './browser.mjs';
@@ -37,4 +38,4 @@ function scenario(name, run) {
   });
 }
 
-for (const scenarios of [officerScenarios, deskScenarios, apartScenarios, attackScenarios, accessScenarios, providerScenarios]) scenarios(scenario);
+for (const scenarios of [officerScenarios, deskScenarios, apartScenarios, oneCaseScenarios, attackScenarios, accessScenarios, providerScenarios]) scenarios(scenario);

@@ -240,6 +240,60 @@ export function officerScenarios(scenario) {
     await window.close();
   });
 
+  scenario('officer: what came of an answer is told wherever the officer is by then, and what is shown there stays', async (world) => {
+    const clerk = await world.caller('clerk');
+    const [first, second] = [world.transaction('away'), world.transaction('away')];
+    for (const transaction of [first, second]) await world.decide(clerk, transaction, { subject: `record-${transaction}`, card: null, photos: ['biden.jpg'] });
+    const { window, page } = await world.signedIn('officer', OFFICER);
+    let release;
+    const hold = () => {
+      const released = new Promise((done) => (release = done));
+      return page.route('**/chinhchu.v1.Beneficiary/ResolveReferral', async (route) => {
+        await released;
+        await route.continue();
+      }, { times: 1 });
+    };
+    const toList = () => page.getByRole('link', { name: 'Về danh sách' }).click();
+    const news = (transaction) => page.locator('[data-about]', { has: page.getByRole('link', { name: transaction, exact: true }) });
+    await open(page, first);
+    await hold();
+    await answer(page, 'OUTCOME_DENY', 'giấy tờ không khớp');
+    await toList();
+    await open(page, second);
+    await fillAnswer(page, 'OUTCOME_APPROVE', 'đang xem giấy tờ');
+    release();
+    await news(first).locator('.note.good', { hasText: 'Đã từ chối.' }).waitFor();
+    await page.locator('#urgent', { hasText: 'Đã từ chối.' }).waitFor({ state: 'attached' });
+    assert.equal(await answerForm(page).locator('textarea').inputValue(), 'đang xem giấy tờ');
+    await page.getByRole('heading', { level: 1, name: second }).waitFor();
+    await noBarriers(page, 'what came of another case');
+    await screenshot(page, 'officer-away');
+    await news(first).getByRole('button', { name: 'Đóng' }).click();
+    assert.equal(await news(first).count(), 0);
+    // A refusal is told as well, and what was typed is there when the officer comes back by the link.
+    await hold();
+    await answer(page, 'OUTCOME_DENY', 'so 001088123456 khac');
+    await toList();
+    await page.locator('.case-link', { hasText: second }).waitFor();
+    release();
+    await news(second).locator('.note.stop').getByText('không ghi số thẻ hay số bảo hiểm', { exact: false }).waitFor();
+    await page.getByRole('heading', { name: 'Trường hợp chờ cán bộ' }).waitFor();
+    await news(second).getByRole('link').click();
+    await page.getByRole('heading', { level: 1, name: second }).waitFor();
+    assert.equal(await news(second).count(), 0);
+    assert.equal(await answerForm(page).locator('textarea').inputValue(), 'so 001088123456 khac');
+    // The question goes with the view that it is about: nothing is confirmed that cannot be seen.
+    await answerForm(page).locator('textarea').fill('không khớp');
+    await answerForm(page).locator('button[type=submit]').click();
+    await page.locator('dialog[open]').waitFor();
+    await page.goBack();
+    await page.locator('.cases').waitFor();
+    await page.waitForFunction(() => document.querySelectorAll('dialog').length === 0);
+    assert.deepEqual(await answersOf(clerk, second), []);
+    assert.equal((await answersOf(clerk, first)).length, 1);
+    await window.close();
+  });
+
   scenario('officer: a session that is over is taken up again without losing what was typed', async (world) => {
     const clerk = await world.caller('clerk');
     const transaction = world.transaction('expired');

@@ -11,8 +11,7 @@ export const STEP_NAMES = {
 
 export const DESK = {
   steps: say("Các bước", "Steps"),
-  step: say("Bước {n}/4", "Step {n} of 4"),
-  done: say("đã xong", "done"),
+  done: say("(đã xong)", "(done)"),
   attempt: say("Lần thử {n}", "Attempt {n}"),
   transaction: say("Số giao dịch", "Transaction"),
   newCase: say("Hồ sơ mới", "New case"),
@@ -42,10 +41,24 @@ export const DESK = {
     "Cán bộ khác đã nhận hồ sơ này từ hệ thống chi trả.",
     "Another clerk has taken this case over from the benefit system.",
   ),
+  firstNotDecided: say(
+    "Lần gửi trước (giao dịch {id}) chưa được quyết định: máy chủ không nhận được. Đây là hồ sơ do hệ thống chi trả chuyển sang.",
+    "What was sent before (transaction {id}) was not decided: it did not reach the server. This is the record from the benefit system.",
+  ),
+  aside: say("Hồ sơ do hệ thống chi trả chuyển sang vẫn còn mở, chưa xong.", "A record from the benefit system is still open and not finished."),
+  openAside: say("Mở hồ sơ đó", "Open it"),
+  readCard: say(
+    "Lần thử này: đọc thẻ trước, rồi chụp lại. Vẫn không có thẻ hoặc không đọc được thì chọn như vậy ở dưới.",
+    "This attempt: read the card first, then take the pictures again. If there is still none, or it cannot be read, choose so below.",
+  ),
   handedOver: say("Hồ sơ do hệ thống chi trả chuyển sang. Hãy kiểm tra rồi tiếp tục.", "The record came from the benefit system. Check it and go on."),
   resumed: say(
-    "Trang đã được tải lại. Giao dịch vẫn là giao dịch cũ, lần thử {n}; trang không giữ ảnh, tên hay số nên cần nhập lại. Trường hợp đặc biệt đã chọn vẫn còn.",
-    "The page was loaded again. It is the same transaction, attempt {n}; the page keeps no picture, name or number, so enter them again. The special case that was chosen is kept.",
+    "Trang đã được tải lại. Giao dịch vẫn là giao dịch cũ; trang không giữ ảnh, tên hay số nên cần nhập lại. Trường hợp đặc biệt đã chọn vẫn còn.",
+    "The page was loaded again. It is the same transaction; the page keeps no picture, name or number, so enter them again. The special case that was chosen is kept.",
+  ),
+  enterAgain: say(
+    "Lần thử {n} của cùng giao dịch. Trang không giữ ảnh, tên hay số của lần trước: hãy nhập lại hồ sơ và thẻ, vì phần để trống sẽ không được so sánh.",
+    "Attempt {n} of the same transaction. The page keeps no picture, name or number of the one before: enter record and card again, since what is left empty is not compared.",
   ),
   resumedAnswer: say("Giao dịch này đã có trả lời. Đây là trả lời đó.", "This transaction has its answer already. This is it."),
   looking: say("Đang tìm trả lời của giao dịch…", "Looking for the transaction's answer…"),
@@ -75,6 +88,10 @@ export const RECORD = {
   title: say("Hồ sơ hưởng", "The benefit record"),
   subjectId: say("Mã hồ sơ", "Record id"),
   fromSystem: say("Do hệ thống chi trả chuyển sang; không sửa ở đây.", "It came from the benefit system, and is not changed here."),
+  ofTransaction: say(
+    "Các lần thử của một giao dịch là về cùng một hồ sơ nên không sửa ở đây. Hồ sơ khác: bấm “Hồ sơ mới”.",
+    "All attempts of a transaction are about one record, so it is not changed here. For another, choose “New case”.",
+  ),
   subjectIdHint: say("Không phải số thẻ hay số bảo hiểm.", "Never a card or insurance number."),
   scheme: say("Chế độ", "Scheme"),
   number: say("Số định danh trong hồ sơ", "Citizen's number in the record"),
@@ -119,6 +136,7 @@ export const CARD = {
   agentNone: say("Không có thẻ trên đầu đọc.", "No card on the reader."),
   agentUnreadable: say("Đầu đọc không đọc được thẻ này. Lau thẻ và đặt lại.", "The reader cannot read this card. Wipe it and place it again."),
   reading: say("Đang đọc tệp…", "Reading the files…"),
+  wait: say("Thẻ đang được đọc. Hãy đợi đọc xong, xem kết quả rồi tiếp tục.", "The card is being read. Wait for it, look at the result, then go on."),
   none: say("Không thấy tệp nào của chip.", "None of the chip's files were found."),
   textOnly: say(
     "Phần mềm đọc thẻ chỉ đưa chữ và ảnh, không đưa tệp của chip (không có SOD). Những thứ đó không kiểm tra được. Hãy xuất tệp gốc (SOD, DG1, DG2) hoặc dùng phần mềm khác.",
@@ -139,11 +157,7 @@ export const CARD = {
   cut: say("Tệp {kind} bị cắt ngắn. Hãy đọc lại thẻ.", "File {kind} is cut short. Read the card again."),
   clear: say("Đọc thẻ khác", "Another card"),
   way: say("Nếu không đọc được thẻ", "If the card cannot be read"),
-  file: say("Tệp", "File"),
-  size: say("Cỡ", "Size"),
-  from: say("Tên", "Name"),
   choose: say("Hãy đọc thẻ, hoặc chọn “Không có thẻ” hay “Không đọc được chip”.", "Read the card, or choose “No card” or “The chip cannot be read”."),
-  withCard: say("Dùng thẻ", "Use the card"),
   problems: {
     not_zip: say(
       "Tệp ZIP không đúng hoặc bị cắt ngắn. Hãy xuất hoặc chép lại.",
@@ -252,10 +266,12 @@ export const ANSWER = {
   failedTitle: say("Chưa quyết định được", "Nothing was decided"),
   change: say("Sửa rồi gửi lại", "Change it and send again"),
   retakeTitle: say("Cần chụp lại", "Take the pictures again"),
+  retakeCardTitle: say("Cần đọc thẻ, rồi chụp lại", "Read the card, then take the pictures again"),
   reasons: say("Lý do", "Reasons"),
   accepted: say("Chính sách chấp nhận", "Accepted by the policy"),
   tips: say("Khi chụp lại", "When taking the pictures again"),
   retake: say("Chụp lại (lần thử {n})", "Take again (attempt {n})"),
+  retakeCard: say("Đọc thẻ và chụp lại (lần thử {n})", "Read the card and take again (attempt {n})"),
   citizen: say("Nói với người dân", "For the citizen"),
   turn: say("Quay màn hình cho dân xem", "Turn the screen round"),
   print: say("In phiếu", "Print the receipt"),
@@ -264,6 +280,19 @@ export const ANSWER = {
   notTold: say("Chưa báo được hệ thống chi trả.", "The benefit system could not be told."),
   noReturn: say("Kết quả đã báo cho hệ thống chi trả. Có thể đóng thẻ này.", "The benefit system has the result. This tab can be closed."),
   leaveToOfficer: say("Không chụp lại, chuyển cho người có thẩm quyền", "No retake; leave it to an officer"),
+  left: {
+    OUTCOME_REFER: {
+      clerk: say("Chuyển xử lý: người có thẩm quyền xem hồ sơ này và quyết định.", "Referred: an officer looks at this case and decides."),
+      citizen: say("Cán bộ có thẩm quyền sẽ xem hồ sơ của ông/bà rồi trả lời. Xin giữ phiếu này.", "An officer will look at your case and answer. Keep this receipt."),
+    },
+    OUTCOME_DENY: {
+      clerk: say("Từ chối: không chi trả hoặc phục vụ theo yêu cầu này.", "Denied: do not pay or serve on this claim."),
+      citizen: say(
+        "Hôm nay chưa giải quyết được cho ông/bà. Ông/bà có thể đề nghị cán bộ có thẩm quyền xem lại. Xin giữ phiếu này.",
+        "It could not be settled today. You may ask for an officer to look at it. Keep this receipt.",
+      ),
+    },
+  },
   refresh: say("Xem người có thẩm quyền đã trả lời chưa", "See whether an officer has answered"),
   notYet: say("Chưa có trả lời của người có thẩm quyền.", "No officer has answered yet."),
   usedUp: say(

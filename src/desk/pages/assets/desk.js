@@ -1,7 +1,11 @@
 // The desk: one case after the other, each through record, card, capture and answer.
 
-import { ANSWER, DESK, STEP_NAMES } from "./desk-text.js";
+import { emptyCase, fillFrom, ready } from "./case.js";
+import { ANSWER, DESK } from "./desk-text.js";
 import { button, dialog, focusOn, h, replace } from "./dom.js";
+import { HandOver } from "./handover.js";
+import { beginning, fromStore, toStore } from "./kept.js";
+import { progress } from "./progress.js";
 import { choosePolicy, specialOf } from "./special.js";
 import { start } from "./shell.js";
 import { answerStep } from "./step-answer.js";
@@ -11,25 +15,15 @@ import { recordStep } from "./step-record.js";
 import { slipStep } from "./step-slip.js";
 import * as steps from "./steps.js";
 import { claim } from "./tabs.js";
-import { fill, SCHEMES, SHELL, webAddress } from "./text.js";
+import { fill, SHELL } from "./text.js";
 import { composeRequest, transmit } from "./transmit.js";
 
 const STORE = "chinhchu.desk";
 const FETCH_WAITS_MS = [0, 700, 1500, 3000];
+/** Why a hand-over cannot be worked on at this page, by the status of the server's answer. */
+const HANDOFF_GONE = { 404: DESK.handoffGone, 409: DESK.handoffTaken };
 
 const VIEWS = { record: recordStep, card: cardStep, capture: captureStep, answer: answerStep, slip: slipStep };
-
-/** What is known of the case at hand. It lives in this object alone, and is gone with the case. */
-const emptyCase = () => ({
-  subjectId: "",
-  scheme: "SCHEME_SOCIAL",
-  record: { number: "", name: "", birthDate: "", sex: "SEX_UNSPECIFIED" },
-  person: "self",
-  homeVisit: false,
-  cardWay: "read",
-  card: null,
-  frames: [],
-});
 
 function keepOut(event) {
   if (event.defaultPrevented) return;
@@ -42,7 +36,7 @@ class Desk {
     Object.assign(this, { api, me, main, announce, keepAlive });
     this.data = emptyCase();
     this.state = null;
-    this.handoff = null;
+    this.handover = new HandOver(api);
     this.notice = null;
     this.view = null;
     this.outgoing = null;
@@ -51,74 +45,103 @@ class Desk {
   }
 
   async begin() {
-    addEventListener("popstate", (event) => this.#popped(event.state?.step));
+    addEventListener("popstate", (event) => this.#popped(event.state ?? {}));
     addEventListener("pagehide", () => this.view?.leave?.());
     // A file that is dropped beside its place would open in the place of the case.
     for (const event of ["dragover", "drop"]) addEventListener(event, keepOut);
     const link = new URLSearchParams(location.search).get("session");
-    const kept = steps.fromStore(sessionStorage.getItem(STORE) ?? "", this.clerk);
-    if (link !== null) return this.#arrive(link, kept);
-    if (kept && (await this.#claim(kept.transactionId))) return this.#resume(kept);
-    await this.#fresh(kept ? DESK.otherTab : null);
+    const kept = fromStore(sessionStorage.getItem(STORE) ?? "", this.clerk);
+    const { go, aside } = beginning(link, kept);
+    this.handover.aside = aside;
+    if (go === "kept" && (await this.#claim(kept.transactionId))) return this.#resume(kept, link);
+    if (link !== null) return this.#arrive(link, kept?.session === link ? kept : null);
+    await this.#fresh(go === "kept" ? DESK.otherTab : null);
   }
 
-  /** Comes with a link of a benefit system. */
-  async #arrive(link, kept) {
+  /** Comes with a link of a benefit system. `kept`: what this tab kept of that case. */
+  async #arrive(link, kept = null, notice = DESK.handedOver) {
+    const again = () => this.#arrive(link, kept, notice);
     try {
-      this.handoff = await this.api.handoff(link);
+      await this.handover.open(link);
     } catch (error) {
-      const texts = { 404: DESK.handoffGone, 409: DESK.handoffTaken };
-      return this.#fresh(texts[error.status] ?? error.pair);
+      const gone = HANDOFF_GONE[error.status];
+      if (!gone) return this.#notNow(link, error.pair, again);
+      if (this.handover.aside === link) this.handover.aside = null;
+      return this.#fresh(gone);
     }
-    const { transactionId, attempt, subjectId, scheme, record } = this.handoff;
-    if (!(await this.#claim(transactionId))) return this.#openElsewhere(link, kept);
-    this.#fillFrom({ subjectId, scheme, record });
-    if (kept?.transactionId === transactionId) return this.#resume(kept);
-    const begun = steps.begin({ transactionId, attempt: attempt || 1 });
+    const { transactionId, attempt } = this.handover.details;
+    if (!(await this.#claim(transactionId))) return this.#notNow(link, DESK.handoffOtherTab, again);
+    fillFrom(this.data, this.handover.details);
+    if (kept) return this.#resume(kept, link);
     // It may have been decided from another browser, or before this tab was closed.
-    await this.#lookFirst(begun, 0, [0], () => {
-      this.notice = DESK.handedOver;
-      this.#store();
-      this.show();
-    });
+    await this.#lookFirst(steps.begin({ transactionId, attempt: attempt || 1 }), 0, [0], () => this.#goOn(notice));
   }
 
-  #fillFrom({ subjectId, scheme, record }) {
-    this.data.subjectId = subjectId ?? "";
-    if (scheme) this.data.scheme = scheme;
-    for (const name of Object.keys(this.data.record)) if (record?.[name]) this.data.record[name] = record[name];
-  }
-
-  #openElsewhere(link, kept) {
-    const heading = h("h2", { tabindex: "-1" }, DESK.handoffOtherTab);
-    replace(this.main, h("div", { class: "panel stack" }, heading, h("div", {}, button(SHELL.again, () => this.#arrive(link, kept), { class: "primary" }))));
+  /** The hand-over of the link cannot be worked on just now; the address stays. */
+  #notNow(link, text, again) {
+    const heading = h("h2", { tabindex: "-1" }, text);
+    const leave = () => {
+      this.handover.leave();
+      this.handover.aside = link;
+      this.#fresh();
+    };
+    replace(this.main, h("div", { class: "panel stack" }, heading, h("div", { class: "row" }, button(SHELL.again, again, { class: "primary" }), button(DESK.newCase, leave))));
     focusOn(heading);
   }
 
-  /** Goes on after a reload. */
-  async #resume(kept) {
-    const goOn = () => {
-      if (kept.sent || kept.attempt > 1 || this.handoff) this.notice = fill(DESK.resumed, { n: kept.attempt });
-      this.#store();
-      this.show();
+  /** Goes on after a reload. What was sent is looked for first, whatever the page was opened with (`link`). */
+  async #resume(kept, link) {
+    const { handover } = this;
+    if (handover.id !== kept.session) handover.resume(kept);
+    Object.assign(this.data, specialOf(kept.special));
+    this.state = steps.begin(kept);
+    const isOther = link !== null && link !== kept.session;
+    if (kept.sent) {
+      const found = async (decision) => {
+        const { course } = this;
+        await handover.complete().catch(() => {});
+        if (course !== this.course) return;
+        if (handover.details) fillFrom(this.data, handover.details);
+        if (kept.other && handover.id !== null && handover.details === null) return this.#reused(null);
+        this.#goOnWith(decision);
+      };
+      return this.#lookFirst(this.state, kept.attempt, FETCH_WAITS_MS, () => {
+        // Nothing came of it.
+        if (isOther) {
+          handover.leave();
+          return this.#arrive(link, null, fill(DESK.firstNotDecided, { id: kept.transactionId }));
+        }
+        const unsent = { ...kept, sent: false, looked: true };
+        return handover.id === null || handover.details ? this.#resume(unsent, link) : this.#arrive(handover.id, unsent);
+      }, found);
+    }
+    if (kept.attempt === 1) return this.#goOn(kept.looked || handover.id !== null ? DESK.resumed : null);
+    const notice = fill(DESK.enterAgain, { n: kept.attempt });
+    // Every attempt is about the record of the one before.
+    const about = ({ subjectId, scheme }) => {
+      this.state = { ...steps.begin(kept), subjectId, scheme };
+      fillFrom(this.data, { subjectId, scheme });
+      this.#goOn(notice);
     };
-    const { special, ...transaction } = kept;
-    Object.assign(this.data, specialOf(special));
-    this.state = steps.begin(transaction);
-    history.replaceState({ step: "record" }, "");
-    if (!kept.sent) return goOn();
-    await this.#lookFirst(this.state, kept.attempt, FETCH_WAITS_MS, goOn);
+    await this.#lookFirst(this.state, kept.attempt - 1, [0], () => this.#goOn(notice), about);
+  }
+
+  #goOn(notice) {
+    this.notice = notice;
+    this.#mark("record");
+    this.#store();
+    this.show();
   }
 
   /**
    * Looks for an answer that may be there already, and goes on as `begun` only once the server has said that there is none:
    * somebody else's record could be entered under the transaction otherwise.
    */
-  async #lookFirst(begun, attempt, waits, goOn) {
+  async #lookFirst(begun, attempt, waits, goOn, goOnWith = (found) => this.#goOnWith(found)) {
     const course = this.course;
-    this.again = () => this.#lookFirst(begun, attempt, waits, goOn);
+    this.again = () => this.#lookFirst(begun, attempt, waits, goOn, goOnWith);
     this.state = steps.unknown(begun);
-    history.replaceState({ step: "record" }, "");
+    this.#mark("record");
     this.show();
     let found;
     try {
@@ -127,7 +150,7 @@ class Desk {
       return course === this.course && this.#unknown(error);
     }
     if (course !== this.course) return;
-    if (found) return this.#goOnWith(found);
+    if (found) return goOnWith(found);
     this.state = begun;
     goOn();
   }
@@ -141,14 +164,13 @@ class Desk {
 
   /** An answer that is there already. */
   #goOnWith(found) {
-    const { handoff } = this;
-    if (handoff && !steps.isAbout(found, { subjectId: handoff.subjectId, scheme: handoff.scheme || found.scheme })) return this.#reused(null);
-    this.data.subjectId = found.subjectId;
-    if (found.scheme in SCHEMES) this.data.scheme = found.scheme;
+    const { details } = this.handover;
+    if (details && !steps.isAbout(found, { subjectId: details.subjectId, scheme: details.scheme || found.scheme })) return this.#reused(null);
+    fillFrom(this.data, found);
     this.state = steps.decided(this.state, found.decision, found);
     this.notice = DESK.resumedAnswer;
+    this.#mark("answer");
     this.#store();
-    history.replaceState({ step: "answer" }, "");
     this.#finished();
     this.show();
   }
@@ -156,6 +178,7 @@ class Desk {
   /** The transaction has the answer to something else. `found`: that answer, where it is about the same record. */
   #reused(found) {
     this.state = steps.reused(this.state, found);
+    this.#store();
     this.announce(ANSWER.reusedTitle, { urgent: true });
     this.show();
   }
@@ -168,17 +191,17 @@ class Desk {
     this.#goOnWith(found);
   }
 
-  async #fresh(notice = null) {
+  /** A case of its own transaction. */
+  async #fresh(notice = null, { isNext = false } = {}) {
     const transactionId = steps.newTransactionId();
     await this.#claim(transactionId);
     this.data = emptyCase();
-    this.handoff = null;
+    this.handover.leave();
     this.outgoing = null;
     this.notice = notice;
     this.state = steps.begin({ transactionId });
+    this.#mark("record", isNext);
     this.#store();
-    if (location.search) history.pushState({ step: "record" }, "", location.pathname);
-    else history.replaceState({ step: "record" }, "");
     this.show();
   }
 
@@ -189,7 +212,13 @@ class Desk {
   }
 
   #store() {
-    sessionStorage.setItem(STORE, steps.toStore(this.state, this.clerk, specialOf(this.data)));
+    const { id, told, aside } = this.handover;
+    sessionStorage.setItem(STORE, toStore(this.state, this.clerk, specialOf(this.data), { session: id, told, aside }));
+  }
+
+  /** Notes in the browser's history which step of which case this is, under the case's own address. */
+  #mark(step, isNext = false) {
+    history[isNext ? "pushState" : "replaceState"]({ step, transaction: this.state.transactionId }, "", this.handover.address);
   }
 
   /**
@@ -217,7 +246,7 @@ class Desk {
     this.view = VIEWS[step](this);
     const heading = this.view.heading;
     heading.setAttribute("tabindex", "-1");
-    replace(this.main, this.#progress(), this.notice && h("p", { class: "note info", role: "status" }, this.notice), this.view.element);
+    replace(this.main, progress(this), this.notice && h("p", { class: "note info", role: "status" }, this.notice), this.view.element);
     this.notice = null;
     focusOn(heading);
     scrollTo(0, 0);
@@ -232,34 +261,28 @@ class Desk {
       this.state = next;
     }
     this.#store();
-    history.pushState({ step }, "");
+    this.#mark(step, true);
     this.show(step);
   }
 
-  #popped(step) {
+  #popped({ step, transaction }) {
     if (!this.state) return;
-    if (step === "slip" && this.state.phase === "open") return this.show("slip");
-    const lands = steps.landOn(this.state, step ?? "record", this.ready());
+    const isOther = transaction !== this.state.transactionId;
+    // Of another case nothing is left but its place in the history, which becomes this one's.
+    const lands = isOther ? this.state.step : steps.landOn(this.state, step ?? "record", ready(this.data, this.chosenPolicy()));
+    if (isOther || (lands !== step && this.state.phase === "open")) this.#mark(lands);
     if (lands === "answer") {
       if (this.state.phase === "decided") this.notice = DESK.answerStays;
       if (this.step === "answer" && this.state.phase === "sending") return;
       return this.show("answer");
     }
+    if (lands === "slip") return this.show("slip");
     this.state = { ...steps.goTo(this.state, lands), failure: null };
     this.show(lands);
   }
 
-  ready() {
-    const record = steps.subjectIdProblem(this.data.subjectId.trim()) === null && !this.chosenPolicy().byHand;
-    return { record, card: this.data.cardWay !== "read" || Boolean(this.data.card?.files.length) };
-  }
-
   chosenPolicy() {
-    return choosePolicy({ person: this.data.person, card: this.data.cardWay, homeVisit: this.data.homeVisit }, this.me.desk?.policies ?? {}, this.handoff?.policy ?? "");
-  }
-
-  chipBytes() {
-    return this.data.cardWay === "read" ? (this.data.card?.bytes ?? 0) : 0;
+    return choosePolicy({ person: this.data.person, card: this.data.cardWay, homeVisit: this.data.homeVisit }, this.me.desk?.policies ?? {}, this.handover.details?.policy ?? "");
   }
 
   /** Sends what was captured. From here on the attempt's content is fixed. */
@@ -268,7 +291,7 @@ class Desk {
     this.outgoing = composeRequest(this.state, this.data, this.chosenPolicy().policy);
     this.state = { ...steps.sending(this.state), failure: null };
     this.#store();
-    history.pushState({ step: "answer" }, "");
+    this.#mark("answer", true);
     this.show();
     await this.transmit();
   }
@@ -279,7 +302,7 @@ class Desk {
     this.state = { ...this.state, lost: null };
     const event = await transmit(this.api, this.outgoing, (progress) => course === this.course && this.view?.progress?.(progress));
     if (course !== this.course) return;
-    if (event.decision) return this.#decided(event.decision, { subjectId: this.outgoing.request.subjectId });
+    if (event.decision) return this.#decided(event.decision, this.outgoing.request);
     await this.#failed(event.error);
   }
 
@@ -329,9 +352,9 @@ class Desk {
     }
     if (course !== this.course) return;
     const isAbout = steps.isAbout(found, this.outgoing.request);
-    if (isAbout && usedUp) return this.#decided(found.decision, { subjectId: found.subjectId, usedUp, notice: DESK.noneLeft });
+    if (isAbout && usedUp) return this.#decided(found.decision, { ...found, usedUp, notice: DESK.noneLeft });
     if (isAbout) return this.#reused(found);
-    if (this.handoff) return this.#reused(null);
+    if (this.handover.id !== null) return this.#reused(null);
     await this.#renew();
   }
 
@@ -341,11 +364,9 @@ class Desk {
     await this.#claim(transactionId);
     this.state = steps.begin({ transactionId });
     this.outgoing = null;
-    this.#store();
-    this.notice = DESK.renewed;
+    this.data.recordSeen = false;
     this.announce(DESK.renewed, { urgent: true });
-    history.replaceState({ step: "record" }, "");
-    this.show();
+    this.#goOn(DESK.renewed);
   }
 
   /** Back at an earlier step with something to mend. */
@@ -353,12 +374,12 @@ class Desk {
     this.#store();
     this.notice = error.pair;
     this.announce(error.pair, { urgent: true });
-    history.replaceState({ step }, "");
+    this.#mark(step);
     this.show();
   }
 
-  #decided(decision, { subjectId, usedUp = false, notice = null }) {
-    this.state = { ...steps.decided(this.state, decision, { subjectId, usedUp }), lost: null };
+  #decided(decision, { subjectId, scheme, usedUp = false, notice = null }) {
+    this.state = { ...steps.decided(this.state, decision, { subjectId, scheme, usedUp }), lost: null };
     this.notice = notice;
     this.#store();
     this.#finished();
@@ -370,7 +391,7 @@ class Desk {
     this.outgoing = null;
     if (!steps.isFinal(this.state)) return;
     this.forget();
-    if (this.handoff) this.tell();
+    if (this.handover.id !== null) this.tell();
   }
 
   forget() {
@@ -380,43 +401,56 @@ class Desk {
 
   /** Tells the benefit system that the page is through. */
   async tell() {
-    this.told = { state: "telling" };
-    try {
-      const { returnUrl } = await this.api.handoffDone(this.handoff.id);
-      this.told = { state: "told", returnUrl: webAddress(returnUrl) };
-    } catch (error) {
-      this.told = { state: "failed", error };
-    }
-    this.view?.told?.();
+    await this.handover.tell(() => {
+      this.#store();
+      this.view?.told?.();
+    });
   }
 
-  retake() {
+  /** The next attempt, from the first step on that is not filled in on this page. */
+  async retake() {
+    const { course, handover } = this;
+    const wasWhole = handover.id === null || handover.details !== null;
+    try {
+      // What the benefit system says of record and policy holds for every attempt.
+      await handover.complete();
+    } catch (error) {
+      if (course === this.course) this.notice = HANDOFF_GONE[error.status] ?? error.pair;
+      return course === this.course && this.show();
+    }
+    if (course !== this.course || this.state.phase !== "decided") return;
+    if (!wasWhole) fillFrom(this.data, handover.details);
+    const card = steps.retakesCard(this.state.decision);
     this.state = steps.retaken(this.state);
     for (const frame of this.data.frames) URL.revokeObjectURL(frame.url);
     this.data.frames = [];
     this.outgoing = null;
-    this.#store();
-    const ready = this.ready();
-    const step = ready.record ? (ready.card ? "capture" : "card") : "record";
-    if (step !== "capture") this.notice = fill(DESK.resumed, { n: this.state.attempt });
-    this.state = steps.goTo(this.state, step);
-    history.pushState({ step }, "");
-    this.show();
+    const step = steps.goesOnAt(ready(this.data, this.chosenPolicy()), { card });
+    if (step === "record") this.notice = fill(DESK.enterAgain, { n: this.state.attempt });
+    if (step === "card") this.notice = DESK.readCard;
+    if (card) this.data.cardSeen = false;
+    this.#startAt(step);
   }
 
   /** No other attempt, though one is left: an officer will look. */
   leaveToOfficer() {
     this.state = steps.leftToOfficer(this.state);
+    this.#store();
     this.#finished();
     this.show();
   }
 
   /** Back from a refusal to what can be changed. */
   change() {
-    const { record, card } = this.ready();
-    const step = record ? (card ? "capture" : "card") : "record";
+    const step = steps.goesOnAt(ready(this.data, this.chosenPolicy()));
     this.state = { ...steps.reopened(this.state, step), failure: null };
-    history.pushState({ step }, "");
+    this.#startAt(step);
+  }
+
+  #startAt(step) {
+    this.state = steps.goTo(this.state, step);
+    this.#mark(step, true);
+    this.#store();
     this.show();
   }
 
@@ -453,29 +487,7 @@ class Desk {
     }
     this.course += 1;
     this.forget();
-    this.told = null;
-    history.pushState({ step: "record" }, "", location.pathname);
-    await this.#fresh();
-  }
-
-  #progress() {
-    const at = steps.STEPS.indexOf(this.step === "slip" ? (this.chosenPolicy().byHand ? "record" : "capture") : this.step);
-    const items = steps.STEPS.map((step, i) =>
-      h(
-        "li",
-        { class: i < at ? "done" : i === at ? "now" : undefined, "aria-current": i === at ? "step" : undefined },
-        h("span", { class: "number", "aria-hidden": "true" }, i < at ? "✓" : String(i + 1)),
-        h("span", {}, STEP_NAMES[step], i < at && h("span", { class: "visually-hidden" }, ` (${DESK.done.vi})`)),
-      ),
-    );
-    return h(
-      "div",
-      { class: "progress-bar no-print" },
-      h("h1", { class: "visually-hidden" }, SHELL.desk),
-      h("ol", { class: "steps", "aria-label": `${DESK.steps.vi} · ${DESK.steps.en}` }, items),
-      this.state.attempt > 1 && h("span", { class: "badge wait" }, fill(DESK.attempt, { n: this.state.attempt })),
-      button(DESK.newCase, () => this.newCase(), { class: "quiet" }),
-    );
+    await this.#fresh(null, { isNext: true });
   }
 }
 

@@ -117,13 +117,15 @@ let dialogNumber = 0;
 
 /**
  * A modal dialog. `actions`: [{label, value, primary}]; resolves with the value of the action that was chosen, or null where
- * it was dismissed (Escape), which `dismissable: false` rules out. Focus goes back to where it was.
+ * it was dismissed (Escape), which `dismissable: false` rules out, or where `signal` ends what it asks about. Focus goes back
+ * to where it was.
  */
-export function dialog({ title, body, actions, dismissable = true, className }) {
+export function dialog({ title, body, actions, dismissable = true, className, signal }) {
   const id = `dialog-${++dialogNumber}`;
   const before = document.activeElement;
   return new Promise((resolve) => {
     const close = (value) => {
+      signal?.removeEventListener("abort", end);
       element.close();
       element.remove();
       if (before instanceof HTMLElement && before.isConnected) before.focus();
@@ -140,10 +142,13 @@ export function dialog({ title, body, actions, dismissable = true, className }) 
         h("div", { class: "row" }, actions.map((action) => button(action.label, () => close(action.value), { class: action.primary ? "primary" : undefined }))),
       ),
     );
+    const end = () => close(null);
     element.addEventListener("cancel", (event) => {
       event.preventDefault();
       if (dismissable) close(null);
     });
+    if (signal?.aborted) return resolve(null);
+    signal?.addEventListener("abort", end);
     document.body.append(element);
     element.showModal();
   });

@@ -38,8 +38,8 @@ export function answers(decision) {
   );
 }
 
-/** The form, or why there is none. `again(note)` shows the case anew, with a note on top. */
-export function answerForm(got, { api, me, announce, drafts, again }) {
+/** The form, or why there is none. `tell` says what came of it, wherever the officer is by then. */
+export function answerForm(got, { api, me, signal, drafts, tell }) {
   const { may, why } = answerable(got, me.person);
   const title = h("h2", {}, say("Trả lời", "Your answer"));
   if (!may) return h("section", { class: "panel stack tight" }, title, h("p", { class: "note info" }, why));
@@ -71,18 +71,17 @@ export function answerForm(got, { api, me, announce, drafts, again }) {
     const officerSound = officer.check();
     if (outcome === "") return void chosen.element.querySelector("input").focus();
     if (!reasonSound || !officerSound) return;
-    if (!(await asked(decision, outcome, reason.value()))) return;
+    if (!(await asked(decision, outcome, reason.value(), signal))) return;
     const { transactionId, attempt } = decision;
     try {
       const answer = await api.call("Beneficiary/ResolveReferral", { transactionId, attempt, outcome, reason: reason.value(), ...officer.named() });
       drafts.delete(key);
-      const note = resolvedNote(answer);
-      announce(note.words, { urgent: true });
-      await again(note.element);
+      await tell(resolvedNote(answer), { changed: true });
     } catch (error) {
-      const said = refusal(error);
-      if (CHANGED.has(error.reason)) return void (await again(h("div", { class: "note stop", role: "alert" }, said)));
-      replace(problem, h("div", { class: "note stop" }, said));
+      const element = h("div", { class: "note stop" }, refusal(error));
+      const changed = CHANGED.has(error.reason);
+      if (changed || signal.aborted) return void (await tell({ words: error.pair, element }, { changed }));
+      replace(problem, element);
       if (error.reason === "BAD_NOTE") reason.focus();
     }
   });
@@ -169,7 +168,7 @@ export function officerField(me) {
   };
 }
 
-async function asked(decision, outcome, reason) {
+async function asked(decision, outcome, reason, signal) {
   const approve = outcome === "OUTCOME_APPROVE";
   const answer = await dialog({
     title: approve ? say("Chấp thuận trường hợp này?", "Approve this case?") : say("Từ chối trường hợp này?", "Deny this case?"),
@@ -184,6 +183,7 @@ async function asked(decision, outcome, reason) {
       { label: say("Quay lại", "Back"), value: null },
       { label: approve ? say("Chấp thuận", "Approve") : say("Từ chối", "Deny"), value: "yes", primary: true },
     ],
+    signal,
   });
   return answer === "yes";
 }

@@ -10,7 +10,7 @@ import { CONSEQUENCES, outcomeWords, reasonWords, schemeWords } from "./officer-
 import { casesOf } from "./special.js";
 import { fill, outcomeTone, say, when } from "./text.js";
 
-/** Shows the case `context.id`. `note`: what has just come of an answer to it. */
+/** Shows the case `context.id`. `note`: what came of an answer to it. */
 export async function caseView(context, note = null) {
   const { api, announce, signal, place, id } = context;
   const back = h("a", { href: address("waiting") }, say("‹ Về danh sách", "Back to the list"));
@@ -29,6 +29,7 @@ export async function caseView(context, note = null) {
     );
     return;
   }
+  signal.throwIfAborted();
   const decision = got.decision ?? {};
   replace(
     place,
@@ -43,7 +44,7 @@ export async function caseView(context, note = null) {
         "div",
         { class: "stack case-side" },
         answers(decision),
-        answerForm(got, { ...context, again: (said) => caseView(context, said) }),
+        answerForm(got, context),
         figures(decision),
       ),
     ),

@@ -90,7 +90,6 @@ export async function listView({ api, announce, signal, place, view, id }) {
       replace(state, words);
       announce(words);
     } catch (error) {
-      if (signal.aborted) throw error;
       if (current.signal.aborted) return;
       replace(state);
       replace(problem, h("div", { class: "note stop", role: "alert" }, h("p", {}, error.pair ?? String(error))));

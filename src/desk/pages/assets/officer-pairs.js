@@ -78,25 +78,30 @@ export function clearForm(context, { a, b }) {
   );
 }
 
-function pairForm({ api, me, announce }, { action, ids, before, label }) {
+function pairForm({ api, me, announce, signal, tell }, { action, ids, before, label }) {
   const reason = reasonField("");
   const officer = officerField(me);
   const outcome = h("div", { class: "problem", role: "alert" });
   const submit = h("button", { type: "submit" }, label);
+  /** Here, or where the officer is by now. */
+  const came = async (words, element, [a, b]) => {
+    if (signal.aborted) return tell({ words, element: h("div", { class: "stack tight" }, h("p", { class: "mono" }, a, " + ", b), element) });
+    replace(outcome, element);
+    announce(words);
+  };
   const send = once(async () => {
     replace(outcome);
     const pair = ids();
     if (pair === null || !reason.check() || !officer.check()) return;
     const words = WORDS[action()];
-    if (!(await asked(words, pair, reason.value()))) return;
+    if (!(await asked(words, pair, reason.value(), signal))) return;
     const [subjectIdA, subjectIdB] = pair;
     try {
       const answer = await api.call(words.method, { subjectIdA, subjectIdB, reason: reason.value(), ...officer.named() });
       const said = words === WORDS[CLEAR] ? cleared(answer) : ended(answer);
-      replace(outcome, h("p", { class: "note good" }, said));
-      announce(said);
+      await came(said, h("p", { class: "note good" }, said), pair);
     } catch (error) {
-      replace(outcome, h("div", { class: "note stop" }, refusal(error)));
+      await came(error.pair, h("div", { class: "note stop" }, refusal(error)), pair);
     }
   });
   return h(
@@ -110,7 +115,7 @@ function pairForm({ api, me, announce }, { action, ids, before, label }) {
   );
 }
 
-async function asked(words, [a, b], reason) {
+async function asked(words, [a, b], reason, signal) {
   const answer = await dialog({
     title: words.question,
     body: h(
@@ -124,6 +129,7 @@ async function asked(words, [a, b], reason) {
       { label: say("Quay lại", "Back"), value: null },
       { label: words.confirm, value: "yes", primary: true },
     ],
+    signal,
   });
   return answer === "yes";
 }

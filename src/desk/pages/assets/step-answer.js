@@ -4,7 +4,7 @@ import { ANSWER, DESK, RECORD } from "./desk-text.js";
 import { append, button, h, isPair, replace, svg } from "./dom.js";
 import { mono, receipt } from "./receipt.js";
 import { COLLECTORS_REASONS, collectorsWords, isCollectors } from "./special.js";
-import { isFinal, mayRetake, outcome } from "./steps.js";
+import { isFinal, mayRetake, outcome, retakesCard } from "./steps.js";
 import { fill, outcomeTone, outcomeWords, SHELL } from "./text.js";
 
 export function answerStep(desk) {
@@ -117,12 +117,14 @@ function decisionView(desk) {
   const came = outcome(decision);
   const tone = outcomeTone(came);
   const retake = mayRetake(desk.state);
-  const heading = h("h2", {}, retake ? ANSWER.retakeTitle : outcomeWords(came));
+  const heading = h("h2", {}, retake ? (retakesCard(decision) ? ANSWER.retakeCardTitle : ANSWER.retakeTitle) : outcomeWords(came));
   const told = h("div", { class: "stack tight", role: "status" });
   const collects = isCollectors(decision, desk.me.desk?.policies, desk.data.person);
   const own = collects ? collectorsWords(decision, came) : null;
-  const citizen = own?.citizen ?? citizenWords(decision, came);
-  const clerk = own?.clerk ?? { vi: decision.messageVi, en: decision.messageEn };
+  // The server's sentences speak of an attempt that was not taken.
+  const left = decision.retake && !retake ? ANSWER.left[came] : null;
+  const citizen = own?.citizen ?? (decision.resolved ? null : left?.citizen) ?? citizenWords(decision, came);
+  const clerk = own?.clerk ?? left?.clerk ?? { vi: decision.messageVi, en: decision.messageEn };
   const element = h(
     "div",
     { class: "answer-page" },
@@ -196,8 +198,8 @@ function actions(desk, retake) {
   return h(
     "div",
     { class: "row" },
-    retake && button(fill(ANSWER.retake, { n: state.attempt + 1 }), () => desk.retake(), { class: "primary bigger" }),
-    button(ANSWER.print, () => print(), { class: retake || desk.handoff ? undefined : "primary bigger" }),
+    retake && button(fill(retakesCard(state.decision) ? ANSWER.retakeCard : ANSWER.retake, { n: state.attempt + 1 }), () => desk.retake(), { class: "primary bigger" }),
+    button(ANSWER.print, () => print(), { class: retake || desk.handover.id !== null ? undefined : "primary bigger" }),
     retake && button(ANSWER.leaveToOfficer, () => desk.leaveToOfficer()),
     isFinal(state) && button(DESK.newCase, () => desk.newCase()),
     waits && button(ANSWER.refresh, () => desk.refresh(), { class: "quiet" }),
@@ -206,8 +208,8 @@ function actions(desk, retake) {
 
 /** The way back to the benefit system that opened the page. */
 function tellOf(desk, place) {
-  if (!desk.handoff || !desk.told) return;
-  const { state, returnUrl, error } = desk.told;
+  if (!desk.handover.telling) return;
+  const { state, returnUrl, error } = desk.handover.telling;
   replace(place);
   if (state === "telling") append(place, h("p", {}, ANSWER.finishing));
   else if (state === "failed") append(place, h("p", { class: "note wait" }, ANSWER.notTold, " ", error.pair), h("div", {}, button(SHELL.again, () => desk.tell())));

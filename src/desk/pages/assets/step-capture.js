@@ -3,6 +3,7 @@
 import { Adviser, assess, FRAMES_MAX, FRAMES_WANTED, INSTRUCTIONS, Shutter } from "./advice.js";
 import { frameBytesMax, lookEveryMs, REQUEST_BYTES_MAX, sentBytes } from "./budget.js";
 import { boundedJpeg, Camera, cameras, causeOf, lookCopy, opened } from "./camera.js";
+import { chipBytes } from "./case.js";
 import { CAPTURE, DESK } from "./desk-text.js";
 import { append, both, button, focusOn, h, replace, svg } from "./dom.js";
 import { PERSONS, tolerated } from "./special.js";
@@ -17,6 +18,8 @@ export function captureStep(desk) {
 
 class Stage {
   #desk;
+  /** The case's data: what was begun for one case is never kept for the next. */
+  #data;
   #left = new AbortController();
   #adviser = new Adviser();
   #shutter = new Shutter();
@@ -28,6 +31,7 @@ class Stage {
 
   constructor(desk) {
     this.#desk = desk;
+    this.#data = desk.data;
     this.#tolerate = tolerated(desk.data.person);
     this.heading = h("h2", {}, desk.data.person === "collector" ? CAPTURE.titleCollector : CAPTURE.title);
     this.video = h("video", { autoplay: true, muted: true, playsInline: true, "aria-label": plain(CAPTURE.video) });
@@ -206,7 +210,7 @@ class Stage {
 
   async #fromFiles(files) {
     for (const file of files) {
-      if (this.#full()) return;
+      if (this.#left.signal.aborted || this.#full()) return;
       let picture;
       try {
         picture = await opened(file);
@@ -220,8 +224,8 @@ class Stage {
 
   /** Keeps a picture whatever it is like, and says what it is like: the clerk chose it. */
   async #keepAndLook(picture) {
-    const frame = await this.#keep(picture, { found: null });
     try {
+      const frame = await this.#keep(picture, { found: null });
       frame.found = await this.#assess(await lookCopy(picture), this.#left.signal);
       this.#draw();
     } catch {
@@ -230,7 +234,8 @@ class Stage {
   }
 
   async #keep(picture, { found }) {
-    const blob = await boundedJpeg(picture, frameBytesMax({ chipBytes: this.#desk.chipBytes(), frames: Math.max(FRAMES_WANTED, this.#frames.length + 1) }));
+    const blob = await boundedJpeg(picture, frameBytesMax({ chipBytes: chipBytes(this.#data), frames: Math.max(FRAMES_WANTED, this.#frames.length + 1) }));
+    this.#left.signal.throwIfAborted();
     const frame = { blob, url: URL.createObjectURL(blob), found, refused: null };
     this.#frames.push(frame);
     await this.#fit();
@@ -249,10 +254,10 @@ class Stage {
 
   /** Makes captures smaller that were taken when less was to be sent beside them: fewer captures, or another card. */
   async #fit() {
-    const chipBytes = this.#desk.chipBytes();
+    const bytes = chipBytes(this.#data);
     const frames = this.#frames;
-    if (sentBytes({ chipBytes, frames: frames.map(({ blob }) => blob.size) }) <= REQUEST_BYTES_MAX) return;
-    const bytesMax = frameBytesMax({ chipBytes, frames: frames.length });
+    if (sentBytes({ chipBytes: bytes, frames: frames.map(({ blob }) => blob.size) }) <= REQUEST_BYTES_MAX) return;
+    const bytesMax = frameBytesMax({ chipBytes: bytes, frames: frames.length });
     for (const frame of frames) {
       if (frame.blob.size <= bytesMax) continue;
       frame.blob = await boundedJpeg(await opened(frame.blob), bytesMax);
@@ -286,7 +291,7 @@ class Stage {
   }
 
   get #frames() {
-    return this.#desk.data.frames;
+    return this.#data.frames;
   }
 
   #draw() {
@@ -299,7 +304,7 @@ class Stage {
     const refused = frames.some((frame) => frame.refused);
     this.send.disabled = frames.length === 0 || refused;
     if (this.#goOn) this.#goOn.hidden = frames.length >= FRAMES_WANTED;
-    const bytes = sentBytes({ chipBytes: this.#desk.chipBytes(), frames: frames.map((frame) => frame.blob.size) });
+    const bytes = sentBytes({ chipBytes: chipBytes(this.#data), frames: frames.map((frame) => frame.blob.size) });
     const kilobytes = Math.round(bytes / 1000).toLocaleString("vi-VN");
     replace(this.size);
     if (frames.length > 0) append(this.size, fill(CAPTURE.willSend, { size: kilobytes }));

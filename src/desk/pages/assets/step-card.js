@@ -1,6 +1,7 @@
 // Step 2: the card's files, from the reader's software or the reader agent; and the ways on without them.
 
 import { filesFromAnswer, isLoopback, loopbackPermission, readCard } from "./agent.js";
+import { hasCard } from "./case.js";
 import { CARD, DESK, KIND_NAMES } from "./desk-text.js";
 import { append, button, focusOn, h, replace } from "./dom.js";
 import { droppedFiles, gather } from "./intake.js";
@@ -13,33 +14,62 @@ export function cardStep(desk) {
   const { data } = desk;
   const result = h("div", { class: "stack", id: "card-result" });
   const problem = h("p", { class: "error", role: "alert", hidden: true });
-  const stopReading = new AbortController();
+  const left = new AbortController();
+  // The reading that was begun last; one before it is dropped, whenever it comes. null: none is under way.
+  let reading = null;
   const heading = h("h2", {}, data.person === "collector" ? CARD.titleCollector : CARD.title);
   const next = h("button", { type: "button", class: "primary bigger", on: { click: goOn } }, DESK.next);
 
   function goOn() {
-    const { card } = desk.ready();
-    problem.hidden = card;
-    if (card) return desk.go("capture");
-    replace(problem, CARD.choose);
+    if (reading) return complain(CARD.wait);
+    if (!hasCard(data)) return complain(CARD.choose);
+    data.cardSeen = true;
+    desk.go("capture");
+  }
+
+  function complain(pair) {
+    replace(problem, pair);
+    problem.hidden = pair === null;
+  }
+
+  function drop() {
+    reading?.abort();
+    reading = null;
+    complain(null);
+  }
+
+  /** Begins a reading in the place of the one before: {signal, take(read), end()}. */
+  function begin() {
+    if (reading) draw(data.card);
+    drop();
+    const own = new AbortController();
+    reading = own;
+    const end = () => reading === own && (reading = null);
+    return {
+      signal: AbortSignal.any([left.signal, own.signal]),
+      take: (read) => reading === own && (end(), take(read)),
+      end,
+    };
   }
 
   /** Takes what was read; a reading that found two cards or nothing is told and not kept. */
   function take(read) {
     data.card = read.files.length > 0 && read.differing.length === 0 ? read : null;
     if (data.card) data.cardWay = "read";
-    problem.hidden = true;
+    complain(null);
     draw(read);
     if (data.card) focusOn(next);
   }
 
   async function takeFiles(promise) {
+    const own = begin();
+    data.card = null;
     replace(result, h("p", { class: "note", role: "status" }, CARD.reading));
-    take(await gather(await promise));
+    own.take(await Promise.resolve(promise).then(gather).catch(() => NOTHING_READ));
   }
 
   function draw(read) {
-    replace(result, read && summary(read), ways(desk, () => (problem.hidden = true)));
+    replace(result, read && summary(read), ways(desk, drop));
     if (read && data.card) {
       append(result.firstChild, h("div", {}, button(CARD.clear, clear, { class: "quiet" })));
       desk.announce(fill(CARD.read, { n: read.files.length, size: kilobytes(read.bytes) }));
@@ -52,11 +82,7 @@ export function cardStep(desk) {
     focusOn(heading);
   }
 
-  const takeAnswer = (answer) => {
-    const read = filesFromAnswer(answer);
-    take({ ...read, ignored: [], problems: read.unreadable.map((name) => ({ name, code: "unreadable" })) });
-  };
-  const sources = h("div", { class: "columns sources" }, dropZone(takeFiles), agentPanel(desk, stopReading.signal, takeAnswer));
+  const sources = h("div", { class: "columns sources" }, dropZone(takeFiles), agentPanel(desk, begin));
   const element = h(
     "section",
     { class: "panel stack" },
@@ -67,7 +93,19 @@ export function cardStep(desk) {
     h("div", { class: "row" }, button(DESK.back, () => history.back()), next),
   );
   draw(data.card);
-  return { element, heading, leave: () => stopReading.abort() };
+  const leave = () => {
+    reading = null;
+    left.abort();
+  };
+  return { element, heading, leave };
+}
+
+const NOTHING_READ = { files: [], differing: [], has: {}, bytes: 0, problems: [{ name: "", code: "unreadable" }] };
+
+/** What a reader's program gave, as files that were chosen. */
+function ofAnswer(answer) {
+  const read = filesFromAnswer(answer);
+  return { ...read, ignored: [], problems: read.unreadable.map((name) => ({ name, code: "unreadable" })) };
 }
 
 /** Drag and drop, and two file choosers. */
@@ -101,25 +139,27 @@ function dropZone(takeFiles) {
 }
 
 /** The reader at this machine, where the server names an agent. */
-function agentPanel(desk, signal, take) {
+function agentPanel(desk, begin) {
   const address = desk.me.desk?.agentUrl;
   if (!address || !isLoopback(address)) return null;
   const state = h("div", { role: "status" });
-  let reading = null;
+  let stop = null;
   const read = button(CARD.agentRead, async () => {
-    if (reading) return reading.abort();
-    reading = new AbortController();
+    if (stop) return stop.abort();
+    stop = new AbortController();
+    const reading = begin();
     replace(read, CARD.agentStop);
     replace(state, (await loopbackPermission()) === "prompt" && h("p", { class: "note" }, CARD.agentAsk));
     try {
       const onWaiting = () => state.textContent.includes(CARD.agentWaiting.vi) || replace(state, h("p", { class: "note" }, CARD.agentWaiting));
-      const found = await readCard(address, { signal: AbortSignal.any([signal, reading.signal]), onWaiting });
+      const found = await readCard(address, { signal: AbortSignal.any([reading.signal, stop.signal]), onWaiting });
       replace(state, found.state !== "read" && (await said(found.state)));
-      if (found.state === "read") take(found.answer);
+      if (found.state === "read") reading.take(ofAnswer(found.answer));
     } catch {
       replace(state);
     } finally {
-      reading = null;
+      stop = null;
+      reading.end();
       replace(read, CARD.agentRead);
     }
   });

@@ -10,18 +10,21 @@ const textInput = (value, props = {}) => h("input", { type: "text", value, autoc
 
 export function recordStep(desk) {
   const { data } = desk;
+  const isHandedOver = desk.handover.id !== null;
+  // Every attempt is about the record of the one before.
+  const about = desk.state.subjectId;
   const keep = (target, name) => (event) => (target[name] = event.target.value);
 
   const subject = field({
     label: RECORD.subjectId,
-    hint: desk.handoff ? RECORD.fromSystem : RECORD.subjectIdHint,
+    hint: isHandedOver ? RECORD.fromSystem : about ? RECORD.ofTransaction : RECORD.subjectIdHint,
     required: true,
     // The transaction is the system's, for this record.
-    control: textInput(data.subjectId, { maxlength: "128", name: "subjectId", readonly: Boolean(desk.handoff), on: { input: keep(data, "subjectId") } }),
+    control: textInput(data.subjectId, { maxlength: "128", name: "subjectId", readonly: isHandedOver || about !== "", on: { input: keep(data, "subjectId") } }),
   });
   const scheme = field({
     label: RECORD.scheme,
-    control: h("select", { name: "scheme", disabled: Boolean(desk.handoff?.scheme), on: { change: keep(data, "scheme") } }, options(SCHEMES)),
+    control: h("select", { name: "scheme", disabled: Boolean(desk.handover.details?.scheme || desk.state.scheme), on: { change: keep(data, "scheme") } }, options(SCHEMES)),
   });
   scheme.control.value = data.scheme;
   const fields = {
@@ -43,6 +46,7 @@ export function recordStep(desk) {
     const problem = subjectIdProblem(data.subjectId.trim());
     subject.setError(problem && (problem === "empty" ? RECORD.idEmpty : RECORD.idLong));
     if (problem) return focusOn(subject.control);
+    data.recordSeen = true;
     desk.go(desk.chosenPolicy().byHand ? "slip" : "card");
   };
 

@@ -2,12 +2,12 @@
 
 export const STEPS = ["record", "card", "capture", "answer"];
 
-const TRANSACTION = /^[\x21-\x7e]{1,128}$/;
-const ATTEMPT_MAX = 10;
+export const TRANSACTION = /^[\x21-\x7e]{1,128}$/;
+export const ATTEMPT_MAX = 10;
 
-/** A case that begins, or goes on after a reload. Nothing of the person is in it. */
-export function begin({ transactionId, attempt = 1 }) {
-  return { transactionId, attempt, phase: "open", step: "record", decision: null, usedUp: false, renumbered: 0 };
+/** A case that begins, or goes on after a reload: `left` where this attempt was left to an officer. Nothing of the person is in it. */
+export function begin({ transactionId, attempt = 1, left = false }) {
+  return { transactionId, attempt, left, phase: "open", step: "record", decision: null, subjectId: "", scheme: "", usedUp: false, renumbered: 0 };
 }
 
 /**
@@ -20,9 +20,10 @@ export function canGo(state, step) {
   return state.phase === "open";
 }
 
-/** Where the page may be after the browser's back or forward: the step, or where the case really stands. */
+/** Where the page may be after the browser's back or forward: the step, or where the case really stands. A slip comes after the card. */
 export function landOn(state, step, ready) {
   if (state.phase !== "open") return "answer";
+  if (step === "slip") return ready.byHand || (ready.record && ready.card) ? "slip" : state.step;
   const wanted = STEPS.indexOf(step);
   if (wanted < 0 || step === "answer") return state.step;
   if (wanted > 0 && !ready.record) return "record";
@@ -44,9 +45,9 @@ export const sending = (state) => ({ ...state, phase: "sending", step: "answer" 
 /** The request was refused before anything was decided: it may be changed and sent under the same attempt. */
 export const reopened = (state, step) => ({ ...state, phase: "open", step });
 
-/** A decision came, or was fetched. `subjectId`: the record that it is about. */
-export function decided(state, decision, { subjectId = "", usedUp = false } = {}) {
-  return { ...state, phase: "decided", step: "answer", decision, subjectId, attempt: decision.attempt || state.attempt, usedUp };
+/** A decision came, or was fetched. `subjectId`, `scheme`: what it is about, and every attempt after it. */
+export function decided(state, decision, { subjectId = "", scheme = "", usedUp = false } = {}) {
+  return { ...state, phase: "decided", step: "answer", decision, subjectId, scheme, attempt: decision.attempt || state.attempt, usedUp };
 }
 
 /**
@@ -62,7 +63,20 @@ const same = (a, b) => (a ?? "").trim().normalize("NFC") === (b ?? "").trim().no
 /** Another try with new captures: the next attempt of the same transaction. */
 export function retaken(state) {
   if (!mayRetake(state)) return state;
-  return { ...state, phase: "open", step: "capture", attempt: state.attempt + 1, decision: null, renumbered: 0 };
+  return { ...state, phase: "open", step: "capture", attempt: state.attempt + 1, decision: null, left: false, renumbered: 0 };
+}
+
+const OF_THE_CARD = /^(?:CHIP_(?!FACE_UNSURE$)|CHALLENGE_|NUMBER_|NAME_|BIRTH_DATE_|SEX_)/;
+
+/** Whether the server advises to read the card for the next attempt: where something of the chip stands against it. */
+export function retakesCard(decision) {
+  return (decision?.reasons ?? []).some(({ code, consequence, follows }) => consequence !== "CONSEQUENCE_ACCEPT" && !follows && OF_THE_CARD.test(code));
+}
+
+/** The step at which a case goes on: the first that the clerk has not gone through on this page; `card`: not after the card's. */
+export function goesOnAt(ready, { card = false } = {}) {
+  if (!ready.record) return "record";
+  return ready.card && !card ? "capture" : "card";
 }
 
 /** The server says whether the policy leaves an attempt; once an officer has answered there is none. */
@@ -137,26 +151,6 @@ export function afterError(state, error) {
 }
 
 export const renumbered = (state, attempt) => ({ ...state, attempt, renumbered: state.renumbered + 1 });
-
-/**
- * What is kept over a reload: transaction, attempt, whether it was sent, which clerk worked, and which special case it is.
- * No name, number or record of the citizen.
- */
-export function toStore(state, clerk = "", special = {}) {
-  return JSON.stringify({ transactionId: state.transactionId, attempt: state.attempt, sent: state.phase !== "open", clerk, special });
-}
-
-/** Reads that back; null for anything else, and for what another clerk left in this tab. */
-export function fromStore(text, worksNow = "") {
-  try {
-    const { transactionId, attempt, sent, clerk, special } = JSON.parse(text);
-    if (clerk !== worksNow) return null;
-    if (!TRANSACTION.test(transactionId) || !Number.isInteger(attempt) || attempt < 1 || attempt > ATTEMPT_MAX) return null;
-    return { transactionId, attempt, sent: sent === true, special: typeof special === "object" && special !== null ? special : {} };
-  } catch {
-    return null;
-  }
-}
 
 /** A number for a new case: 122 random bits. */
 export function newTransactionId(crypto = globalThis.crypto) {

@@ -189,7 +189,7 @@ impl EmbeddedStore {
             create::complete(&database)?;
             create::checked_id(&database, options, dir)?;
             let snapshot = || Ok::<_, StoreError>(Snapshot::new(database.begin_read()?, Arc::clone(&protection)));
-            guarded(|| given_up::catch_up(&snapshot()?))?;
+            guarded(|| given_up::catch_up(&snapshot()?))?.tell();
             // What somebody has put back or taken away must not be taken for the gallery in a backup, either.
             if is_small {
                 guarded(|| snapshot()?.check_rows())?;

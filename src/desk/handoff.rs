@@ -91,7 +91,7 @@ pub enum HandoffFault {
     /// Something is missing.
     #[error("{0} is missing")]
     Missing(&'static str),
-    /// The transaction is about another record.
+    /// The transaction is about another record, or another scheme of it.
     #[error("transactionId is another record's: name a transaction of its own for each claim")]
     OtherRecord,
     /// There are too many.
@@ -168,9 +168,10 @@ impl Handoffs {
             }
         }
         let is_other = |other: &Handoff| {
-            other.until > now
-                && other.opened.transaction_id == handoff.opened.transaction_id
-                && other.opened.subject_id != handoff.opened.subject_id
+            let (this, that) = (&handoff.opened, &other.opened);
+            let is_other_scheme = this.scheme != that.scheme && !this.scheme.is_empty() && !that.scheme.is_empty();
+            let is_same_transaction = other.until > now && this.transaction_id == that.transaction_id;
+            is_same_transaction && (this.subject_id != that.subject_id || is_other_scheme)
         };
         if open.values().any(is_other) {
             return Ok(Err(HandoffFault::OtherRecord));
@@ -201,6 +202,16 @@ impl Handoffs {
         let mut open = self.lock();
         let handoff = find(&mut open, id, now)?;
         (handoff.owner == owner).then(|| handoff.clone()).ok_or(HandoffFault::Unknown)
+    }
+
+    /// Whether one is open under this transaction that is about another record, or another scheme: what would be
+    /// decided under it would be taken for the answer about what was handed over.
+    pub fn is_of_another(&self, transaction: &str, subject: &str, scheme: &str, now: Instant) -> bool {
+        self.lock().values().any(|handoff| {
+            let OpenHandoff { transaction_id, subject_id, scheme: named, .. } = &handoff.opened;
+            let is_same = subject_id == subject && (named.is_empty() || named == scheme);
+            handoff.until > now && transaction_id == transaction && !is_same
+        })
     }
 
     /// Notes what came of it; true where that is new.
@@ -282,12 +293,35 @@ mod tests {
         assert_eq!(open("machine his", "t-1", "record-1", now), Ok(()));
         assert_eq!(open("machine his", "t-1", "record-1", now), Ok(()), "the same again");
         assert_eq!(open("machine other", "t-1", "record-2", now), Err(HandoffFault::OtherRecord));
+        let of_scheme = |scheme: &str| OpenHandoff { transaction_id: "t-2".into(), scheme: scheme.into(), ..record() };
+        let opened = |scheme| handoffs.open("machine other".into(), of_scheme(scheme), now).unwrap().map(drop);
+        assert_eq!((opened("SCHEME_HEALTH"), opened("")), (Ok(()), Ok(())));
+        assert_eq!(opened("SCHEME_SOCIAL"), Err(HandoffFault::OtherRecord));
         for _ in 2..OPEN_OF_ONE_MAX {
             assert_eq!(open("machine his", "", "record-1", now), Ok(()));
         }
         assert_eq!(open("machine his", "", "record-1", now), Err(HandoffFault::TooMany));
         assert_eq!(open("machine other", "", "record-2", now), Ok(()));
         assert_eq!(open("machine his", "", "record-1", now + LASTS), Ok(()), "their time is over");
+    }
+
+    #[test]
+    fn a_transaction_is_for_the_record_and_scheme_that_were_handed_over_as_long_as_it_is_open() {
+        let (handoffs, now) = (Handoffs::default(), Instant::now());
+        let open = |transaction: &str, scheme: &str| {
+            let opened = OpenHandoff { transaction_id: transaction.into(), scheme: scheme.into(), ..record() };
+            handoffs.open("machine his".into(), opened, now).unwrap().unwrap();
+        };
+        open("t-1", "SCHEME_SOCIAL");
+        open("t-2", "");
+        let is_of_another = |transaction, subject, scheme| handoffs.is_of_another(transaction, subject, scheme, now);
+        assert!(!is_of_another("t-1", "record-1", "SCHEME_SOCIAL"));
+        assert!(is_of_another("t-1", "record-2", "SCHEME_SOCIAL"));
+        assert!(is_of_another("t-1", "record-1", "SCHEME_HEALTH"));
+        assert!(!is_of_another("t-2", "record-1", "SCHEME_HEALTH"), "the clerk chooses");
+        assert!(is_of_another("t-2", "record-2", "SCHEME_HEALTH"));
+        assert!(!is_of_another("t-3", "record-2", "SCHEME_HEALTH"), "nobody handed it over");
+        assert!(!handoffs.is_of_another("t-1", "record-2", "SCHEME_SOCIAL", now + LASTS), "its time is over");
     }
 
     #[test]

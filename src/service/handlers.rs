@@ -10,6 +10,7 @@ use tonic::{Request, Response, Status, Streaming};
 
 use super::admission::{Admission, Busy, Turn};
 use super::authored::Authored;
+use super::desk::Desk;
 use super::incoming::Peer;
 use super::layers::{Call, TRANSACTION};
 use super::redact::Redact;
@@ -31,6 +32,8 @@ pub(super) struct Handlers {
     pub rows_idle_max: Duration,
     /// Cancelled when the server begins to drain.
     pub closing: CancellationToken,
+    /// The pages, to which benefit systems hand over records.
+    desk: Option<Desk>,
     log_key: LogKey,
 }
 
@@ -42,6 +45,7 @@ impl Handlers {
             rows: Arc::new(Semaphore::new(options.bulk_rows_in_flight_max)),
             rows_idle_max: options.bulk_idle_max,
             closing: shared.closing.clone(),
+            desk: shared.desk.clone(),
             log_key,
         }
     }
@@ -197,6 +201,9 @@ impl pb::beneficiary_server::Beneficiary for Handlers {
         let mut call = Call::of(&request)?;
         let refused = refuse(&call, FieldNames::BENEFICIARY);
         self.log_transaction(&request.get_ref().transaction_id);
+        if self.desk.as_ref().is_some_and(|desk| desk.is_handed_over_otherwise(request.get_ref())) {
+            return Err(refused(GalleryError::TransactionReused.into()));
+        }
         let request = convert::beneficiary_request(authored(&call, request)?).map_err(&refused)?;
         let turn = turn(&mut call, 1 + request.frames.len()).await?;
         let context = call.context.clone().with_transaction(request.key.transaction.as_str());

@@ -108,6 +108,13 @@ impl Desk {
         }
     }
 
+    /// Whether a benefit system has handed over another record, or another scheme, under the transaction of a decision
+    /// that is asked for: whatever would come of it, the system could take it for its own.
+    pub(in crate::service) fn is_handed_over_otherwise(&self, asked: &pb::VerifyBeneficiaryRequest) -> bool {
+        let scheme = asked.scheme().as_str_name();
+        self.0.handoffs.is_of_another(&asked.transaction_id, &asked.subject_id, scheme, Instant::now())
+    }
+
     /// `GET /desk/sessions/ID`, by the benefit system that opened it.
     pub(super) async fn handoff_state(
         &self,

@@ -115,12 +115,12 @@ impl Desk {
         }
     }
 
-    /// The officers' page: for officers alone.
+    /// The officers' page: of those who are signed in for officers alone. Whoever is not is asked by the page to sign
+    /// in, not sent there from here: it alone knows which case the address names behind its #.
     async fn officer_page(&self, shared: &Shared, request: &Request<()>) -> Response<Body> {
         match self.known(shared, request).await {
-            Ok(Known { may_resolve: true, .. }) => self.page("officer"),
-            Ok(_) => self.other_role(),
-            Err(_) => self.0.answers.redirect("/desk/login?next=/desk/officer"),
+            Ok(Known { may_resolve: false, .. }) => self.other_role(),
+            _ => self.page("officer"),
         }
     }
 

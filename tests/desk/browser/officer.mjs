@@ -216,6 +216,21 @@ export function officerScenarios(scenario) {
     await window.close();
   });
 
+  scenario('officer: a link to a case leads to it through the sign-in', async (world) => {
+    const clerk = await world.caller('clerk');
+    const transaction = world.transaction('linked');
+    await world.decide(clerk, transaction, { subject: 'record-k', card: null });
+    const window = await world.window();
+    const page = await window.context.newPage();
+    await page.goto(`${world.url}${OFFICER}#case/${transaction}`);
+    await page.locator('main a[href^="/desk/login"]').click();
+    await page.selectOption('select[name=person]', PEOPLE.officer.id);
+    await page.click('button[type=submit]');
+    await page.waitForURL(`${world.url}${OFFICER}#case/${transaction}`);
+    await answerForm(page).waitFor();
+    await window.close();
+  });
+
   scenario('officer: an answer whose reply is lost, or that is sent twice, is recorded once', async (world) => {
     const clerk = await world.caller('clerk');
     const transaction = world.transaction('lost');

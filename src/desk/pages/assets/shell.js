@@ -12,6 +12,8 @@ const SIGNED_OUT = "signed out";
 const POLL_MS = 10_000;
 const WARN_MS = 60_000;
 const LOOK_EVERY_MS = 5_000;
+// Which part of the page was asked for before somebody signed in: no server is told what stands behind #.
+const WANTED = "chinhchu.wanted";
 
 /**
  * Builds the frame and, once it is known who is signed in and that the page is theirs, calls `render(context)`.
@@ -37,6 +39,7 @@ export async function start({ page, render }) {
   } catch (error) {
     return error.code === "unauthenticated" ? askToSignIn(frame, error.body) : unreachable(frame, error, { page, render });
   }
+  showWanted(page);
   frame.api.onSomebodyElse = startAnew;
   frame.others = watchOthers(frame.api);
   drawHeader(frame, me);
@@ -141,10 +144,23 @@ function panel(frame, title, ...rest) {
   focusOn(heading);
 }
 
+/** Keeps what stands behind # while this tab is at the sign-in. */
+function keepWanted(page) {
+  if (location.hash) sessionStorage.setItem(WANTED, JSON.stringify({ page, hash: location.hash }));
+}
+
+/** The page that was asked for with a # is shown so after the sign-in; once. */
+function showWanted(page) {
+  const kept = JSON.parse(sessionStorage.getItem(WANTED) ?? "null");
+  sessionStorage.removeItem(WANTED);
+  if (kept?.page === page && !location.hash) history.replaceState(null, "", kept.hash);
+}
+
 function askToSignIn(frame, body) {
   frame.api.loginBase = body?.loginUrl;
   if (body?.signIn === "none") return panel(frame, SHELL.signInTitle, h("p", {}, SHELL.signInNone));
   const next = location.pathname + location.search;
+  keepWanted(frame.page);
   panel(
     frame,
     SHELL.signInTitle,

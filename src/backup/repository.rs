@@ -94,6 +94,11 @@ impl Repository {
         let repository = Self { path: path.to_owned() };
         private::make_folder(&repository.manifests()).map_err(failed)?;
         private::make_folder(&path.join(CHUNKS)).map_err(failed)?;
+        // Where the marker is, so is the folder itself, also when the power goes.
+        let absolute = std::path::absolute(path).map_err(failed)?;
+        if let Some(above) = absolute.parent() {
+            repository.sync(above)?;
+        }
         repository.write(&path.join(MARKER), format!("{LAYOUT}\n").as_bytes())?;
         repository.sync(path)?;
         Ok(repository)

@@ -103,7 +103,7 @@ fn files(folder: &Path) -> BTreeMap<PathBuf, (u64, u64)> {
     found
 }
 
-fn is_partial(path: &PathBuf) -> bool {
+fn is_partial(path: &Path) -> bool {
     path.extension().is_some_and(|ending| ending == "partial")
 }
 
@@ -182,7 +182,7 @@ fn a_backup_that_is_killed_leaves_earlier_ones_whole_and_the_next_goes_on_by_wha
         let new = now.iter().filter(|(path, of)| left.get(*path) != Some(of)).count() as u64;
         assert_eq!(made["chunks_written"], new, "kill {kill}: what was there is not written again");
         went_on += left.keys().filter(|path| !was.contains_key(*path) && now.contains_key(*path)).count();
-        let partial = files(&backups).into_keys().filter(is_partial).count();
+        let partial = files(&backups).into_keys().filter(|path| is_partial(path)).count();
         assert_eq!(partial, 0, "kill {kill}: what was half written is gone");
         assert!(whole(&place, &from, &backups).contains(&made["id"].as_str().unwrap().to_owned()));
     }

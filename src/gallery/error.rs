@@ -202,7 +202,7 @@ pub enum GalleryError {
     #[error("there is a gallery in {} already; restore into an empty folder, and then change the two by their names", .0.display())]
     AlreadyThere(PathBuf),
     /// A restoring that did not end: what it left is no gallery, and no other is made in its place.
-    #[error("restoring into {} was interrupted, and no gallery is there; run `chinhchu restore` into it again, or empty the folder", .0.display())]
+    #[error("restoring into {} has not ended, and no gallery is there; where it was interrupted, run `chinhchu restore` into it again, or empty the folder", .0.display())]
     RestoringInterrupted(PathBuf),
     /// What is stored does not make sense.
     #[error("the data folder {path} is damaged ({detail}); restore it from a backup")]

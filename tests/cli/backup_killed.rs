@@ -164,9 +164,14 @@ fn a_backup_that_is_killed_leaves_earlier_ones_whole_and_the_next_goes_on_by_wha
         place.change();
         let was = chunks(&backups);
         // At any time, or when so many chunks were written: of all of them into a new folder, else of those that changed.
-        let more = if was.is_empty() { 25 } else { 4 };
+        let more = match (kill, was.is_empty()) {
+            // The first in the middle for certain.
+            (0, _) => 8,
+            (_, true) => 25,
+            (_, false) => 4,
+        };
         let (at, new) = (moment(&mut random, takes), was.len() + 1 + (random.next() % more) as usize);
-        let counts = random.next().is_multiple_of(2);
+        let counts = random.next().is_multiple_of(2) || kill == 0;
         let is_time = |since: Duration| if counts { chunks(&backups).len() >= new } else { since >= at };
         killed += u64::from(place.killed(&take, is_time));
 
@@ -246,8 +251,9 @@ fn a_restoring_that_is_killed_leaves_no_gallery_that_anybody_opens_and_is_done_a
                 left_out = 0;
             }
             let restore: Vec<&str> = restore.iter().map(String::as_str).collect();
-            let (at, bytes) = (moment(&mut random, takes), random.next() % largest);
-            let by_size = random.next().is_multiple_of(2);
+            // The first in the middle for certain.
+            let bytes = random.next() % if kill == 0 { largest / 2 } else { largest };
+            let (at, by_size) = (moment(&mut random, takes), random.next().is_multiple_of(2) || kill == 0);
             let new = to.join("chinhchu.redb.restoring");
             let is_time = |since: Duration| match by_size {
                 true => fs::metadata(&new).is_ok_and(|file| file.len() >= bytes),

@@ -2,6 +2,7 @@
 //! one was answered (closed loop).
 
 use std::error::Error;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
@@ -9,13 +10,14 @@ use std::time::{Duration, Instant};
 use chinhchu::service::pb;
 use pb::gallery_client::GalleryClient;
 use pb::verification_client::VerificationClient;
-use tokio::sync::mpsc::{UnboundedSender, unbounded_channel};
+use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 use tokio::task::JoinSet;
-use tonic::transport::Endpoint;
+use tonic::transport::{Certificate, ClientTlsConfig, Endpoint, Identity};
 use tonic::{Code, Request, Status};
 use tonic_types::StatusExt;
 
-use super::window::{Answer, Came, Window, processor_seconds};
+use super::overload::Overload;
+use super::window::{Answer, Came, Window, processor_seconds, resident_bytes};
 
 pub type Failure = Box<dyn Error + Send + Sync>;
 
@@ -27,6 +29,8 @@ const PATIENCE: Duration = Duration::from_secs(20);
 const FRAME_BYTES: u32 = 256 << 10;
 /// Pause after a measurement, for the server to finish what it had let in.
 const REST: Duration = Duration::from_secs(1);
+/// Time between two looks at the server's memory.
+const MEMORY_EVERY: Duration = Duration::from_secs(1);
 
 /// What a caller does with a refusal.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -54,6 +58,25 @@ pub struct Calls {
     pub enrol: f64,
 }
 
+/// What a connection inside TLS is made with, in files of PEM.
+pub struct Tls {
+    /// Certificates that the server's must come from.
+    pub ca: PathBuf,
+    /// This machine's certificate and its key.
+    pub identity: Option<(PathBuf, PathBuf)>,
+}
+
+impl Tls {
+    fn config(&self) -> Result<ClientTlsConfig, Failure> {
+        let read = |path: &Path| std::fs::read(path).map_err(|error| format!("{}: {error}", path.display()));
+        let config = ClientTlsConfig::new().ca_certificate(Certificate::from_pem(read(&self.ca)?));
+        Ok(match &self.identity {
+            Some((certificate, key)) => config.identity(Identity::from_pem(read(certificate)?, read(key)?)),
+            None => config,
+        })
+    }
+}
+
 /// Connections, taken in turn.
 pub struct Clients {
     clients: Vec<(VerificationClient<tonic::transport::Channel>, GalleryClient<tonic::transport::Channel>)>,
@@ -61,10 +84,14 @@ pub struct Clients {
 }
 
 impl Clients {
-    pub async fn connect(url: &str, count: usize) -> Result<Self, Failure> {
+    pub async fn connect(url: &str, tls: Option<&Tls>, count: usize) -> Result<Self, Failure> {
+        let mut endpoint = Endpoint::from_shared(url.to_owned())?.max_frame_size(FRAME_BYTES);
+        if let Some(tls) = tls {
+            endpoint = endpoint.tls_config(tls.config()?)?;
+        }
         let mut clients = Vec::new();
         for _ in 0..count.max(1) {
-            let channel = Endpoint::from_shared(url.to_owned())?.max_frame_size(FRAME_BYTES).connect().await?;
+            let channel = endpoint.connect().await?;
             clients.push((VerificationClient::new(channel.clone()), GalleryClient::new(channel)));
         }
         Ok(Self { clients, next: AtomicUsize::new(0) })
@@ -98,6 +125,71 @@ impl Driver {
         let (told, mut answers) = unbounded_channel();
         let began = Instant::now();
         let (from, until) = (began + warm, began + warm + length);
+        let arrivals = self.arrive(calls, kind, began, until, &told);
+        let window = self.measure(from, until).await?;
+        arrivals.join_all().await;
+        drop(told);
+        tokio::time::sleep(REST).await;
+        Ok(collect(window, &mut answers, from, until))
+    }
+
+    /// Verify at a rate below capacity, then far above it, then at once as before: what the overload was like, what
+    /// memory the server took meanwhile, and what became of the calls on both sides of it. All of it open loops.
+    pub async fn overload(
+        self: &Arc<Self>,
+        calm: Calls,
+        over: Calls,
+        warm: Duration,
+        hold: Duration,
+        beside: Duration,
+    ) -> Result<Overload, Failure> {
+        let [mut before, mut during, mut after] = [const { None }; 3];
+        let [tell_before, tell_during, tell_after] = [&mut before, &mut during, &mut after].map(|answers| {
+            let (told, came) = unbounded_channel();
+            *answers = Some(came);
+            told
+        });
+        let began = Instant::now();
+        let from = began + warm + beside;
+        let (until, end) = (from + hold, from + hold + beside);
+        let arrivals = [
+            self.arrive(calm, Kind::Ignores, began, from, &tell_before),
+            self.arrive(over, Kind::Ignores, from, until, &tell_during),
+            self.arrive(calm, Kind::Ignores, until, end, &tell_after),
+        ];
+        drop((tell_before, tell_during, tell_after));
+        let watched = tokio::spawn(watch_memory(self.pid, from, until));
+        let window = self.measure(from, until).await?;
+        let memory = watched.await??;
+        for one in arrivals {
+            one.join_all().await;
+        }
+        tokio::time::sleep(REST).await;
+        let all = |answers: Option<UnboundedReceiver<Came>>| {
+            let mut all = Vec::new();
+            if let Some(mut answers) = answers {
+                while let Ok(came) = answers.try_recv() {
+                    all.push(came);
+                }
+            }
+            all
+        };
+        let mut window = window;
+        all(during).into_iter().filter(|came| came.at < until).for_each(|came| window.add(came));
+        let mut before = all(before);
+        before.retain(|came| came.due() >= began + warm);
+        Ok(Overload { window, memory, before, after: all(after), ended: until })
+    }
+
+    /// Begins arrivals from one moment to another; they are over when what is returned is.
+    fn arrive(
+        self: &Arc<Self>,
+        calls: Calls,
+        kind: Kind,
+        began: Instant,
+        until: Instant,
+        told: &UnboundedSender<Came>,
+    ) -> JoinSet<()> {
         let streams = [(calls.verify, false), (calls.enrol, true)];
         let mut arrivals = JoinSet::new();
         for (seed, (rate, enrols)) in streams.into_iter().enumerate().filter(|(_, (rate, _))| *rate > 0.0) {
@@ -119,11 +211,7 @@ impl Driver {
                 callers.join_all().await;
             });
         }
-        let window = self.measure(from, until).await?;
-        arrivals.join_all().await;
-        drop(told);
-        tokio::time::sleep(REST).await;
-        Ok(collect(window, &mut answers, from, until))
+        arrivals
     }
 
     /// So many callers, each of whom calls again once answered.
@@ -212,13 +300,19 @@ impl Driver {
     }
 }
 
+/// The server's resident memory, in bytes, at regular times between two moments.
+async fn watch_memory(pid: u32, from: Instant, until: Instant) -> Result<Vec<u64>, Failure> {
+    let (mut seen, mut at) = (Vec::new(), from);
+    while at < until {
+        tokio::time::sleep_until(at.into()).await;
+        seen.push(resident_bytes(pid)?);
+        at += MEMORY_EVERY;
+    }
+    Ok(seen)
+}
+
 /// The answers that came within the window.
-fn collect(
-    mut window: Window,
-    answers: &mut tokio::sync::mpsc::UnboundedReceiver<Came>,
-    from: Instant,
-    until: Instant,
-) -> Window {
+fn collect(mut window: Window, answers: &mut UnboundedReceiver<Came>, from: Instant, until: Instant) -> Window {
     while let Ok(came) = answers.try_recv() {
         if (from..until).contains(&came.at) {
             window.add(came);

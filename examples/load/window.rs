@@ -29,6 +29,13 @@ pub struct Came {
     pub hint: Option<Duration>,
 }
 
+impl Came {
+    /// When the call was to be made.
+    pub fn due(&self) -> Instant {
+        self.at - self.took
+    }
+}
+
 /// The calls that ended within a time, and what they cost the server. Figures are of Verify;
 /// processor time is all there was.
 #[derive(Debug, Default)]
@@ -139,6 +146,15 @@ pub fn processor_seconds(pid: u32) -> Result<f64, Box<dyn Error + Send + Sync>> 
     let after = stat.rsplit_once(')').ok_or("no name in /proc/PID/stat")?.1;
     let ticks = after.split_whitespace().skip(11).take(2).map(str::parse::<f64>).sum::<Result<f64, _>>()?;
     Ok(ticks / TICKS)
+}
+
+/// Memory of a process that is in use now, in bytes (Linux).
+pub fn resident_bytes(pid: u32) -> Result<u64, Box<dyn Error + Send + Sync>> {
+    let status = std::fs::read_to_string(format!("/proc/{pid}/status"))
+        .map_err(|error| format!("the server's memory cannot be read: {error}"))?;
+    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).ok_or("no VmRSS in /proc/PID/status")?;
+    let kib: u64 = line.trim().trim_end_matches(" kB").parse()?;
+    Ok(kib << 10)
 }
 
 /// The processor's name.

@@ -1,9 +1,10 @@
-# What a counter's day needs, for scripts/demo and scripts/test-clients: synthetic cards, a
+# What a counter's day needs, for scripts/demo, scripts/load and scripts/test-clients: synthetic cards, a
 # configuration, a server on a free port. To be sourced from the repository's root.
 #
 #   counter_begin PROGRAM SCRATCH [mtls]   makes $counter_cards and sets $counter_address; with
 #                                   mtls inside TLS, keys in SCRATCH/keys, role by certificate; ends the
-#                                   script with the server's words where it does not start
+#                                   script with the server's words where it does not start;
+#                                   $counter_more is added to the configuration
 #   counter_stop                    ends the server; call it from a trap too
 
 counter_server=
@@ -73,6 +74,7 @@ key = { file = "master/master.key" }
 key_store = "subject-keys/keys"
 END
     fi
+    printf '%s\n' "${counter_more-}" >>"$scratch/chinhchu.toml"
     # Port 0: the system picks a free one, and the server says which. Its log is there
     # before it is, to be read at once.
     counter_log=$scratch/log

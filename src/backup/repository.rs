@@ -94,6 +94,13 @@ impl Repository {
         let repository = Self { path: path.to_owned() };
         private::make_folder(&repository.manifests()).map_err(failed)?;
         private::make_folder(&path.join(CHUNKS)).map_err(failed)?;
+        // Where the marker is, so is the folder itself, also when the power goes.
+        let absolute = std::path::absolute(path).map_err(failed)?;
+        match absolute.parent().map_or(Ok(()), private::sync_folder) {
+            // A folder that this user may not list: whoever made this one in it has to see to that.
+            Err(error) if error.kind() == io::ErrorKind::PermissionDenied => {}
+            synced => synced.map_err(failed)?,
+        }
         repository.write(&path.join(MARKER), format!("{LAYOUT}\n").as_bytes())?;
         repository.sync(path)?;
         Ok(repository)

@@ -67,7 +67,7 @@ struct Shared {
     keys: Arc<BackupKeys>,
     /// The chunks of each table, in order.
     done: Mutex<Vec<(String, Vec<Option<ChunkRecord>>)>>,
-    /// Folders with new files.
+    /// Folders of its files.
     folders: Mutex<BTreeSet<PathBuf>>,
     failed: Mutex<Option<BackupError>>,
     chunks_written: AtomicU64,
@@ -86,19 +86,19 @@ impl Shared {
             }
             Target::Stream(stream) => stream.has(&name),
         };
+        if let Target::Folder(repository) = &self.target
+            && let Some(folder) = repository.chunk_path(&name).parent()
+        {
+            // Of one that is there as well: a backup that was killed wrote it, and did not make its name durable.
+            private::make_folder(folder).map_err(|error| BackupError::io(&error, self.target.path()))?;
+            self.folders.lock().unwrap_or_else(PoisonError::into_inner).insert(folder.to_owned());
+        }
         if !is_there {
             let failed = |error: std::io::Error| BackupError::io(&error, self.target.path());
             let mut sealed = CHUNK_HEAD.to_vec();
             aead::seal_into(&mut sealed, key.chunks(), &chunk_place(&name), &chunk.bytes).map_err(failed)?;
             match &self.target {
-                Target::Folder(repository) => {
-                    let path = repository.chunk_path(&name);
-                    if let Some(folder) = path.parent() {
-                        private::make_folder(folder).map_err(failed)?;
-                        self.folders.lock().unwrap_or_else(PoisonError::into_inner).insert(folder.to_owned());
-                    }
-                    repository.write(&path, &sealed)?;
-                }
+                Target::Folder(repository) => repository.write(&repository.chunk_path(&name), &sealed)?,
                 Target::Stream(stream) => stream.put(&name, &sealed)?,
             }
             self.chunks_written.fetch_add(1, Ordering::Relaxed);

@@ -7,6 +7,7 @@ use clap::{Args, Subcommand};
 use serde::Serialize;
 
 use super::approval::CallerFiles;
+use super::backup::BackupAnswer;
 use super::danger::{self, Judged, SetupArgs};
 use super::sealing::SealingSettings;
 use super::settings::Settings;
@@ -43,7 +44,7 @@ prints what is approved, each operator's `approve` adds a line to chinhchu.toml.
 named before approves who is named next (docs/operating.md).
 
 Exit code: 0 a server would start, 1 a rule refuses (with --strict: any that is not insisted on, or a
-key store that is not in order), or operators have not approved it yet, 2 the configuration or what
+key store or [backup] that is not in order), or operators have not approved it yet, 2 the configuration or what
 it names cannot be used, or wrong usage.";
 
 /// What was typed.
@@ -109,6 +110,9 @@ struct ConfigCheckAnswer {
     gallery: Option<GalleryLooked>,
     /// Days for which pictures of cases that wait for an officer would be kept; 0 in a gallery in the clear.
     picture_days: u32,
+    /// Where backups are configured.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    backup: Option<BackupAnswer>,
     /// Where operators approve configurations.
     #[serde(skip_serializing_if = "Option::is_none")]
     approval: Option<ApprovalAnswer>,
@@ -293,6 +297,7 @@ fn check(global: &GlobalArgs, args: CheckArgs) -> Outcome {
         sealing: settings.sealing().map(SealingAnswer::new),
         gallery,
         picture_days: settings.retention_rules().picture_days.unwrap_or(0),
+        backup: settings.backup_answer(args.setup.data.as_deref().or(settings.data.as_deref())),
         approval,
         findings,
     };
@@ -303,6 +308,7 @@ fn check(global: &GlobalArgs, args: CheckArgs) -> Outcome {
     }
     let told = answer.findings.iter().any(|one| !one.insisted);
     let told = told || answer.gallery.as_ref().is_some_and(|gallery| !gallery.is_in_order());
+    let told = told || answer.backup.as_ref().is_some_and(|backup| !backup.is_in_order());
     Ok(if answer.starts && !(args.strict && told) { Exit::Success } else { Exit::Negative })
 }
 
@@ -341,6 +347,7 @@ impl ConfigCheckAnswer {
             (0, _) => "pictures of cases that wait: none (cases.picture_days)".to_owned(),
             (days, _) => format!("pictures of cases that wait: sealed, until closed, at most {days} days"),
         });
+        lines.extend(self.backup.iter().flat_map(BackupAnswer::lines));
         if let Some(approval) = &self.approval {
             lines.push(match &approval.missing {
                 None => format!("two operators have approved the configuration {}", approval.digest),

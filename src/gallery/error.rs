@@ -201,6 +201,9 @@ pub enum GalleryError {
     /// Nobody's folder is written over.
     #[error("there is a gallery in {} already; restore into an empty folder, and then change the two by their names", .0.display())]
     AlreadyThere(PathBuf),
+    /// A restoring that did not end: what it left is no gallery, and no other is made in its place.
+    #[error("restoring into {} has not ended, and no gallery is there; where it was interrupted, run `chinhchu restore` into it again, or empty the folder", .0.display())]
+    RestoringInterrupted(PathBuf),
     /// What is stored does not make sense.
     #[error("the data folder {path} is damaged ({detail}); restore it from a backup")]
     Damaged {
@@ -363,6 +366,7 @@ impl GalleryError {
             | Self::InUse(_)
             | Self::NotThere(_)
             | Self::AlreadyThere(_)
+            | Self::RestoringInterrupted(_)
             | Self::NoBackup
             | Self::OtherFiles(_)
             | Self::OtherGallery { .. } => Fault::Service,

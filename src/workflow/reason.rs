@@ -475,6 +475,7 @@ impl Reason {
             | GalleryError::InUse(_)
             | GalleryError::NotThere(_)
             | GalleryError::AlreadyThere(_)
+            | GalleryError::RestoringInterrupted(_)
             | GalleryError::NoBackup
             | GalleryError::OtherFiles(_)
             | GalleryError::OtherGallery { .. }

@@ -342,3 +342,54 @@ fn a_pipe_in_the_place_of_a_file_is_refused_and_never_waited_for() {
         run([&["--pack", &pack], command].concat()).refused_last(&["no regular file"]);
     }
 }
+
+#[test]
+fn where_backups_go_is_told_and_what_stands_in_their_way() {
+    let folder = tempfile::tempdir().unwrap();
+    let at = |name: &str| folder.path().join(name);
+    let config = at("chinhchu.toml");
+    gallery(&at("people"));
+    let check = |section: &str, more: &[&str]| {
+        fs::write(&config, format!("[gallery]\ndata = \"people\"\n{section}")).unwrap();
+        run([&["config", "check", "--config", &text(&config)], more].concat())
+    };
+    assert_eq!(check("", &["--json"]).ended(0).json().get("backup"), None);
+    run(["keys", "new-master", &text(&at("backup.key"))]).ended(0);
+    let key = "key = { file = \"backup.key\" }\n";
+    let whole = format!("[backup]\nto = \"backups\"\n{key}keep = 14\nkeep_days = 90\nrate_mb = 200\n");
+    let strict = ["--json", "--strict", "--insist", "NO_ANCHOR"];
+    let found = check(&whole, &strict).ended(0).json()["backup"].clone();
+    assert_eq!(found["to"], text(&at("backups")));
+    assert!(found["key"].as_str().unwrap().contains("backup.key"), "{found}");
+    assert_eq!([&found["keep"], &found["keep_days"], &found["rate_mb"]], [14, 90, 200]);
+    assert_eq!(found.get("problem"), None);
+    crate::support::assert_documented("operating.md", &found);
+    assert!(!at("backups").exists(), "it makes nothing");
+    let told = check(&whole, &[]).ended(0).stdout;
+    for part in ["backups: to ", "backup.key", "the newest 14 and those of 90 days stay", "at most 200 MB"] {
+        assert!(told.contains(part), "{part}: {told}");
+    }
+    let secret = fs::read_to_string(at("backup.key")).unwrap();
+    assert!(!told.contains(secret.trim()), "nothing of the key");
+
+    let in_gallery = format!("[backup]\nto = \"people/backups\"\n{key}");
+    let beside_key = format!("[backup]\nto = \".\"\n{key}");
+    let others = format!("[backup]\nto = \"letters\"\n{key}");
+    fs::create_dir(at("letters")).unwrap();
+    fs::write(at("letters/chinhchu-backups"), "2\n").unwrap();
+    for (section, parts) in [
+        ("[backup]\nto = \"backups\"\n", &["no key", "keys new-master"][..]),
+        ("[backup]\nto = \"backups\"\nkey = { file = \"none.key\" }\n", &["none.key"]),
+        (&in_gallery, &["gallery's folder"]),
+        (&beside_key, &["lies in the folder of the backups"]),
+        (&others, &["letters"]),
+    ] {
+        let told = check(section, &[]).ended(0).stdout;
+        assert!(told.contains("no backup can be taken"), "{section}: {told}");
+        assert!(parts.iter().all(|part| told.contains(part)), "{section}: {told}");
+        // A server starts all the same; whoever wants more asks for it.
+        let strict = check(section, &strict).ended(1).json();
+        assert_eq!(strict["starts"], true);
+        assert!(strict["backup"]["problem"].is_string());
+    }
+}

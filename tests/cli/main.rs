@@ -2,6 +2,7 @@
 //! output, what is on standard error.
 
 mod backup;
+mod backup_killed;
 mod bulk;
 mod cases;
 mod chip;

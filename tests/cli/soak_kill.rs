@@ -34,7 +34,7 @@ const IN_DOUBT: [&str; 6] = ["", "SERVER_UNREACHABLE", "DEADLINE_EXCEEDED", "BUS
 /// Each person's photos.
 const PEOPLE: [&[&str]; 2] = [&["obama.jpg", "obama2.jpg", "obama3.jpg"], &["biden.jpg"]];
 
-fn from_environment(name: &str, otherwise: impl FnOnce() -> u64) -> u64 {
+pub fn from_environment(name: &str, otherwise: impl FnOnce() -> u64) -> u64 {
     std::env::var(name).map_or_else(|_| otherwise(), |value| value.parse().expect("a number"))
 }
 

@@ -625,3 +625,125 @@ fn a_gallery_whose_rows_somebody_took_away_is_not_backed_up() {
         });
     assert!(matches!(read, Err(GalleryError::Damaged { .. })), "{read:?}");
 }
+
+/// A server that has the gallery open hands no rows on that do not come to the sum, and neither does a gallery too large to
+/// be read before.
+#[test]
+fn rows_of_an_open_gallery_that_lacks_one_end_with_an_error() {
+    for (what, is_removed) in [("taken away", true), ("put back", false)] {
+        let filled = Filled::new(true, true);
+        // Opened without reading it whole, as large ones are.
+        let options = EmbeddedOptions { checked_bytes_max: 0, ..filled.options.clone() };
+        let open = || gallery::open(&filled.data(), RECIPE, DIMENSION, options.clone()).unwrap();
+        let handed_on = |gallery: &Gallery| {
+            block_on(async {
+                let mut rows = gallery.rows().await?;
+                while rows.next().await?.is_some() {}
+                Ok::<(), GalleryError>(())
+            })
+        };
+        let gallery = open();
+        handed_on(&gallery).unwrap();
+        drop(gallery);
+        let database = Database::open(filled.data().join("chinhchu.redb")).unwrap();
+        let before: Vec<(String, Vec<u8>)> = {
+            let table = database.begin_read().unwrap().open_table(SUBJECTS).unwrap();
+            table
+                .iter()
+                .unwrap()
+                .map(|row| row.unwrap())
+                .map(|(key, value)| (key.value().to_owned(), value.value().to_vec()))
+                .collect()
+        };
+        drop(database);
+        if !is_removed {
+            // Every record is written anew, and one of them is put back as it was.
+            let gallery = open();
+            for subject in ["subject-one", "subject-two", "subject-three"] {
+                let more = chinhchu::gallery::Enrolment { mode: EnrolMode::Add, ..person(subject, &[5]) };
+                block_on(gallery.enrol(&by(), more, None)).unwrap();
+            }
+            drop(gallery);
+        }
+        let database = Database::open(filled.data().join("chinhchu.redb")).unwrap();
+        let transaction = database.begin_write().unwrap();
+        {
+            let mut table = transaction.open_table(SUBJECTS).unwrap();
+            let (key, value) = &before[0];
+            match is_removed {
+                true => drop(table.remove(key.as_str()).unwrap()),
+                false => drop(table.insert(key.as_str(), value.as_slice()).unwrap()),
+            }
+        }
+        transaction.commit().unwrap();
+        drop(database);
+        let told = |error: GalleryError| {
+            assert!(error.to_string().contains("put back, added or taken away"), "{what}: {error}");
+        };
+        let mut batches = 0;
+        let read = gallery::read_rows(&by(), &filled.data(), &options, &mut |_| ControlFlow::Continue(()), &mut |_| {
+            batches += 1;
+            ControlFlow::Continue(())
+        });
+        told(read.unwrap_err());
+        assert!(batches > 0, "it is told at the end, when all were read");
+        told(handed_on(&open()).unwrap_err());
+    }
+}
+
+/// Pictures of a case that waits come back bit for bit, with their time; of whoever was erased since they do not.
+#[test]
+fn pictures_of_cases_that_wait_are_restored_but_for_whoever_was_erased() {
+    let filled = Filled::new(true, true);
+    let gallery = filled.open();
+    let kept = crate::pictures::pictures(3, 24 * 60 * 60 * 1000);
+    let key = |transaction: &str| decision(transaction, "subject-one").key;
+    block_on(async {
+        // Of whoever is to be erased nothing may wait: what denies has pictures until somebody has answered it.
+        for (transaction, subject, outcome) in [
+            ("waits-1", "subject-one", gallery::Outcome::Refer),
+            ("waits-2", "subject-two", gallery::Outcome::Deny),
+            ("waits-3", "subject-four", gallery::Outcome::Refer),
+        ] {
+            let new = gallery::NewDecision { pictures: Some(kept.clone()), outcome, ..decision(transaction, subject) };
+            gallery.decide(&by(), new).await.unwrap();
+        }
+    });
+    let before: Vec<_> =
+        ["waits-1", "waits-3"].map(|one| block_on(gallery.pictures(&key(one))).unwrap().unwrap()).into();
+    assert!(block_on(gallery.pictures(&key("waits-2"))).unwrap().is_some());
+    drop(gallery);
+    let manifest = filled.back_up();
+    let gallery = filled.open();
+    block_on(gallery.erase(&by(), erase("subject-two"), None)).unwrap();
+    drop(gallery);
+    let made = restored(&filled.at("backups"), &manifest, &filled.at("restored"), &filled.options);
+    assert_eq!(made.left_out, 1);
+    let gallery = filled.open_at(&filled.at("restored"));
+    let after: Vec<_> =
+        ["waits-1", "waits-3"].map(|one| block_on(gallery.pictures(&key(one))).unwrap().unwrap()).into();
+    assert!(after == before, "bit for bit, and for as long");
+    assert!(after[0].pictures == kept.pictures && after[0].left_out == kept.left_out);
+    assert!(block_on(gallery.pictures(&key("waits-2"))).unwrap().is_none());
+    assert!(block_on(gallery.decision(&key("waits-2"))).unwrap().is_none());
+    // They go with their case, as in the gallery that was backed up.
+    let answer = gallery::ResolveCommand {
+        key: key("waits-1"),
+        resolution: gallery::Resolution {
+            officer: id("officer-of-the-test"),
+            outcome: gallery::Outcome::Deny,
+            reason: gallery::Note::new("seen").unwrap(),
+            resolved_at: Timestamp(0),
+        },
+        officers_needed: 1,
+    };
+    block_on(gallery.resolve(&by(), answer)).unwrap();
+    assert!(block_on(gallery.pictures(&key("waits-1"))).unwrap().is_none());
+    drop(gallery);
+    let rows = |table: &str| {
+        let database = Database::open(filled.at("restored").join("chinhchu.redb")).unwrap();
+        let table = database.begin_read().unwrap().open_table(TableDefinition::<u64, &[u8]>::new(table)).unwrap();
+        table.len().unwrap()
+    };
+    assert_eq!((rows("case_pictures"), rows("picture_times")), (1, 1), "and nothing of the others is left");
+}

@@ -9,7 +9,7 @@ use std::path::PathBuf;
 
 use clap::{Args, Subcommand};
 
-pub(super) use self::settings::{BackupSettings, RepositoryArgs};
+pub(super) use self::settings::{BackupAnswer, BackupSettings, RepositoryArgs};
 use super::settings::Settings;
 use super::{GlobalArgs, Outcome, runtime};
 

@@ -4,11 +4,13 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use clap::Args;
+use serde::Serialize;
 
 use super::KeepArgs;
-use crate::backup::{BackupFile, BackupKey, BackupKeys, Keep, Repository};
+use crate::backup::{BackupError, BackupFile, BackupKey, BackupKeys, Keep, Repository};
 use crate::cli::Failure;
 use crate::cli::config::BackupSection;
+use crate::cli::outcome::one_line;
 use crate::cli::sealing::check_backups_go_elsewhere;
 use crate::cli::settings::{Settings, whole};
 use crate::sealing::KeySource;
@@ -61,6 +63,51 @@ impl BackupSettings {
     }
 }
 
+/// What `config check` says of backups: where they would go and what a key comes from; nothing of a key. Field names
+/// are a contract.
+#[derive(Debug, Serialize)]
+pub(in crate::cli) struct BackupAnswer {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    to: Option<PathBuf>,
+    /// Absent where the key is derived from that of sealing.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    key: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    previous_key: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    keep: Option<u64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    keep_days: Option<u64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    rate_mb: Option<u64>,
+    /// Why no backup could be taken as it is configured.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    problem: Option<String>,
+}
+
+impl BackupAnswer {
+    /// Whether a backup could be taken.
+    pub(in crate::cli) fn is_in_order(&self) -> bool {
+        self.problem.is_none()
+    }
+
+    pub(in crate::cli) fn lines(&self) -> Vec<String> {
+        let to = self.to.as_ref().map_or("where --to says".to_owned(), |to| format!("to {}", to.display()));
+        let key = self.key.as_deref().unwrap_or("derived from that of [sealing]");
+        let previous = self.previous_key.as_ref().map_or(String::new(), |key| format!(", before it {key}"));
+        let keeps = match (self.keep, self.keep_days) {
+            (None, None) => "all stay".to_owned(),
+            (Some(newest), None) => format!("the newest {newest} stay"),
+            (None, Some(days)) => format!("those of {days} days stay"),
+            (Some(newest), Some(days)) => format!("the newest {newest} and those of {days} days stay"),
+        };
+        let rate = self.rate_mb.map_or(String::new(), |rate| format!("; at most {rate} MB are read a second"));
+        let mut lines = vec![one_line(&format!("backups: {to}; the key is {key}{previous}; {keeps}{rate}"))];
+        lines.extend(self.problem.as_ref().map(|why| one_line(&format!("warning  no backup can be taken: {why}"))));
+        lines
+    }
+}
+
 /// Which folder of backups.
 #[derive(Debug, Args)]
 pub(in crate::cli) struct RepositoryArgs {
@@ -102,6 +149,47 @@ impl Settings {
                 "no folder of backups named; give {option} DIR, or `to` under [backup] in the configuration"
             ))
         })
+    }
+
+    /// What there is to say of backups; `None` where none are configured. Keys of files are read, nothing else is run or
+    /// written.
+    pub(in crate::cli) fn backup_answer(&self, data: Option<&Path>) -> Option<BackupAnswer> {
+        let backup = &self.backup;
+        if *backup == BackupSettings::default() {
+            return None;
+        }
+        let shown = |source: &Option<KeySource>| source.as_ref().map(ToString::to_string);
+        Some(BackupAnswer {
+            to: backup.to.clone(),
+            key: shown(&backup.key),
+            previous_key: shown(&backup.previous_key),
+            keep: backup.keep.newest,
+            keep_days: backup.keep.days,
+            rate_mb: backup.rate_mb,
+            problem: self.check_backups(data).err().map(|why| why.to_string()),
+        })
+    }
+
+    fn check_backups(&self, data: Option<&Path>) -> Result<(), Failure> {
+        let backup = &self.backup;
+        if backup.key.is_none() && self.sealing().is_none() {
+            return Err(Failure::new(
+                "there is no key for them; name one as `key` under [backup] (`chinhchu keys new-master FILE` makes one)",
+            ));
+        }
+        for (name, source) in [("backup.key", &backup.key), ("backup.previous_key", &backup.previous_key)] {
+            if let Some(source @ KeySource::File(_)) = source {
+                source.read().map_err(|why| self.origin.blame(name, why))?;
+            }
+        }
+        let Some(to) = &backup.to else { return Ok(()) };
+        if let Some(data) = data {
+            self.check_backups_apart(to, data)?;
+        }
+        match Repository::open(to) {
+            Ok(_) | Err(BackupError::NotThere(_)) => Ok(()),
+            Err(why) => Err(self.origin.blame("backup.to", why)),
+        }
     }
 
     /// Refuses a folder of backups in the folder of a gallery, or with keys in it.

@@ -4,7 +4,8 @@
 //! the layout as a decimal number, `chinhchu.redb` the database. A new database
 //! is made under another name and renamed when it is complete, and `VERSION` is
 //! written last: a folder with a `VERSION` and no database has lost it, and is
-//! never quietly begun anew.
+//! never quietly begun anew. One that is restored has a name of its own until then,
+//! so that no empty gallery is made where a restoring was interrupted.
 
 use std::fs::{self, DirBuilder, File, OpenOptions, TryLockError};
 use std::io::{self, Write};
@@ -18,6 +19,7 @@ use crate::regular;
 
 pub(super) const DATABASE: &str = "chinhchu.redb";
 const DATABASE_NEW: &str = "chinhchu.redb.new";
+const DATABASE_RESTORING: &str = "chinhchu.redb.restoring";
 const LOCK: &str = "LOCK";
 const VERSION: &str = "VERSION";
 /// Far more than a number takes.
@@ -48,6 +50,34 @@ impl Folder {
     /// Takes the folder. Where it holds no gallery, one may be made there: in a folder
     /// that is not there yet, or that is empty; its mode is 0700 then.
     pub(super) fn claim(path: &Path, create: bool) -> Result<Self, GalleryError> {
+        Self::check_not_restoring(path)?;
+        Self::take(path, create)
+    }
+
+    /// Takes a folder for a gallery that is restored into it: one that is not there yet, is empty, or has what an
+    /// interrupted restoring left.
+    pub(super) fn claim_for_restoring(path: &Path) -> Result<Self, GalleryError> {
+        let check = || match Self::begun(path).map_err(|error| from_io(&error, path))? {
+            true => Err(GalleryError::AlreadyThere(path.to_owned())),
+            false => Ok(()),
+        };
+        check()?;
+        let folder = Self::take(path, true)?;
+        // Another restoring may have ended in between.
+        check()?;
+        Ok(folder)
+    }
+
+    /// Refuses a folder in which a restoring was interrupted.
+    pub(super) fn check_not_restoring(path: &Path) -> Result<(), GalleryError> {
+        let left = || Ok(!Self::begun(path)? && path.join(DATABASE_RESTORING).try_exists()?);
+        match left().map_err(|error: io::Error| from_io(&error, path))? {
+            true => Err(GalleryError::RestoringInterrupted(path.to_owned())),
+            false => Ok(()),
+        }
+    }
+
+    fn take(path: &Path, create: bool) -> Result<Self, GalleryError> {
         let failed = |error: io::Error| from_io(&error, path);
         let begun = Self::begun(path).map_err(failed)?;
         if !begun {
@@ -90,6 +120,7 @@ impl Folder {
     /// program has taken: changes nothing, and takes nothing. Gives the database that is there.
     pub(super) fn look(path: &Path, create: bool) -> Result<Option<PathBuf>, GalleryError> {
         let failed = |error: io::Error| from_io(&error, path);
+        Self::check_not_restoring(path)?;
         if !Self::begun(path).map_err(failed)? {
             if !create {
                 return Err(GalleryError::NotThere(path.to_owned()));
@@ -161,7 +192,16 @@ impl Folder {
 
     /// An empty file for a new database, readable by its owner alone.
     pub(super) fn new_database(&self) -> Result<PathBuf, GalleryError> {
-        let path = self.path.join(DATABASE_NEW);
+        self.empty(DATABASE_NEW)
+    }
+
+    /// The same for a database that is restored.
+    pub(super) fn new_restored_database(&self) -> Result<PathBuf, GalleryError> {
+        self.empty(DATABASE_RESTORING)
+    }
+
+    fn empty(&self, name: &str) -> Result<PathBuf, GalleryError> {
+        let path = self.path.join(name);
         owner_only(OpenOptions::new().write(true).create(true).truncate(true))
             .open(&path)
             .map_err(|error| from_io(&error, &self.path))?;
@@ -169,10 +209,9 @@ impl Folder {
     }
 
     /// Gives a complete new database its name.
-    pub(super) fn keep_database(&self) -> Result<(), GalleryError> {
+    pub(super) fn keep_database(&self, new: &Path) -> Result<(), GalleryError> {
         let keep = || {
-            let new = self.path.join(DATABASE_NEW);
-            File::open(&new)?.sync_all()?;
+            File::open(new)?.sync_all()?;
             fs::rename(new, self.database())?;
             self.sync()
         };

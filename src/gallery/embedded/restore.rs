@@ -1,7 +1,7 @@
 //! Makes a gallery of the rows of a backup, in a folder in which none is.
 //!
 //! The database has its temporary name until all is in it and was checked, so that a restoring that was
-//! interrupted leaves no gallery; the next one begins anew. In a sealed gallery every row of the backup is
+//! interrupted leaves no gallery, and none can be made or opened there; the next one begins anew. In a sealed gallery every row of the backup is
 //! counted in the sum that its counters have: a row more, less or other is damage.
 
 use std::collections::BTreeSet;
@@ -153,25 +153,22 @@ impl EmbeddedStore {
         from: &RestoreFrom,
         next: Next<'_>,
     ) -> Result<Restored, GalleryError> {
-        if Folder::begun(dir).map_err(|error| super::fault::from_io(&error, dir))? {
-            return Err(GalleryError::AlreadyThere(dir.to_owned()));
-        }
-        let folder = Folder::claim(dir, true)?;
+        let folder = Folder::claim_for_restoring(dir)?;
         let at = |error: StoreError| error.at(dir);
-        let new = folder.new_database()?;
+        let new = folder.new_restored_database()?;
         let restored = Storage::create(&new).and_then(|database| {
-            let restored = guarded(|| fill(&database, context, dir, options, from, next))?;
+            let restored = guarded(|| fill(&database, &new, context, dir, options, from, next))?;
             database.close()?;
             Ok(restored)
         });
         match restored {
             Ok(restored) => {
-                folder.keep_database()?;
+                folder.keep_database(&new)?;
                 folder.keep_version()?;
                 Ok(restored)
             }
             Err(error) => {
-                // Best effort: it has a name under which nobody opens it, and is begun anew the next time.
+                // Best effort: where it stays, nobody opens the folder, and the next restoring begins anew.
                 let _ = std::fs::remove_file(&new);
                 Err(at(error))
             }
@@ -210,9 +207,10 @@ impl EmbeddedStore {
     }
 }
 
-/// Writes everything into a new database.
+/// Writes everything into a new database, which lies at `path`.
 fn fill(
     database: &Database,
+    path: &Path,
     context: &RequestContext,
     dir: &Path,
     options: &EmbeddedOptions,
@@ -257,7 +255,7 @@ fn fill(
     given_up::catch_up(&restored)?;
     restored.check_rows()?;
     // As an opening does: whole where that takes some seconds.
-    if std::fs::metadata(dir.join("chinhchu.redb.new")).is_ok_and(|file| file.len() <= options.checked_bytes_max) {
+    if std::fs::metadata(path).is_ok_and(|file| file.len() <= options.checked_bytes_max) {
         restored.visit(&head, &mut |_| ControlFlow::Continue(()))?;
     }
     let commit = restored.counters()?.commit;

@@ -1,7 +1,8 @@
 //! Every row of the database as it lies, in one read transaction: for backups.
 //!
 //! Index files are derived and are no rows. What is noted while a clear gallery is sealed is of use to that
-//! sealing alone, and is left out.
+//! sealing alone, and is left out. In a sealed gallery the rows that were handed on are held at the end against the sum
+//! that its counters keep of them: where one was taken away, added or put back, they end with an error.
 
 use std::collections::BTreeSet;
 use std::ops::ControlFlow;
@@ -19,7 +20,8 @@ use super::folder::Folder;
 use super::given_up::{self, DESTROYED_KEYS, DOOMED_KEYS};
 use super::ledger::{self, ABOUT, CHECKPOINTS, COMMITMENTS, ENTRIES, HEAD, TILES, next_place};
 use super::pictures::{CASE_PICTURES, PICTURE_TIMES};
-use super::sealed_copy::CURSOR;
+use super::row_sum::RowSum;
+use super::sealed_copy::{CURSOR, is_summed};
 use super::snapshot::{Offer, enter, snapshot_entry};
 use super::storage::{Storage, guarded};
 use super::store::{EmbeddedStore, Shared};
@@ -89,6 +91,8 @@ type VisitRows<'a> = &'a mut dyn FnMut(RowBatch) -> ControlFlow<GalleryError>;
 struct ReadRows<'a, 'v> {
     read: &'a ReadTransaction,
     names: BTreeSet<String>,
+    /// Over all rows that are in the sum of a sealed gallery.
+    sum: RowSum<'a>,
     visit: VisitRows<'v>,
 }
 
@@ -110,10 +114,16 @@ impl EachStored for ReadRows<'_, '_> {
         self.names.insert(name.clone());
         let Some(table) = if_there(self.read.open_table(definition))? else { return Ok(()) };
         let mut batch = RowBatch::of(&name);
+        // The sum itself lies in `gallery`.
+        let counts = is_summed(&name) && name != GALLERY.name();
         for row in table.iter()? {
             let (key, value) = row?;
             let (key, value) = (key.value(), value.value());
-            batch.push(K::as_bytes(&key).as_ref(), V::as_bytes(&value).as_ref());
+            let (key, value) = (K::as_bytes(&key), V::as_bytes(&value));
+            batch.push(key.as_ref(), value.as_ref());
+            if counts {
+                self.sum.count(&name, key.as_ref(), value.as_ref());
+            }
             if batch.bytes.len() >= BATCH_BYTES {
                 self.hand_on(std::mem::replace(&mut batch, RowBatch::of(&name)))?;
             }
@@ -148,10 +158,12 @@ impl Snapshot {
         })
     }
 
-    /// Every row, in the order of [`each_stored`].
+    /// Every row, in the order of [`each_stored`]. An error where they are not those of the sum in a sealed gallery.
     fn visit_rows(&self, visit: VisitRows<'_>) -> Result<(), StoreError> {
-        let mut reading = ReadRows { read: self.transaction(), names: BTreeSet::new(), visit };
+        let sum = RowSum::after(self.protection(), &[]);
+        let mut reading = ReadRows { read: self.transaction(), names: BTreeSet::new(), sum, visit };
         each_stored(&mut reading)?;
+        self.check_rows_read(&reading.sum)?;
         let more = self.transaction().list_tables()?;
         match more
             .map(|table| table.name().to_owned())

@@ -149,6 +149,7 @@ impl EmbeddedStore {
     ) -> Result<Self, GalleryError> {
         let at = |error: StoreError| error.at(dir);
         let may_make = options.create && options.id.is_none();
+        Folder::check_not_restoring(dir)?;
         if may_make && !Folder::begun(dir).map_err(|error| fault::from_io(&error, dir))? {
             // Tried in memory first: what is refused leaves no folder behind.
             let keys = options.sealing.as_ref().map(|keys| KeyStoreOptions { read_only: true, ..keys.clone() });
@@ -157,10 +158,11 @@ impl EmbeddedStore {
         let folder = Folder::claim(dir, may_make)?;
         if folder.is_new()? {
             let keys = Protection::create(options.sealing.as_ref(), None).map_err(at)?;
-            let database = Storage::create(&folder.new_database()?).map_err(at)?;
+            let new = folder.new_database()?;
+            let database = Storage::create(&new).map_err(at)?;
             create::initialise(&database, recipe, dimension, &keys).map_err(at)?;
             database.close().map_err(|error| at(error.into()))?;
-            folder.keep_database()?;
+            folder.keep_database(&new)?;
         }
         let storage = Storage::File(folder.database());
         Self::start(dir, storage, Some(folder), recipe, dimension, options)

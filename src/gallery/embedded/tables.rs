@@ -41,7 +41,7 @@ use super::record::{
     CaptureRecord, ChangeRecord, ClearedRecord, Counters, DecisionHeadRecord, DecisionRecord, GalleryRecord, IdRecord,
     IndexMarksRecord, RequestRecord, RetentionRecord, SubjectRecord, TemplateRecord, unseal,
 };
-use super::row_sum::is_sum_of_rows;
+use super::row_sum::{RowSum, is_sum_of_rows};
 use super::subject_requests::{OPEN_REQUESTS, REQUESTS_OF_SUBJECT, SUBJECT_REQUESTS};
 use crate::gallery::{
     CaptureBand, ClearedPair, DecisionHead, DecisionKey, GalleryId, RequestId, RetentionRun, StoredCapture,
@@ -234,7 +234,21 @@ impl Snapshot {
             return Ok(());
         }
         let counters = self.counters()?;
-        if !is_sum_of_rows(&self.transaction, &self.protection, &counters.row_sum)? {
+        let is_sum = is_sum_of_rows(&self.transaction, &self.protection, &counters.row_sum)?;
+        self.check_sum(is_sum, &counters)
+    }
+
+    /// The same, by the sum of rows that were all read for another purpose.
+    pub(super) fn check_rows_read(&self, found: &RowSum<'_>) -> Result<(), StoreError> {
+        if self.protection.keys().is_none() {
+            return Ok(());
+        }
+        let counters = self.counters()?;
+        self.check_sum(found.bytes() == counters.row_sum, &counters)
+    }
+
+    fn check_sum(&self, is_sum: bool, counters: &Counters) -> Result<(), StoreError> {
+        if !is_sum {
             return Err(StoreError::damaged("rows were put back, added or taken away, and not by chinhchu"));
         }
         let entries = self.ledger()?.map(|ledger| ledger.next_place()).transpose()?.unwrap_or(0);

@@ -178,6 +178,8 @@ pub struct Clerk {
     pub gone: BTreeSet<SubjectId>,
     /// How many of them were erased.
     pub erased: usize,
+    /// Photos that did not look like the others of their record, and were refused.
+    pub disagreed: u64,
     /// Decisions by outcome, also about who was erased since.
     pub outcomes: BTreeMap<&'static str, u64>,
     pub answered: Vec<Answered>,
@@ -210,6 +212,7 @@ impl Clerk {
             forgotten: 0,
             gone: BTreeSet::new(),
             erased: 0,
+            disagreed: 0,
             outcomes: BTreeMap::new(),
             answered: Vec::new(),
             again: BTreeMap::new(),
@@ -359,8 +362,19 @@ impl Clerk {
             vouch: None,
             legal_basis: None,
         };
-        self.surely("enrol", async |desk, _| desk.enrol(request.clone()).await).await?;
-        self.enrolled.entry(subject).or_insert(Enrolled { person, photos: Vec::new() }).photos.push(number);
+        // A photo that does not look like the others of its record is refused; the very one that it has is not.
+        let is_there = self.enrolled.get(&subject).is_some_and(|of| of.photos.contains(&number));
+        let may_disagree = !is_new && !is_there;
+        let enrolled = async |desk: &Client, _: &Client| match desk.enrol(request.clone()).await {
+            Err(error) if may_disagree && error.reason == "RECORD_DISAGREES" => Ok(false),
+            other => other.map(|_| true),
+        };
+        match self.surely("enrol", enrolled).await? {
+            true => {
+                self.enrolled.entry(subject).or_insert(Enrolled { person, photos: Vec::new() }).photos.push(number);
+            }
+            false => self.disagreed += 1,
+        }
         Some(())
     }
 

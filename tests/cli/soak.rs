@@ -63,10 +63,11 @@ const LONG: Duration = Duration::from_secs(30 * 60);
 /// Growth of resident memory in one life of the server, after its first third, that is still flat: what an allocator and
 /// the database's cache keep for themselves. In a short run, what the caches take in until they are full.
 const GROWTH_MAX: f64 = 0.10;
-const GROWTH_SHORT_MAX: f64 = 0.50;
-/// Median latency of the last third of the run over that of the first, at most.
+const GROWTH_SHORT_MAX: f64 = 0.25;
+/// Median latency of the last third of the run over that of the first, at most. In a short run only a stall shows: what else the
+/// machine does decides about the rest.
 const DRIFT_MAX: f64 = 1.5;
-const DRIFT_SHORT_MAX: f64 = 5.0;
+const DRIFT_SHORT_MAX: f64 = 20.0;
 /// Open files beyond those of the beginning of a life: connections that are just being made, files being read.
 const FILES_MORE_MAX: u64 = 24;
 const ORIGIN: &str = "soak.test/log";
@@ -464,8 +465,18 @@ fn table(figures: &Value) -> String {
             life["open_files_end"],
         );
     }
-    for name in ["seconds", "seed", "outcomes", "made_again", "rotations", "reloads", "backups", "audits", "at_the_end"]
-    {
+    for name in [
+        "seconds",
+        "seed",
+        "outcomes",
+        "photos_refused",
+        "made_again",
+        "rotations",
+        "reloads",
+        "backups",
+        "audits",
+        "at_the_end",
+    ] {
         let _ = writeln!(out, "{name}: {}", figures[name]);
     }
     out
@@ -607,7 +618,7 @@ fn a_long_mixed_load_with_reloads_new_keys_backups_and_audits_loses_nothing_and_
     let outcomes = sums(clerks.iter().map(named).collect());
     let figures = json!({
         "seconds": lasted.as_secs(), "seed": seed, "calls": of_kinds, "lives": lives,
-        "outcomes": outcomes, "made_again": sums(clerks.iter().map(|clerk| clerk.again.clone()).collect()),
+        "outcomes": outcomes, "photos_refused": clerks.iter().map(|clerk| clerk.disagreed).sum::<u64>(), "made_again": sums(clerks.iter().map(|clerk| clerk.again.clone()).collect()),
         "rotations": { "count": rotations.len(), "seconds_without_server": rotations },
         "reloads": chores.reloads,
         "backups": {

@@ -5,7 +5,6 @@
 //! ```text
 //! cargo bench --bench grpc
 //! cargo bench --bench grpc -- mtls             (mtls short: a look whether it works)
-//! cargo bench --bench grpc -- soak URL PID REQUESTS    (scripts/soak-server)
 //! ```
 //!
 //! Client, server and workers share the machine's cores, as they do where a counter
@@ -25,11 +24,10 @@ use std::time::{Duration, Instant};
 
 use chinhchu::context::RequestContext;
 use chinhchu::face::PoolOptions;
-use chinhchu::gallery::{Attributes, EnrolMode, Filter, RequestId, Source, SubjectId};
 use chinhchu::service::tls::{Loaded, Tls, TlsOptions};
 use chinhchu::service::{Client, ClientOptions, ServeOptions, bind};
 use chinhchu::tools::{Leaf, Purpose, TestAuthority};
-use chinhchu::workflow::{Engine, EnrolRequest, IdentifyRequest, Photo, VerifyRequest};
+use chinhchu::workflow::{Engine, VerifyRequest};
 
 use self::support::{Failure, end, engine_options, jpeg, photo, pool_options};
 
@@ -56,7 +54,6 @@ fn main() -> ExitCode {
     let done = match words.iter().map(String::as_str).collect::<Vec<_>>()[..] {
         ["mtls"] => runtime.block_on(compare_tls(TLS_ROUNDS, ROUND)),
         ["mtls", "short"] => runtime.block_on(compare_tls(3, ROUND / 4)),
-        ["soak", url, pid, requests] => runtime.block_on(soak(url, pid, requests)),
         _ => runtime.block_on(compare()),
     };
     end("grpc", done.map(|()| true))
@@ -282,113 +279,4 @@ fn uniform(state: &mut u64) -> f64 {
 fn median(mut values: Vec<f64>) -> f64 {
     values.sort_by(f64::total_cmp);
     values[values.len() / 2]
-}
-
-/// Requests between two looks at the server's memory.
-const SAMPLE_EVERY: usize = 100;
-/// Growth from the first quarter after warm-up to the last that is still flat: what
-/// an allocator keeps for itself.
-const GROWTH_MAX: f64 = 0.05;
-
-/// Sends a mixture of requests and watches the server's resident memory.
-async fn soak(url: &str, pid: &str, requests: &str) -> Result<(), Failure> {
-    let requests: usize = requests.parse()?;
-    let client = Client::connect(url).await?;
-    let pictures: Vec<Vec<u8>> = [
-        capture("obama.jpg", SIDE)?,
-        capture("obama2.jpg", SIDE)?,
-        capture("biden.jpg", 480)?,
-        capture("obama3.jpg", 1080)?,
-    ]
-    .into();
-    let in_flight = Arc::new(tokio::sync::Semaphore::new(8));
-    let mut calls = tokio::task::JoinSet::new();
-    let mut samples = Vec::new();
-    let mut state = SEED;
-    for number in 0..requests {
-        let place = Arc::clone(&in_flight).acquire_owned().await?;
-        let (client, dice) = (client.clone(), next(&mut state));
-        let pick = |shift: u32| pictures[(dice >> shift) as usize % pictures.len()].clone();
-        let (one, other) = (pick(8), pick(16));
-        calls.spawn(async move {
-            let _place = place;
-            send(&client, number, dice % 20, one, other).await
-        });
-        if number % SAMPLE_EVERY == 0 {
-            samples.push(resident_mib(pid)?);
-            while let Some(call) = calls.try_join_next() {
-                call??;
-            }
-        }
-    }
-    while let Some(call) = calls.join_next().await {
-        call??;
-    }
-    samples.push(resident_mib(pid)?);
-    // The first fifth warms caches, arenas and the gallery.
-    let warm = &samples[samples.len() / 5..];
-    let quarter = (warm.len() / 4).max(1);
-    let (first, last) = (median(warm[..quarter].to_vec()), median(warm[warm.len() - quarter..].to_vec()));
-    let most = samples.iter().copied().fold(0.0, f64::max);
-    println!("{requests} requests; resident memory: start {:.0} MiB, most {most:.0} MiB", samples[0]);
-    println!("first quarter after warm-up {first:.1} MiB, last quarter {last:.1} MiB");
-    let growth = last / first - 1.0;
-    println!("growth {:+.1} %  (flat: at most {:.0} %)", growth * 100.0, GROWTH_MAX * 100.0);
-    if growth > GROWTH_MAX { Err("the server's memory grows".into()) } else { Ok(()) }
-}
-
-/// One of twenty kinds of request: mostly Verify, some of all others, some that are
-/// refused.
-async fn send(client: &Client, number: usize, kind: u64, one: Vec<u8>, other: Vec<u8>) -> Result<(), Failure> {
-    let subject = SubjectId::new(format!("soak-{}", number % 50))?;
-    match kind {
-        0 => {
-            let photos = vec![Photo { bytes: one, source: Source::Live, captured_at: None }];
-            let request_id = Some(RequestId::new(format!("soak-{}-{number}", std::process::id()))?);
-            let (mode, attributes) = (EnrolMode::Replace, Attributes::default());
-            client
-                .enrol(EnrolRequest {
-                    by: None,
-                    request_id,
-                    subject,
-                    mode,
-                    attributes,
-                    photos,
-                    accept_poor: true,
-                    legal_basis: None,
-                    vouch: None,
-                })
-                .await?;
-        }
-        1 | 2 => {
-            drop(client.identify(IdentifyRequest { probes: vec![one], scope: None, filter: Filter::default() }).await?)
-        }
-        3 => {
-            let broken = one[..one.len() / 2].to_vec();
-            let request =
-                VerifyRequest { reference: broken, probes: vec![other], fmr: None, against: Default::default() };
-            if client.verify(request).await.is_ok() {
-                return Err("half a photo was accepted".into());
-            }
-        }
-        4 => match client.subject(&subject).await {
-            Err(error) if error.reason != "SUBJECT_UNKNOWN" => return Err(error.into()),
-            _ => {}
-        },
-        _ => drop(
-            client
-                .verify(VerifyRequest { reference: one, probes: vec![other], fmr: None, against: Default::default() })
-                .await?,
-        ),
-    }
-    Ok(())
-}
-
-/// Resident memory of a process, in MiB (Linux).
-fn resident_mib(pid: &str) -> Result<f64, Failure> {
-    let status = std::fs::read_to_string(format!("/proc/{pid}/status"))
-        .map_err(|error| format!("the server's memory cannot be read: {error}"))?;
-    let line = status.lines().find(|line| line.starts_with("VmRSS:")).ok_or("no VmRSS in /proc")?;
-    let kib: f64 = line.split_whitespace().nth(1).ok_or("no figure in VmRSS")?.parse()?;
-    Ok(kib / 1024.0)
 }

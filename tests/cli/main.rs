@@ -6,6 +6,7 @@ mod backup_killed;
 mod bulk;
 mod cases;
 mod chip;
+mod clerk;
 mod config_check;
 mod counter;
 mod differentials;
@@ -19,6 +20,10 @@ mod models;
 mod seal_serving;
 mod sealed;
 mod server;
+// Some of it is for the tests of access.
+#[path = "../access/signer.rs"]
+mod signer;
+mod soak;
 mod soak_kill;
 // Some of it is for the tests of the audit.
 #[allow(dead_code)]

@@ -202,6 +202,31 @@ impl Serving {
         panic!("the server did not say where it listens: {seen:?}");
     }
 
+    /// One inside TLS, whose log is written to a file.
+    pub fn start_logged(data: &Path, more: &[&str], log: &Path) -> Self {
+        let child = chinhchu()
+            .args(["serve", "--listen", "127.0.0.1:0", "--create", "--data"])
+            .arg(data)
+            .args(more)
+            .stderr(std::fs::File::create(log).expect("writes"))
+            .spawn()
+            .expect("starts");
+        let mut serving = Self { child, url: String::new() };
+        let begun = Instant::now();
+        loop {
+            let has_ended = serving.child.try_wait().expect("waits").is_some();
+            let seen = std::fs::read_to_string(log).expect("reads");
+            // The last line may not be whole yet.
+            let whole = &seen[..seen.rfind('\n').unwrap_or(0)];
+            if let Some((_, address)) = whole.lines().find_map(|line| line.split_once("listening on ")) {
+                serving.url = format!("https://{}", address.trim());
+                return serving;
+            }
+            assert!(!has_ended && begun.elapsed() < PATIENCE, "the server did not say where it listens: {seen}");
+            std::thread::sleep(Duration::from_millis(20));
+        }
+    }
+
     /// Its process.
     pub fn id(&self) -> u32 {
         self.child.id()

@@ -1,5 +1,5 @@
 //! The server as a process of its own: memory that stays flat, an end on SIGTERM.
-//! `scripts/soak-server` is the long form of the first.
+//! `scripts/soak` watches the memory for hours.
 
 use std::io::{BufRead, BufReader, Read};
 use std::path::Path;

@@ -16,7 +16,7 @@ use crate::gallery::GalleryError;
 use crate::private::owner_only;
 use crate::regular;
 
-pub(super) const DATABASE: &str = "chinhchu.redb";
+pub(in crate::gallery) const DATABASE: &str = "chinhchu.redb";
 const DATABASE_NEW: &str = "chinhchu.redb.new";
 const LOCK: &str = "LOCK";
 const VERSION: &str = "VERSION";

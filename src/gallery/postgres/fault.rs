@@ -13,6 +13,10 @@ impl From<tokio_postgres::Error> for StoreError {
     }
 }
 
+/// SQLSTATE of a transaction that took too long; its connection is ended with it. Whoever waits for the gate
+/// of a process that hangs runs out of time together with that, and gets the gate with the next try.
+const TRANSACTION_TIMEOUT: &str = "25P04";
+
 fn fault_of(error: &tokio_postgres::Error) -> ServerFault {
     let Some(told) = error.as_db_error() else {
         let cause = error.source().map(|cause| format!(": {cause}")).unwrap_or_default();
@@ -31,7 +35,8 @@ fn fault_of(error: &tokio_postgres::Error) -> ServerFault {
         SqlState::CANNOT_CONNECT_NOW,
         SqlState::IDLE_IN_TRANSACTION_SESSION_TIMEOUT,
     ];
-    ServerFault { detail, is_full: *code == SqlState::DISK_FULL, is_cut: ends.contains(code) }
+    let is_cut = ends.contains(code) || code.code() == TRANSACTION_TIMEOUT;
+    ServerFault { detail, is_full: *code == SqlState::DISK_FULL, is_cut }
 }
 
 /// An error of the pool of connections.

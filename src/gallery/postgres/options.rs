@@ -31,7 +31,8 @@ pub struct PostgresOptions {
     pub connect_timeout: Duration,
     /// How long one statement may take.
     pub statement_timeout: Duration,
-    /// How long one transaction may take: a process that hangs in one holds up the others for so long.
+    /// How long one transaction may take: a process that hangs in one holds up the others for so long. Less
+    /// than `statement_timeout`, or those who wait give up first.
     pub transaction_timeout: Duration,
     /// For how long the server is asked whether a commit was kept whose answer was lost.
     pub doubt_timeout: Duration,
@@ -68,7 +69,7 @@ impl PostgresOptions {
             readers_max: 8,
             connect_timeout: Duration::from_secs(10),
             statement_timeout: Duration::from_secs(30),
-            transaction_timeout: Duration::from_secs(60),
+            transaction_timeout: Duration::from_secs(20),
             doubt_timeout: Duration::from_secs(60),
             create: true,
             id: None,

@@ -51,17 +51,17 @@ impl From<StoreError> for Failed {
 /// Works until every sender is gone and the queue is empty.
 pub(super) async fn run(shared: Arc<Shared>, mut queue: mpsc::Receiver<Box<Waiting>>) {
     while let Some(first) = queue.recv().await {
-        let mut waiting = vec![first];
+        let mut waiting = vec![*first];
         while waiting.len() < GROUP_MAX {
             let Ok(next) = queue.try_recv() else { break };
-            waiting.push(next);
+            waiting.push(*next);
         }
         answer(&shared, waiting).await;
     }
 }
 
 /// Carries out a group and tells every caller how it went.
-async fn answer(shared: &Shared, waiting: Vec<Box<Waiting>>) {
+async fn answer(shared: &Shared, waiting: Vec<Waiting>) {
     let commands: Vec<&Command> = waiting.iter().map(|one| &one.command).collect();
     let results = match carried_out(shared, &commands).await {
         Ok(results) => results,

@@ -4,7 +4,7 @@
 use std::collections::BTreeSet;
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use chinhchu::gallery::{
     self, Attributes, Change, Command, EnrolMode, Enrolment, GalleryError, PostgresOptions, ReadSet, RecordStore,
@@ -178,6 +178,25 @@ fn a_command_whose_caller_has_gone_is_carried_out() {
     });
 }
 
+/// A process that hangs while it holds the gate loses it when its transaction has lasted too long, and whoever
+/// waited is carried out.
+#[test]
+fn whoever_waits_for_a_process_that_hangs_is_carried_out_when_its_time_is_over() {
+    let Some(server) = server() else { return };
+    let transaction_timeout = Duration::from_secs(2);
+    let options = PostgresOptions { transaction_timeout, ..server.options() };
+    let store = open(options.clone());
+    let hangs = Beside::new(server, &options.schema);
+    hangs.run("SET transaction_timeout = 2000");
+    hangs.run("BEGIN; UPDATE gate SET commit = 99");
+    let begun = Instant::now();
+    block_on(async {
+        let committed = store.commit(&by(), enrol("a", EnrolMode::Create, &[1])).await.unwrap();
+        assert_eq!(committed.receipt.commit, 1, "what hung has left nothing");
+    });
+    assert!(begun.elapsed() > Duration::from_secs(1));
+}
+
 /// Connections are kept open; the server may have been started anew meanwhile.
 #[test]
 fn connections_that_were_cut_between_two_calls_are_made_again() {
@@ -186,17 +205,16 @@ fn connections_that_were_cut_between_two_calls_are_made_again() {
     let options = own.options();
     let store = open(options.clone());
     let beside = Beside::new(&own, &options.schema);
-    block_on(async {
-        store.commit(&by(), enrol("a", EnrolMode::Create, &[1])).await.unwrap();
-        store.read(ReadSet::default()).await.unwrap();
-        for round in 0..5 {
-            assert!(beside.cut_others() > 0);
-            store.commit(&by(), enrol(&format!("b{round}"), EnrolMode::Create, &[1])).await.unwrap();
-            assert!(beside.cut_others() > 0);
-            store.read(ReadSet::default()).await.unwrap();
-        }
-        assert_eq!(store.sizes().subjects, 6);
-    });
+    let commit = |subject: &str| block_on(store.commit(&by(), enrol(subject, EnrolMode::Create, &[1])));
+    commit("a").unwrap();
+    block_on(store.read(ReadSet::default())).unwrap();
+    for round in 0..5 {
+        assert!(beside.cut_others() > 0);
+        commit(&format!("b{round}")).unwrap();
+        assert!(beside.cut_others() > 0);
+        block_on(store.read(ReadSet::default())).unwrap();
+    }
+    assert_eq!(store.sizes().subjects, 6);
 }
 
 /// Cut in the midst of the COMMIT itself: the answer is lost, and what the caller is told is what was kept.

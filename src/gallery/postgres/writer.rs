@@ -179,6 +179,13 @@ async fn is_kept(shared: &Shared, done: &Done) -> Result<bool, StoreError> {
     sql.lock_gate().await?;
     let row = sql.row("SELECT tag FROM commits WHERE commit = $1", &[&signed(done.commit)]).await?;
     let found = row.map(|row| Ok::<_, StoreError>(bytes(&row, 0)? == done.tag)).transpose()?;
-    sql.roll_back().await;
-    Ok(found.unwrap_or(false))
+    if found != Some(true) {
+        sql.roll_back().await;
+        return Ok(false);
+    }
+    // It is on this server. Standbys that must have it may not: a commit behind it is answered when they do.
+    let gate = sql.gate().await?;
+    sql.put_gate(&gate).await?;
+    sql.commit().await?;
+    Ok(true)
 }

@@ -136,6 +136,20 @@ fn a_gallery_is_made_where_that_is_asked_for_and_found_again_by_its_id() {
 }
 
 #[test]
+fn of_several_processes_that_open_a_new_gallery_at_once_one_makes_it() {
+    let Some(server) = server() else { return };
+    let options = server.options();
+    let opening: Vec<_> = (0..4)
+        .map(|_| {
+            let options = options.clone();
+            std::thread::spawn(move || open(options).id())
+        })
+        .collect();
+    let ids: Vec<_> = opening.into_iter().map(|thread| thread.join().unwrap()).collect();
+    assert!(ids.iter().all(|id| *id == ids[0]), "{ids:?}");
+}
+
+#[test]
 fn what_was_committed_is_there_when_the_store_is_opened_again() {
     let Some(server) = server() else { return };
     let options = server.options();
@@ -249,6 +263,44 @@ fn a_commit_whose_answer_is_lost_is_looked_up_by_its_tag() {
         assert_eq!(store.read(ReadSet::default()).await.unwrap().as_of, Watermark(0));
         store.commit(&by(), enrol("slow", EnrolMode::Create, &[1])).await.unwrap();
     });
+}
+
+/// Cut behind the COMMIT, while that waited for a standby: it was kept, and so the caller is told, but not before a
+/// standby could have it.
+#[test]
+fn a_commit_that_was_kept_is_answered_though_its_answer_was_lost() {
+    let Some(native) = server().and_then(|_| program()) else { return };
+    let own = Server::start(&native, &["fsync = off"]);
+    let options = own.options();
+    let store = open(options.clone());
+    let beside = Beside::new(&own, &options.schema);
+    beside.run("ALTER SYSTEM SET synchronous_standby_names = 'nobody'");
+    beside.run("SELECT pg_reload_conf()");
+    let waiting = "SELECT count(*) FROM pg_stat_activity WHERE wait_event = 'SyncRep'";
+    while beside.number("SELECT (current_setting('synchronous_standby_names') = 'nobody')::int4::int8") == 0 {
+        std::thread::sleep(Duration::from_millis(10));
+    }
+    let commit = {
+        let store = Arc::clone(&store);
+        std::thread::spawn(move || block_on(async { store.commit(&by(), enrol("a", EnrolMode::Create, &[1])).await }))
+    };
+    let until_one_waits = || {
+        while beside.number(waiting) == 0 {
+            std::thread::sleep(Duration::from_millis(10));
+        }
+    };
+    until_one_waits();
+    assert!(beside.cut_others() > 0);
+    // Another commit behind it waits as it did.
+    std::thread::sleep(Duration::from_millis(100));
+    until_one_waits();
+    assert!(!commit.is_finished());
+    beside.run("ALTER SYSTEM RESET synchronous_standby_names");
+    beside.run("SELECT pg_reload_conf()");
+    let committed = commit.join().unwrap().unwrap();
+    assert_eq!((committed.receipt.commit, committed.receipt.replayed), (1, false));
+    let wanted = ReadSet { subjects: vec![id("a")], ..ReadSet::default() };
+    assert_eq!(block_on(store.read(wanted)).unwrap().subjects.len(), 1);
 }
 
 /// One row that cannot be read fails whoever needs it, and none of those who came with them.

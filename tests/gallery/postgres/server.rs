@@ -84,7 +84,8 @@ impl Server {
     /// Starts one with further lines of configuration.
     pub fn start(native: &Path, settings: &[&str]) -> Self {
         // Neither the folder of a user nor a long path: everybody must get there.
-        let folder = tempfile::Builder::new().prefix("chinhchu-postgres-").tempdir_in("/tmp").unwrap().keep();
+        let scratch = tempfile::Builder::new().prefix("chinhchu-postgres-").tempdir_in("/tmp").unwrap();
+        let folder = scratch.path().to_owned();
         fs::set_permissions(&folder, fs::Permissions::from_mode(0o755)).unwrap();
         let native = match is_root() && !is_open(native) {
             false => native.to_owned(),
@@ -153,6 +154,8 @@ impl Server {
             .stdin(Stdio::piped())
             .spawn()
             .unwrap();
+        // From here on the keeper takes it away.
+        let _ = scratch.keep();
         let input = keeper.stdin.take();
         let server = Self { port, folder, keeper, _input: input };
         server.wait_until_up();

@@ -351,7 +351,9 @@ def fetch_tree(name, tree, beside, root):
         out.mkdir()
         for file in ("package.json", "package-lock.json"):
             shutil.copy(beside / tree["lock"] / file, out / file)
-        command = ["npm", "ci", "--prefix", str(out), "--ignore-scripts", "--no-audit", "--no-fund", "--prefer-offline"]
+        # npm takes a folder behind a symbolic link for a package of its own, which no lock file has.
+        prefix = os.path.realpath(str(out))
+        command = ["npm", "ci", "--prefix", prefix, "--ignore-scripts", "--no-audit", "--no-fund", "--prefer-offline"]
         code, output = run_with_progress(command + ["--loglevel=error", "--fetch-retries=5"], work, [out], tree)
         if "EINTEGRITY" in output:
             raise Stop("wrong checksum in {}:\n{}".format(name, output.strip()))
@@ -359,10 +361,23 @@ def fetch_tree(name, tree, beside, root):
             tail = "\n".join("  | " + line for line in output.strip().splitlines()[-12:])
             say(left_out + "npm said:\n" + tail)
             return
+        if "links" in tree:
+            make_links(out / tree["links"])
         if to.exists():
             shutil.rmtree(to)
         os.replace(out, to)
     say("{} in place".format(name))
+
+
+def make_links(listed):
+    """Makes the symbolic links that a package lists, since packages of npm hold none."""
+    root = listed.parent.parent.resolve()
+    for link in json.loads(listed.read_text()):
+        source, target = root / link["source"], root / link["target"]
+        if not all(os.path.normpath(str(path)).startswith(str(root) + os.sep) for path in (source, target)):
+            raise Stop("{} lists a link that leaves its package".format(listed.name))
+        if not target.is_symlink():
+            os.symlink(os.path.relpath(str(source), str(target.parent)), str(target))
 
 
 def clear_leftovers(folders):

@@ -218,6 +218,9 @@ pub enum GalleryError {
     /// The store failed otherwise.
     #[error("the gallery's storage failed ({0}); check the disk and what the system says of it, then try again")]
     Storage(String),
+    /// The database server failed, or is not one that may be used.
+    #[error("PostgreSQL: {0}")]
+    Postgres(String),
     /// The system does not let this user at the folder.
     #[error(
         "the data folder {} cannot be used: {detail}; it and its files must belong to the user who runs chinhchu \
@@ -351,6 +354,7 @@ impl GalleryError {
             | Self::LogTooShort
             | Self::DiskFull
             | Self::Storage(_)
+            | Self::Postgres(_)
             | Self::NotAllowed { .. }
             | Self::Closing
             | Self::LedgerNeeded

@@ -20,6 +20,8 @@ mod ledgered;
 mod note;
 mod open;
 mod picture;
+mod postgres;
+mod record;
 mod records;
 mod requests;
 mod retention;
@@ -52,10 +54,11 @@ pub(crate) use ledger::{kind_digest, leaf_at};
 pub use ledger_check::{LedgerFault, LedgerReport, trusted_keys, verify_ledger};
 pub use note::Note;
 pub use open::{
-    erased_in, is_at, keeps_ledger, look, open, open_on, open_parts, read_all, read_ledger_at, read_rows, restore,
-    seal, sealing_state,
+    erased_in, is_at, keeps_ledger, look, open, open_on, open_parts, open_postgres, read_all, read_ledger_at,
+    read_rows, restore, seal, sealing_state,
 };
 pub use picture::{CASE_PICTURES_MAX, CasePicture, NewPictures, PICTURE_BYTES_MAX, PictureOf, StoredPictures};
+pub use postgres::PostgresOptions;
 pub use records::{
     Arrived, Change, Changes, Committed, LedgerRecords, RECENT_MAX, ReadSet, Records, Sizes, StoredRequest,
 };

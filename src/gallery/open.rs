@@ -8,6 +8,7 @@ use std::sync::Arc;
 use super::embedded::{
     BackendFactory, EmbeddedIndex, EmbeddedOptions, EmbeddedStore, LookKeys, Looked, Sealed, SealingState,
 };
+use super::postgres::{PostgresOptions, PostgresStore};
 use super::{
     Gallery, GalleryError, LedgerSetup, LedgerTables, RecordStore, RestoreFrom, Restored, RowBatch, RowsHead,
     SnapshotHead, SnapshotPart, VectorIndex,
@@ -73,6 +74,21 @@ pub fn open_parts(
     let store = Arc::new(EmbeddedStore::open(dir, recipe, dimension, options)?);
     let indexes = indexes(&store)?;
     Ok((store, indexes))
+}
+
+/// The store in a PostgreSQL database. No configuration names it yet: what it keeps lies in the clear, where
+/// the database's administrators see it.
+///
+/// # Errors
+/// [`GalleryError::Postgres`] where the server cannot be reached, may not be used, or has the schema of a newer
+/// program; else as [`open`].
+#[doc(hidden)]
+pub fn open_postgres(
+    recipe: RecipeDigest,
+    dimension: usize,
+    options: PostgresOptions,
+) -> Result<Arc<dyn RecordStore>, GalleryError> {
+    Ok(Arc::new(PostgresStore::open(recipe, dimension, options)?))
 }
 
 fn indexes(store: &Arc<EmbeddedStore>) -> Result<Vec<Arc<dyn VectorIndex>>, GalleryError> {

@@ -471,6 +471,7 @@ impl Reason {
             GalleryError::DiskFull => Self::DiskFull,
             GalleryError::Closing => Self::ShuttingDown,
             GalleryError::Storage(_)
+            | GalleryError::Postgres(_)
             | GalleryError::NotAllowed { .. }
             | GalleryError::InUse(_)
             | GalleryError::NotThere(_)

@@ -487,9 +487,8 @@ fn a_benefit_system_hands_a_record_over_and_learns_what_came_of_it() {
         "transactionId": taken["transactionId"], "attempt": 1, "subjectId": "record-1", "scheme": "SCHEME_SOCIAL",
         "record": taken["record"], "frames": [photo],
     });
-    let decide = |asked: &Value| {
-        server.post("/chinhchu.v1.Beneficiary/VerifyBeneficiary", &json_type, &asked.to_string())
-    };
+    let decide =
+        |asked: &Value| server.post("/chinhchu.v1.Beneficiary/VerifyBeneficiary", &json_type, &asked.to_string());
     // Under its transaction nothing is decided about anything else, whoever asks: the system could pay on it.
     for (field, other) in [("subjectId", "record-2"), ("scheme", "SCHEME_HEALTH")] {
         let mut elsewhere = asked.clone();

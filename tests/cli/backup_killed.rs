@@ -14,9 +14,9 @@ use std::time::{Duration, Instant};
 
 use chinhchu::tools::SplitMix;
 
+use crate::clerk::from_environment;
 use crate::need_assets;
 use crate::seal_serving::{fill, key_store_options, made_keys, opened};
-use crate::clerk::from_environment;
 use crate::support::{PATIENCE, Ran, Serving, chinhchu, photo, run, text};
 
 /// People without photos, so that there is something to write; enough for several chunks.

@@ -15,7 +15,8 @@ use crate::memory::{MemoryIndex, MemoryStore};
 use crate::support::*;
 
 promises!(
-    embedded, super::embedded; sealed, super::embedded_and_sealed; memory, super::in_memory; mixed, super::embedded_store_and_memory_index => {
+    embedded, super::embedded; sealed, super::embedded_and_sealed; memory, super::in_memory; mixed, super::embedded_store_and_memory_index;
+    postgres, crate::postgres::gallery => {
         an_officer_can_take_up_whatever_did_not_approve,
         where_two_officers_are_needed_one_is_not_enough_and_nobody_is_two,
         nobody_answers_what_they_presented_or_enrolled,

@@ -16,7 +16,8 @@ use crate::memory::{MemoryIndex, MemoryStore};
 use crate::support::*;
 
 promises!(
-    embedded, super::embedded; sealed, super::embedded_and_sealed; memory, super::in_memory => {
+    embedded, super::embedded; sealed, super::embedded_and_sealed; memory, super::in_memory;
+    postgres, crate::postgres::gallery => {
         a_challenge_is_found_by_whom_it_was_issued_to_and_by_nobody_else,
         a_decision_uses_a_challenge_up_and_no_other_decision_can,
         a_decision_that_is_sent_again_is_answered_and_uses_nothing,

@@ -28,6 +28,17 @@ mod in_memory {
     run_through_contract!(empty);
 }
 
+/// The store in PostgreSQL, followed by an index in memory.
+mod in_postgres {
+    use super::*;
+
+    fn empty() -> Option<(Arc<Gallery>, ())> {
+        crate::postgres::gallery().map(|(gallery, ())| (Arc::new(gallery), ()))
+    }
+
+    run_through_contract!(empty);
+}
+
 /// The embedded pair, with a transparency log beside everything.
 mod with_log {
     use super::*;

@@ -36,7 +36,7 @@ pub fn signer(seed: u8) -> Arc<SigningKey> {
     Arc::new(SigningKey::from_seed(origin, Algorithm::Ed25519, &[seed; 32]))
 }
 
-fn setup() -> LedgerSetup {
+pub fn setup() -> LedgerSetup {
     LedgerSetup { key: digest_key(), begin_with: Some(signer(1).verifier().clone()), sign_at_once: Vec::new() }
 }
 
@@ -60,6 +60,10 @@ fn in_memory() -> (Gallery, ()) {
     let store = MemoryStore::default().with_ledger(&digest_key(), signer(1).verifier().clone());
     let gallery = Gallery::new(Arc::new(store), vec![Arc::new(MemoryIndex::default())]).unwrap();
     (gallery.with_ledger(digest_key()), ())
+}
+
+fn in_postgres() -> Option<(Gallery, ())> {
+    crate::postgres::gallery_with_log(setup())
 }
 
 /// What a decision must say of itself.
@@ -138,7 +142,8 @@ fn caller() -> RequestContext {
 promises! {
     embedded_store, super::embedded;
     sealed_store, super::embedded_and_sealed;
-    memory_store, super::in_memory
+    memory_store, super::in_memory;
+    postgres_store, super::in_postgres
     => {
         whatever_is_done_is_entered_with_it_once_and_in_order,
         how_a_record_stands_and_its_erasure_are_entered_with_what_they_came_to,

@@ -32,6 +32,7 @@ mod look;
 mod memory;
 mod model;
 mod pictures;
+mod postgres;
 mod power;
 mod power_all;
 mod recipes;

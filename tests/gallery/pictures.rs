@@ -44,7 +44,7 @@ promises!(
 );
 
 promises!(
-    clear, super::embedded; unsealed, super::in_memory_and_clear => {
+    clear, super::embedded; unsealed, super::in_memory_and_clear; postgres, crate::postgres::gallery => {
         in_the_clear_no_picture_is_kept_whoever_asks,
     }
 );

@@ -42,7 +42,8 @@ fn open_both(dir: &Path) -> Gallery {
 }
 
 promises!(
-    embedded, super::embedded; sealed, super::embedded_and_sealed; memory, super::in_memory; mixed, super::embedded_store_and_memory_indexes => {
+    embedded, super::embedded; sealed, super::embedded_and_sealed; memory, super::in_memory; mixed, super::embedded_store_and_memory_indexes;
+    postgres, super::in_postgres => {
         a_probe_finds_templates_of_its_own_recipe_alone,
         what_goes_and_is_relabelled_is_so_in_every_index,
         the_most_templates_of_a_subject_are_counted_by_recipe,
@@ -69,6 +70,10 @@ fn embedded_and_sealed() -> (Gallery, tempfile::TempDir) {
 
 fn in_memory() -> (Gallery, ()) {
     (Gallery::new(Arc::new(MemoryStore::of(&[FIRST, SECOND])), memory_indexes()).unwrap(), ())
+}
+
+fn in_postgres() -> Option<(Gallery, ())> {
+    crate::postgres::gallery_of(&[FIRST, SECOND], memory_indexes())
 }
 
 fn embedded_store_and_memory_indexes() -> (Gallery, tempfile::TempDir) {

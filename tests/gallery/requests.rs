@@ -13,7 +13,8 @@ use crate::standing::note;
 use crate::support::*;
 
 promises!(
-    embedded, super::embedded; sealed, super::embedded_and_sealed; memory, super::in_memory => {
+    embedded, super::embedded; sealed, super::embedded_and_sealed; memory, super::in_memory;
+    postgres, crate::postgres::gallery => {
         a_request_is_kept_with_its_number_clocks_and_whoever_answered,
         a_request_ends_once,
         a_request_is_entered_and_answered_once_by_its_request_id,

@@ -19,7 +19,8 @@ use crate::standing::note;
 use crate::support::*;
 
 promises!(
-    embedded, super::embedded; sealed, super::embedded_and_sealed; memory, super::in_memory => {
+    embedded, super::embedded; sealed, super::embedded_and_sealed; memory, super::in_memory;
+    postgres, crate::postgres::gallery => {
         without_rules_nothing_goes,
         decisions_go_with_all_their_attempts_and_with_what_they_are_listed_by,
         what_is_younger_stays,

@@ -16,7 +16,8 @@ use crate::memory::{MemoryIndex, MemoryStore};
 use crate::support::*;
 
 promises!(
-    embedded, super::embedded; memory, super::in_memory; mixed, super::embedded_store_and_memory_index => {
+    embedded, super::embedded; memory, super::in_memory; mixed, super::embedded_store_and_memory_index;
+    postgres, crate::postgres::gallery => {
         a_restricted_record_is_left_out_of_searches_and_stays_in_snapshots,
         a_restriction_and_a_hold_are_kept_with_who_why_and_when,
         restrictions_of_several_requesters_or_reasons_stand_beside_each_other_until_each_has_ended,

@@ -15,7 +15,8 @@ use crate::support::*;
 type Store = Arc<dyn RecordStore>;
 
 promises!(
-    embedded, super::embedded; sealed, super::embedded_and_sealed; memory, super::in_memory => {
+    embedded, super::embedded; sealed, super::embedded_and_sealed; memory, super::in_memory;
+    postgres, crate::postgres::store => {
         one_read_has_everything_of_one_commit,
         a_command_is_carried_out_once_and_whole,
         a_refused_command_writes_nothing,

@@ -1,12 +1,12 @@
 //! The tables of issued challenges: by number, and by whose they are.
 
-use prost::Message;
 use redb::{ReadableTable, ReadableTableMetadata, Table, TableDefinition, WriteTransaction};
 
 use super::fault::StoreError;
 use super::protection::{Owner, Protection};
 use super::row_sum::RowSum;
 use super::tables::Tables;
+pub(super) use crate::gallery::record::challenge::ChallengeRecord;
 use crate::gallery::{ChallengeOwner, RequestId, StoredChallenge, Timestamp};
 use crate::hex;
 
@@ -21,50 +21,6 @@ const KEPT_MAX: u64 = 1 << 18;
 /// Challenges taken away in one transaction beyond those it adds, so that no caller waits for a
 /// large clean-up.
 const PRUNED_MAX: usize = 64;
-
-/// A challenge as it lies on disk.
-#[derive(Clone, PartialEq, Message)]
-pub(super) struct ChallengeRecord {
-    #[prost(string, tag = "1")]
-    pub transaction: String,
-    #[prost(bytes = "vec", tag = "2")]
-    pub asked_by: Vec<u8>,
-    #[prost(bytes = "vec", tag = "3")]
-    pub digest: Vec<u8>,
-    #[prost(uint64, tag = "4")]
-    pub expires_at: u64,
-    /// The attempt that used it.
-    #[prost(uint32, optional, tag = "5")]
-    pub used_by: Option<u32>,
-}
-
-impl ChallengeRecord {
-    fn of(challenge: &StoredChallenge) -> Self {
-        let StoredChallenge { owner: ChallengeOwner { transaction, asked_by }, digest, .. } = challenge;
-        Self {
-            transaction: transaction.as_str().to_owned(),
-            asked_by: asked_by.to_vec(),
-            digest: digest.to_vec(),
-            expires_at: challenge.expires_at.0,
-            used_by: challenge.used_by,
-        }
-    }
-
-    pub(super) fn restore(self, number: u64) -> Result<StoredChallenge, StoreError> {
-        let transaction =
-            RequestId::new(self.transaction).map_err(|_| StoreError::damaged("a transaction's id is not one"))?;
-        let digest = |bytes: Vec<u8>| {
-            <[u8; 32]>::try_from(bytes).map_err(|_| StoreError::damaged("a challenge's digest has another length"))
-        };
-        Ok(StoredChallenge {
-            number,
-            owner: ChallengeOwner { transaction, asked_by: digest(self.asked_by)? },
-            digest: digest(self.digest)?,
-            expires_at: Timestamp(self.expires_at),
-            used_by: self.used_by,
-        })
-    }
-}
 
 /// Under which key a challenge of an owner lies. Neither part holds a space.
 fn owner_key(protection: &Protection, owner: &ChallengeOwner, number: u64) -> String {

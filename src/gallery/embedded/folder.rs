@@ -17,7 +17,7 @@ use crate::gallery::GalleryError;
 use crate::private::owner_only;
 use crate::regular;
 
-pub(super) const DATABASE: &str = "chinhchu.redb";
+pub(in crate::gallery) const DATABASE: &str = "chinhchu.redb";
 const DATABASE_NEW: &str = "chinhchu.redb.new";
 const DATABASE_RESTORING: &str = "chinhchu.redb.restoring";
 const LOCK: &str = "LOCK";

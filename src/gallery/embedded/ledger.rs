@@ -11,7 +11,6 @@
 
 use std::sync::Arc;
 
-use prost::Message;
 use redb::{ReadTransaction, ReadableTable, Table, TableDefinition, TableHandle, WriteTransaction};
 
 use super::fault::StoreError;
@@ -20,20 +19,20 @@ use super::record::{seal, unseal};
 use super::tables::{GALLERY, if_there, read_gallery};
 use super::written_rows::Noted;
 use crate::gallery::ledger::{LedgerHead, LedgerSetup, LedgerTables, NodeRun, SealedEntry, about};
+pub(super) use crate::gallery::record::ledger::EntryRecord;
+use crate::gallery::record::ledger::{HEAD_KEY, HeadRecord, commitment_of, damaged, entry_of};
 use crate::gallery::{GalleryError, Timestamp};
-use crate::ledger::commitment::{Commitment, Opening, Salt};
+use crate::ledger::commitment::{Commitment, Opening};
 use crate::ledger::entry::{Entry, KeyedDigest};
 use crate::ledger::hash::Hash;
 use crate::ledger::note::Note;
 use crate::ledger::tile::WIDTH;
-use crate::ledger::tree::RightEdge;
 use crate::ledger::verify::Leaf;
 
 /// Version of the layout with these tables: an earlier program would write without entering.
 pub(super) const FORMAT_VERSION_WITH_LEDGER: u32 = 3;
 
 pub(super) const HEAD: TableDefinition<&str, &[u8]> = TableDefinition::new("ledger");
-const HEAD_KEY: &str = "head";
 pub(super) const COMMITMENTS: TableDefinition<u64, &[u8]> = TableDefinition::new("ledger_commitments");
 pub(super) const ENTRIES: TableDefinition<u64, &[u8]> = TableDefinition::new("ledger_entries");
 pub(super) const ABOUT: TableDefinition<&[u8], &[u8]> = TableDefinition::new("ledger_about");
@@ -43,77 +42,6 @@ pub(super) const CHECKPOINTS: TableDefinition<u64, &[u8]> = TableDefinition::new
 /// Bits of a tile's number in its key.
 const TILE_BITS: u32 = 56;
 const ABOUT_BYTES: usize = KeyedDigest::BYTES + 8;
-
-/// [`LedgerHead`] as it lies on disk, but for how many entries there are.
-#[derive(Clone, PartialEq, Message)]
-struct HeadRecord {
-    #[prost(string, tag = "1")]
-    first_key: String,
-    #[prost(bytes = "vec", tag = "2")]
-    key_check: Vec<u8>,
-    #[prost(string, repeated, tag = "3")]
-    changes: Vec<String>,
-    #[prost(uint64, tag = "4")]
-    size: u64,
-    /// The right edge's hashes, one behind the other.
-    #[prost(bytes = "vec", tag = "5")]
-    edge: Vec<u8>,
-    #[prost(uint64, tag = "6")]
-    pruned: u64,
-    #[prost(string, optional, tag = "7")]
-    checkpoint: Option<String>,
-    #[prost(bool, tag = "8")]
-    stays: bool,
-    #[prost(uint64, tag = "9")]
-    kept_at: u64,
-}
-
-#[derive(Clone, PartialEq, Message)]
-pub(super) struct EntryRecord {
-    #[prost(bytes = "vec", tag = "1")]
-    salt: Vec<u8>,
-    #[prost(bytes = "vec", tag = "2")]
-    pub(super) contents: Vec<u8>,
-}
-
-fn damaged(what: &str) -> StoreError {
-    StoreError::damaged(format!("the transparency log: {what}"))
-}
-
-impl HeadRecord {
-    fn of(head: &LedgerHead) -> Self {
-        Self {
-            first_key: head.first_key.to_string(),
-            key_check: head.key_check.as_bytes().to_vec(),
-            changes: head.changes.iter().map(Note::to_string).collect(),
-            size: head.edge.size(),
-            edge: head.edge.nodes().iter().flat_map(|hash| *hash.as_bytes()).collect(),
-            pruned: head.pruned,
-            checkpoint: head.checkpoint.as_ref().map(Note::to_string),
-            stays: head.stays,
-            kept_at: head.kept_at.0,
-        }
-    }
-
-    fn restore(self, entries: u64) -> Result<LedgerHead, StoreError> {
-        let note = |text: String| Note::parse(text.as_bytes()).map_err(|_| damaged("a note cannot be read"));
-        let (hashes, rest) = self.edge.as_chunks::<{ Hash::BYTES }>();
-        let hashes = hashes.iter().map(|bytes| Hash::from_bytes(*bytes)).collect();
-        let edge = RightEdge::from_parts(self.size, hashes).filter(|_| rest.is_empty());
-        let key_check = <[u8; KeyedDigest::BYTES]>::try_from(self.key_check);
-        Ok(LedgerHead {
-            first_key: self.first_key.parse().map_err(|_| damaged("its key cannot be read"))?,
-            key_check: KeyedDigest::from_bytes(key_check.map_err(|_| damaged("its key's check has another length"))?),
-            changes: self.changes.into_iter().map(note).collect::<Result<_, _>>()?,
-            entries,
-            edge: edge.ok_or_else(|| damaged("its edge is not one of its size"))?,
-            pruned: self.pruned,
-            checkpoint: self.checkpoint.map(note).transpose()?,
-            stays: self.stays,
-            kept_at: Timestamp(self.kept_at),
-        })
-    }
-}
 
 fn read_head(
     heads: &impl ReadableTable<&'static str, &'static [u8]>,
@@ -129,10 +57,6 @@ pub(super) fn next_place(commitments: &impl ReadableTable<u64, &'static [u8]>) -
     Ok(commitments.last()?.map_or(0, |(place, _)| place.value() + 1))
 }
 
-fn commitment_of(bytes: &[u8]) -> Result<Commitment, StoreError> {
-    bytes.try_into().map(Commitment::from_bytes).map_err(|_| damaged("a commitment has another length"))
-}
-
 fn read_entry(
     entries: &impl ReadableTable<u64, &'static [u8]>,
     protection: &Protection,
@@ -140,16 +64,6 @@ fn read_entry(
 ) -> Result<Option<Opening>, StoreError> {
     let Some(value) = entries.get(place)? else { return Ok(None) };
     entry_of(protection, place, value.value()).map(Some)
-}
-
-fn entry_of(protection: &Protection, place: u64, bytes: &[u8]) -> Result<Opening, StoreError> {
-    let EntryRecord { salt, contents } = match protection.unwrap("ledger_entries", &place.to_le_bytes(), bytes) {
-        Ok(record) => record,
-        Err(StoreError::Damaged(_)) => return Err(damaged(&format!("entry {place} was changed or cut short"))),
-        Err(other) => return Err(other),
-    };
-    let salt = <[u8; Salt::BYTES]>::try_from(salt).map_err(|_| damaged("a salt has another length"))?;
-    Ok(Opening { salt: Salt::from_bytes(salt), contents })
 }
 
 fn about_key(digest: &KeyedDigest, place: u64) -> [u8; ABOUT_BYTES] {

@@ -19,7 +19,6 @@ mod budget;
 mod challenges;
 mod create;
 mod database;
-mod fault;
 mod folder;
 mod given_up;
 mod group;
@@ -29,9 +28,7 @@ mod log;
 mod look;
 mod options;
 mod pictures;
-mod protection;
 mod read;
-mod record;
 mod restore;
 mod restore_filter;
 mod row_sum;
@@ -48,6 +45,9 @@ mod tables;
 mod writer;
 mod written_rows;
 
+use super::record::{fault, message as record, protection};
+
+pub(super) use self::folder::DATABASE;
 pub(super) use self::index::EmbeddedIndex;
 pub use self::look::{KeysLooked, LookKeys, Looked};
 pub use self::options::{EmbeddedOptions, Progress};

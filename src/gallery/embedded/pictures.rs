@@ -4,15 +4,14 @@
 
 use std::cell::OnceCell;
 
-use prost::Message;
 use redb::{ReadableTable, Table, TableDefinition, WriteTransaction};
 
 use super::fault::StoreError;
 use super::protection::{Owner, Protection};
-use super::record::stored_id;
 use super::row_sum::RowSum;
 use super::tables::{Tables, read_subject_decisions};
-use crate::gallery::{CasePicture, PictureOf, StoredPictures, SubjectId, Timestamp};
+pub(super) use crate::gallery::record::picture::{CasePicturesRecord, PictureTimesRecord};
+use crate::gallery::{StoredPictures, SubjectId, Timestamp};
 
 /// By number of a decision, its pictures.
 pub(super) const CASE_PICTURES: TableDefinition<u64, &[u8]> = TableDefinition::new("case_pictures");
@@ -22,86 +21,6 @@ pub(super) const PICTURE_TIMES: TableDefinition<u64, &[u8]> = TableDefinition::n
 /// Cases whose pictures are taken away in one transaction because their time is over, so that no caller
 /// waits for a large clean-up.
 const PRUNED_MAX: usize = 16;
-
-/// The pictures of a decision as they lie on disk.
-#[derive(Clone, PartialEq, Message)]
-#[prost(skip_debug)]
-pub(super) struct CasePicturesRecord {
-    #[prost(string, tag = "1")]
-    pub subject: String,
-    #[prost(uint64, tag = "2")]
-    pub kept_at: u64,
-    #[prost(uint64, tag = "3")]
-    pub kept_until: u64,
-    #[prost(message, repeated, tag = "4")]
-    pub pictures: Vec<PictureRecord>,
-    #[prost(uint32, tag = "5")]
-    pub left_out: u32,
-}
-
-#[derive(Clone, PartialEq, Message)]
-#[prost(skip_debug)]
-pub(super) struct PictureRecord {
-    /// 1 a capture, 2 the chip's photo.
-    #[prost(uint32, tag = "1")]
-    pub kind: u32,
-    /// Of a capture, its place among those of the decision.
-    #[prost(uint32, tag = "2")]
-    pub frame: u32,
-    #[prost(bytes = "vec", tag = "3")]
-    pub jpeg: Vec<u8>,
-}
-
-opaque!(CasePicturesRecord PictureRecord);
-
-/// When the pictures of a decision were kept.
-#[derive(Clone, PartialEq, Message)]
-pub(super) struct PictureTimesRecord {
-    #[prost(uint64, tag = "1")]
-    pub kept_at: u64,
-    #[prost(uint64, tag = "2")]
-    pub kept_until: u64,
-    #[prost(uint32, tag = "3")]
-    pub pictures: u32,
-}
-
-impl CasePicturesRecord {
-    fn of(stored: &StoredPictures) -> Self {
-        let picture = |CasePicture { of, jpeg }: &CasePicture| {
-            let (kind, frame) = match of {
-                PictureOf::Capture(frame) => (1, *frame),
-                PictureOf::Chip => (2, 0),
-            };
-            PictureRecord { kind, frame, jpeg: jpeg.clone() }
-        };
-        Self {
-            subject: stored.subject.as_str().to_owned(),
-            kept_at: stored.kept_at.0,
-            kept_until: stored.kept_until.0,
-            pictures: stored.pictures.iter().map(picture).collect(),
-            left_out: stored.left_out,
-        }
-    }
-
-    fn restore(self, number: u64) -> Result<StoredPictures, StoreError> {
-        let picture = |PictureRecord { kind, frame, jpeg }: PictureRecord| {
-            let of = match kind {
-                1 => PictureOf::Capture(frame),
-                2 => PictureOf::Chip,
-                _ => return Err(StoreError::damaged("what a picture of a case shows is not known")),
-            };
-            Ok(CasePicture { of, jpeg })
-        };
-        Ok(StoredPictures {
-            number,
-            subject: stored_id(self.subject)?,
-            kept_at: Timestamp(self.kept_at),
-            kept_until: Timestamp(self.kept_until),
-            pictures: self.pictures.into_iter().map(picture).collect::<Result<_, _>>()?,
-            left_out: self.left_out,
-        })
-    }
-}
 
 /// The pictures of the decision with this number.
 pub(super) fn read_pictures(tables: &impl Tables, number: u64) -> Result<Option<StoredPictures>, StoreError> {

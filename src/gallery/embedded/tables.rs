@@ -37,10 +37,12 @@ use super::fault::StoreError;
 use super::ledger::LedgerSnapshot;
 use super::pictures::{CASE_PICTURES, PICTURE_TIMES};
 use super::protection::Protection;
+pub(super) use super::protection::{cleared_key, decision_key};
 use super::record::{
     CaptureRecord, ChangeRecord, ClearedRecord, Counters, DecisionHeadRecord, DecisionRecord, GalleryRecord, IdRecord,
     IndexMarksRecord, RequestRecord, RetentionRecord, SubjectRecord, TemplateRecord, unseal,
 };
+pub(super) use super::record::{cleared_ids, decision_key_of};
 use super::row_sum::{RowSum, is_sum_of_rows};
 use super::subject_requests::{OPEN_REQUESTS, REQUESTS_OF_SUBJECT, SUBJECT_REQUESTS};
 use crate::gallery::{
@@ -60,25 +62,6 @@ pub(super) const FORMAT_VERSION: u32 = 2;
 pub(super) const FORMAT_VERSION_WITH_STANDING: u32 = 4;
 /// Version of a gallery whose values are sealed.
 pub(super) const FORMAT_VERSION_SEALED: u32 = 5;
-
-/// Tables whose values are sealed in a sealed gallery.
-pub(super) const TABLES: [&str; 15] = [
-    "gallery",
-    "subjects",
-    "templates",
-    "requests",
-    "decisions",
-    "cleared",
-    "changes",
-    "decision_heads",
-    "captures",
-    "challenges",
-    "ledger_entries",
-    "subject_requests",
-    "case_pictures",
-    "picture_times",
-    "destroyed_keys",
-];
 
 pub(super) const GALLERY: TableDefinition<&str, &[u8]> = TableDefinition::new("gallery");
 pub(super) const SUBJECTS: TableDefinition<&str, &[u8]> = TableDefinition::new("subjects");
@@ -447,11 +430,6 @@ pub(super) fn read_changes(tables: &impl Tables, after: u64) -> Result<Vec<Chang
     .collect()
 }
 
-/// Under which key a decision lies. Attempts of one transaction order by number.
-pub(super) fn decision_key(protection: &Protection, key: &DecisionKey) -> String {
-    format!("{} {:010}", protection.transaction(&key.transaction), key.attempt)
-}
-
 pub(super) fn read_decision(tables: &impl Tables, key: &DecisionKey) -> Result<Option<DecisionRecord>, StoreError> {
     let name = decision_key(tables.protection(), key);
     let value = tables.decisions()?.get(name.as_str())?;
@@ -485,14 +463,6 @@ pub(super) fn attempts_in(
         record.restore(key)
     })
     .collect()
-}
-
-/// The decision that lies under a key, in a clear gallery.
-pub(super) fn decision_key_of(name: &str) -> Result<DecisionKey, StoreError> {
-    let damaged = || StoreError::damaged("a decision's key is not one");
-    let (transaction, attempt) = name.rsplit_once(' ').ok_or_else(damaged)?;
-    let transaction = RequestId::new(transaction).map_err(|_| damaged())?;
-    Ok(DecisionKey { transaction, attempt: attempt.parse().map_err(|_| damaged())? })
 }
 
 /// Under which key a decision of a subject lies.
@@ -576,19 +546,6 @@ pub(super) fn read_decision_head(tables: &impl Tables, number: u64) -> Result<Op
         tables.protection().unwrap("decision_heads", &number.to_le_bytes(), value.value())?;
     let waits = tables.waiting()?.get(number)?.is_some();
     record.restore(number, waits).map(Some)
-}
-
-/// Under which key a cleared pair lies, in this order.
-pub(super) fn cleared_key(protection: &Protection, one: &SubjectId, other: &SubjectId) -> String {
-    format!("{}\0{}", protection.subject(one), protection.subject(other))
-}
-
-/// The two ids of a key of `cleared`, in a clear gallery.
-pub(super) fn cleared_ids(name: &str) -> Result<(SubjectId, SubjectId), StoreError> {
-    let damaged = || StoreError::damaged("a cleared pair's key is not one");
-    let (one, other) = name.split_once('\0').ok_or_else(damaged)?;
-    let id = |text: &str| SubjectId::new(text).map_err(|_| damaged());
-    Ok((id(one)?, id(other)?))
 }
 
 /// Every pair of a subject, however it stands, in byte order of the other.

@@ -1,6 +1,6 @@
 //! How values and names lie in the database: checksummed in a clear gallery, sealed in a sealed one.
 //!
-//! A checksummed value: see [`record`](super::record). A sealed one begins with [`SEALED_VERSION`], says
+//! A checksummed value: see [`message`](super::message). A sealed one begins with [`SEALED_VERSION`], says
 //! under how many keys it is sealed (one, or two for what is about two subjects), their numbers in the
 //! key store, eight bytes each, and holds the message as [`aead`] seals it. The box belongs to table,
 //! row and this head: a value is not readable in another place, nor under another key. What is about a
@@ -20,8 +20,8 @@ use prost::Message;
 use sha2::Sha256;
 
 use super::fault::StoreError;
-use super::record::{self, SealingRecord};
-use crate::gallery::{CaptureBand, GalleryError, GalleryId, RequestId, SubjectId};
+use super::message::{self as record, SealingRecord};
+use crate::gallery::{CaptureBand, DecisionKey, GalleryError, GalleryId, RequestId, SubjectId};
 use crate::hex;
 use crate::sealing::{KeyStore, KeyStoreError, KeyStoreHead, KeyStoreOptions, Secret, aead};
 
@@ -30,9 +30,28 @@ const SEALED_VERSION: u8 = 2;
 /// Bytes of a keyed hash that stand for a name.
 const NAME_BYTES: usize = 16;
 
+/// Tables whose values are sealed in a sealed gallery.
+const TABLES: [&str; 15] = [
+    "gallery",
+    "subjects",
+    "templates",
+    "requests",
+    "decisions",
+    "cleared",
+    "changes",
+    "decision_heads",
+    "captures",
+    "challenges",
+    "ledger_entries",
+    "subject_requests",
+    "case_pictures",
+    "picture_times",
+    "destroyed_keys",
+];
+
 /// Under whose key a value is sealed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Owner {
+pub(in crate::gallery) enum Owner {
     /// The table's: it is about nobody.
     Table,
     /// That of one subject.
@@ -43,7 +62,7 @@ pub(super) enum Owner {
 
 impl Owner {
     /// Both owners' together.
-    pub(super) fn of_both(one: Self, other: Self) -> Self {
+    pub(in crate::gallery) fn of_both(one: Self, other: Self) -> Self {
         match (one, other) {
             (Self::Subject(one), Self::Subject(other)) => Self::Pair(one, other),
             _ => Self::Table,
@@ -52,7 +71,7 @@ impl Owner {
 }
 
 /// How a gallery's values and names lie in its database.
-pub(super) enum Protection {
+pub(in crate::gallery) enum Protection {
     /// Values bear a checksum, names stand as they are.
     Checksummed,
     /// Values are sealed, names hashed.
@@ -60,7 +79,7 @@ pub(super) enum Protection {
 }
 
 /// The open keys of a gallery.
-pub(super) struct Sealing {
+pub(in crate::gallery) struct Sealing {
     keys: KeyStore,
     record: SealingRecord,
     /// From which those of the tables are derived.
@@ -91,7 +110,7 @@ impl Protection {
     /// That of a new gallery, with new keys where it is to be sealed, and what its record says of them. `clear`
     /// is the gallery in the clear that is to be sealed, its folder and its id: the id of a new one is not sure to
     /// stay.
-    pub(super) fn create(
+    pub(in crate::gallery) fn create(
         options: Option<&KeyStoreOptions>,
         clear: Option<(&Path, Option<GalleryId>)>,
     ) -> Result<(Self, Option<SealingRecord>), StoreError> {
@@ -112,7 +131,7 @@ impl Protection {
     }
 
     /// That of a gallery that is there.
-    pub(super) fn open(
+    pub(in crate::gallery) fn open(
         record: Option<&SealingRecord>,
         options: Option<&KeyStoreOptions>,
         path: &Path,
@@ -152,7 +171,7 @@ impl Protection {
     }
 
     /// The key store of a sealed gallery.
-    pub(super) fn keys(&self) -> Option<&KeyStore> {
+    pub(in crate::gallery) fn keys(&self) -> Option<&KeyStore> {
         match self {
             Self::Checksummed => None,
             Self::Sealed(sealing) => Some(&sealing.keys),
@@ -160,7 +179,7 @@ impl Protection {
     }
 
     /// The number of the subject's key that a value says it is sealed under.
-    pub(super) fn subject_key_in(&self, row: &[u8]) -> Result<Option<u64>, StoreError> {
+    pub(in crate::gallery) fn subject_key_in(&self, row: &[u8]) -> Result<Option<u64>, StoreError> {
         let Self::Sealed(sealing) = self else { return Ok(None) };
         match sealing.owner_of("subjects", row)?.0 {
             Owner::Subject(number) => Ok(Some(number)),
@@ -170,7 +189,7 @@ impl Protection {
 
     /// The numbers of all subjects' keys that a value says it is sealed under; none in a clear gallery, and of what
     /// is about nobody.
-    pub(super) fn subject_keys_in(&self, table: &str, row: &[u8]) -> Result<Vec<u64>, StoreError> {
+    pub(in crate::gallery) fn subject_keys_in(&self, table: &str, row: &[u8]) -> Result<Vec<u64>, StoreError> {
         let Self::Sealed(sealing) = self else { return Ok(Vec::new()) };
         Ok(match sealing.owner_of(table, row)?.0 {
             Owner::Table => Vec::new(),
@@ -180,7 +199,7 @@ impl Protection {
     }
 
     /// Makes the bytes of a value for the row `key` of `table`.
-    pub(super) fn wrap(
+    pub(in crate::gallery) fn wrap(
         &self,
         table: &'static str,
         key: &[u8],
@@ -198,7 +217,7 @@ impl Protection {
     }
 
     /// Reads a value back, or says why it cannot be trusted.
-    pub(super) fn unwrap<M: Message + Default>(
+    pub(in crate::gallery) fn unwrap<M: Message + Default>(
         &self,
         table: &'static str,
         key: &[u8],
@@ -214,27 +233,27 @@ impl Protection {
     }
 
     /// What stands for a subject in the keys of rows.
-    pub(super) fn subject(&self, id: &SubjectId) -> String {
+    pub(in crate::gallery) fn subject(&self, id: &SubjectId) -> String {
         self.subject_named(id.as_str())
     }
 
     /// The same of an id that was stored.
-    pub(super) fn subject_named(&self, id: &str) -> String {
+    pub(in crate::gallery) fn subject_named(&self, id: &str) -> String {
         self.name(b"subject", id)
     }
 
     /// What stands for a transaction.
-    pub(super) fn transaction(&self, id: &RequestId) -> String {
+    pub(in crate::gallery) fn transaction(&self, id: &RequestId) -> String {
         self.name(b"transaction", id.as_str())
     }
 
     /// What stands for a request id.
-    pub(super) fn request(&self, id: &RequestId) -> String {
+    pub(in crate::gallery) fn request(&self, id: &RequestId) -> String {
         self.name(b"request", id.as_str())
     }
 
     /// What stands for a key that captures are found by.
-    pub(super) fn band(&self, band: &CaptureBand) -> CaptureBand {
+    pub(in crate::gallery) fn band(&self, band: &CaptureBand) -> CaptureBand {
         let Self::Sealed(sealing) = self else { return *band };
         let hash = sealing.hash(b"band", band);
         let mut blinded = CaptureBand::default();
@@ -243,7 +262,7 @@ impl Protection {
     }
 
     /// Hashes rows, in a sealed gallery.
-    pub(super) fn row_hasher(&self) -> Option<Hmac<Sha256>> {
+    pub(in crate::gallery) fn row_hasher(&self) -> Option<Hmac<Sha256>> {
         match self {
             Self::Checksummed => None,
             Self::Sealed(sealing) => Some(mac(&sealing.rows)),
@@ -259,13 +278,13 @@ impl Protection {
 }
 
 /// Whether keys that the gallery uses are not in its key store.
-pub(super) fn is_older(head: &KeyStoreHead, record: &SealingRecord) -> bool {
+pub(in crate::gallery) fn is_older(head: &KeyStoreHead, record: &SealingRecord) -> bool {
     head.id.as_slice() == record.key_store && head.made < record.keys_to()
 }
 
 /// Refuses a gallery in the clear that these keys have served sealed: it is from before that, or somebody has
 /// put it in the place of the sealed one.
-pub(super) fn check_never_served(
+pub(in crate::gallery) fn check_never_served(
     keys: &KeyStore,
     options: &KeyStoreOptions,
     path: &Path,
@@ -304,7 +323,7 @@ fn gallery_of(keys: &KeyStore) -> Result<Option<GalleryId>, StoreError> {
     Ok(keys.gallery()?.and_then(|id| GalleryId::from_bytes(&id)))
 }
 
-pub(super) fn destroyed(table: &str) -> StoreError {
+pub(in crate::gallery) fn destroyed(table: &str) -> StoreError {
     StoreError::damaged(format!(
         "a record of {table} is sealed under a key that was destroyed: the folder is from before somebody was erased, or a key was destroyed by other means"
     ))
@@ -324,8 +343,7 @@ impl Sealing {
             keys.key(number)?.ok_or_else(|| StoreError::damaged("the key of the gallery's tables was destroyed"))
         };
         let (of_tables, of_names) = (key(record.of_tables)?, key(record.of_names)?);
-        let each =
-            super::tables::TABLES.iter().map(|&table| (table, derived(&of_tables, &[b"table", table.as_bytes()])));
+        let each = TABLES.iter().map(|&table| (table, derived(&of_tables, &[b"table", table.as_bytes()])));
         Ok(Self {
             tables: each.collect(),
             names: of_names,
@@ -391,4 +409,14 @@ impl Sealing {
         mac.update(text);
         mac.finalize().into_bytes().into()
     }
+}
+
+/// Under which key a decision lies. Attempts of one transaction order by number.
+pub(in crate::gallery) fn decision_key(protection: &Protection, key: &DecisionKey) -> String {
+    format!("{} {:010}", protection.transaction(&key.transaction), key.attempt)
+}
+
+/// Under which key a cleared pair lies, in this order.
+pub(in crate::gallery) fn cleared_key(protection: &Protection, one: &SubjectId, other: &SubjectId) -> String {
+    format!("{}\0{}", protection.subject(one), protection.subject(other))
 }

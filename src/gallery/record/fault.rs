@@ -3,17 +3,19 @@
 use std::io;
 use std::path::Path;
 
-use super::folder::DATABASE;
 use crate::gallery::GalleryError;
+use crate::gallery::embedded::DATABASE;
 use crate::sealing::KeyStoreError;
 
 /// Why work on the store stopped.
 #[derive(Debug)]
-pub(super) enum StoreError {
+pub(in crate::gallery) enum StoreError {
     /// The request itself is refused; the transaction it is part of goes on.
     Refused(GalleryError),
     /// redb failed; the transaction is lost.
     Redb(redb::Error),
+    /// A database server failed; the transaction is lost.
+    Server(ServerFault),
     /// What was read makes no sense. Says what, never whose.
     Damaged(String),
     /// The key store failed; the transaction is lost.
@@ -25,6 +27,17 @@ pub(super) enum StoreError {
         /// Newest version known.
         known: u32,
     },
+}
+
+/// How a database server failed.
+#[derive(Debug)]
+pub(in crate::gallery) struct ServerFault {
+    /// In the server's words, without values of rows.
+    pub(in crate::gallery) detail: String,
+    /// Whether its disk is full.
+    pub(in crate::gallery) is_full: bool,
+    /// Whether the connection is gone: another one may do.
+    pub(in crate::gallery) is_cut: bool,
 }
 
 macro_rules! from_redb {
@@ -52,18 +65,22 @@ impl From<GalleryError> for StoreError {
 }
 
 impl StoreError {
-    pub(super) fn damaged(detail: impl Into<String>) -> Self {
+    pub(in crate::gallery) fn damaged(detail: impl Into<String>) -> Self {
         Self::Damaged(detail.into())
     }
 
     /// The error as callers see it; `path` is the data folder.
-    pub(super) fn at(self, path: &Path) -> GalleryError {
+    pub(in crate::gallery) fn at(self, path: &Path) -> GalleryError {
         match self {
             Self::Refused(error) => error,
             Self::Damaged(detail) => GalleryError::Damaged { path: path.to_owned(), detail },
             Self::Newer { found, known } => GalleryError::NewerVersion { path: path.to_owned(), found, known },
             Self::Keys(error) => GalleryError::KeyStore(error),
             Self::Redb(error) => from_redb_error(error, path),
+            Self::Server(fault) if fault.is_full => GalleryError::DiskFull,
+            Self::Server(ServerFault { detail, .. }) => GalleryError::Postgres(format!(
+                "the server did not do its part ({detail}); check it and the way to it, then try again"
+            )),
         }
     }
 }
@@ -96,7 +113,7 @@ fn from_redb_error(error: redb::Error, path: &Path) -> GalleryError {
 const REDB_FORMAT: u32 = 3;
 
 /// An error of the operating system as callers see it.
-pub(super) fn from_io(error: &io::Error, path: &Path) -> GalleryError {
+pub(in crate::gallery) fn from_io(error: &io::Error, path: &Path) -> GalleryError {
     use io::ErrorKind::{
         FileTooLarge, InvalidData, PermissionDenied, QuotaExceeded, ReadOnlyFilesystem, StorageFull, UnexpectedEof,
     };

@@ -1,6 +1,6 @@
 //! Records as they lie on disk.
 //!
-//! Every value is sealed: one byte of version, four bytes of CRC-32
+//! In the clear every value bears a checksum: one byte of version, four bytes of CRC-32
 //! (little-endian), then a protobuf message. The CRC covers the version, the
 //! table's name, the key and the message, so a record that was altered, or that
 //! turned up under another key, is noticed when it is read. Fields are only ever
@@ -21,12 +21,12 @@ use crate::gallery::{
 };
 
 /// Version of a record written by this program.
-pub(super) const RECORD_VERSION: u8 = 1;
+pub(in crate::gallery) const RECORD_VERSION: u8 = 1;
 const HEADER_BYTES: usize = 5;
 
 /// What the gallery is.
 #[derive(Clone, PartialEq, Message)]
-pub(super) struct GalleryRecord {
+pub(in crate::gallery) struct GalleryRecord {
     /// Version of the whole layout.
     #[prost(uint32, tag = "1")]
     pub version: u32,
@@ -46,7 +46,7 @@ pub(super) struct GalleryRecord {
 
 /// The keys of a sealed gallery that belong to no subject, by their numbers in the key store.
 #[derive(Clone, PartialEq, Message)]
-pub(super) struct SealingRecord {
+pub(in crate::gallery) struct SealingRecord {
     /// Which key store.
     #[prost(bytes = "vec", tag = "1")]
     pub key_store: Vec<u8>,
@@ -60,7 +60,7 @@ pub(super) struct SealingRecord {
 
 /// A recipe of which there are templates beside those of the first.
 #[derive(Clone, PartialEq, Message)]
-pub(super) struct RecipeRecord {
+pub(in crate::gallery) struct RecipeRecord {
     #[prost(bytes = "vec", tag = "1")]
     pub recipe: Vec<u8>,
     #[prost(uint32, tag = "2")]
@@ -69,7 +69,7 @@ pub(super) struct RecipeRecord {
 
 impl SealingRecord {
     /// Above the numbers of both.
-    pub(super) fn keys_to(&self) -> u64 {
+    pub(in crate::gallery) fn keys_to(&self) -> u64 {
         self.of_tables.max(self.of_names) + 1
     }
 }
@@ -77,7 +77,7 @@ impl SealingRecord {
 impl GalleryRecord {
     /// Recipes of which there may be templates, each with the number of their values, oldest
     /// first.
-    pub(super) fn recipes(&self) -> Result<Vec<(RecipeDigest, usize)>, StoreError> {
+    pub(in crate::gallery) fn recipes(&self) -> Result<Vec<(RecipeDigest, usize)>, StoreError> {
         let first = (&self.recipe, self.dimension);
         let all = std::iter::once(first).chain(self.beside.iter().map(|one| (&one.recipe, one.dimension)));
         all.map(|(recipe, dimension)| {
@@ -89,7 +89,7 @@ impl GalleryRecord {
     }
 
     /// The record for these recipes, of which there is at least one.
-    pub(super) fn with_recipes(self, recipes: &[(RecipeDigest, usize)]) -> Self {
+    pub(in crate::gallery) fn with_recipes(self, recipes: &[(RecipeDigest, usize)]) -> Self {
         // Dimensions were checked when the gallery was opened.
         let mut rows = recipes.iter().map(|(RecipeDigest(digest), dimension)| RecipeRecord {
             recipe: digest.to_vec(),
@@ -103,14 +103,14 @@ impl GalleryRecord {
 
 /// What the gallery is known by.
 #[derive(Clone, PartialEq, Message)]
-pub(super) struct IdRecord {
+pub(in crate::gallery) struct IdRecord {
     #[prost(bytes = "vec", tag = "1")]
     pub id: Vec<u8>,
 }
 
 /// Numbers that only rise, and the sum over all rows.
 #[derive(Clone, PartialEq, Eq, Message)]
-pub(super) struct Counters {
+pub(in crate::gallery) struct Counters {
     /// Number of the last commit that changed anything.
     #[prost(uint64, tag = "1")]
     pub commit: u64,
@@ -163,7 +163,7 @@ pub(super) struct Counters {
 
 impl Counters {
     /// The commit after which the log tells everything.
-    pub(super) fn logged_after(&self) -> u64 {
+    pub(in crate::gallery) fn logged_after(&self) -> u64 {
         let is_kept = self.arrivals_to == self.commit && self.changes_to == self.commit;
         if is_kept { self.arrivals_from.max(self.changes_from) } else { self.commit }
     }
@@ -171,7 +171,7 @@ impl Counters {
 
 /// What a commit did to templates and to what subjects are searched by.
 #[derive(Clone, PartialEq, Message)]
-pub(super) struct ChangeRecord {
+pub(in crate::gallery) struct ChangeRecord {
     /// Templates that went.
     #[prost(uint64, repeated, tag = "1")]
     pub removed: Vec<u64>,
@@ -191,7 +191,7 @@ pub(super) struct ChangeRecord {
 
 /// Marks of index files that belong to this database.
 #[derive(Clone, PartialEq, Message)]
-pub(super) struct IndexMarksRecord {
+pub(in crate::gallery) struct IndexMarksRecord {
     #[prost(bytes = "vec", repeated, tag = "1")]
     pub marks: Vec<Vec<u8>>,
     /// Numbers of the keys that these files are sealed under.
@@ -201,7 +201,7 @@ pub(super) struct IndexMarksRecord {
 
 /// The head of an index file.
 #[derive(Clone, PartialEq, Message)]
-pub(super) struct IndexHeadRecord {
+pub(in crate::gallery) struct IndexHeadRecord {
     #[prost(bytes = "vec", tag = "1")]
     pub mark: Vec<u8>,
     #[prost(bytes = "vec", tag = "2")]
@@ -219,7 +219,7 @@ pub(super) struct IndexHeadRecord {
 
 /// What the last run of retention did.
 #[derive(Clone, PartialEq, Message)]
-pub(super) struct RetentionRecord {
+pub(in crate::gallery) struct RetentionRecord {
     #[prost(uint64, tag = "1")]
     pub began_at: u64,
     #[prost(uint64, tag = "2")]
@@ -237,13 +237,13 @@ pub(super) struct RetentionRecord {
 }
 
 impl RetentionRecord {
-    pub(super) fn of(run: &RetentionRun) -> Self {
+    pub(in crate::gallery) fn of(run: &RetentionRun) -> Self {
         let RetentionRun { began_at, ended_at, counts } = run;
         let RetentionCounts { decisions, requests, standing_entries, pictures, kept } = *counts;
         Self { began_at: began_at.0, ended_at: ended_at.0, decisions, requests, standing_entries, kept, pictures }
     }
 
-    pub(super) fn restore(self) -> RetentionRun {
+    pub(in crate::gallery) fn restore(self) -> RetentionRun {
         let Self { began_at, ended_at, decisions, requests, standing_entries, kept, pictures } = self;
         let counts = RetentionCounts { decisions, requests, standing_entries, pictures, kept };
         RetentionRun { began_at: Timestamp(began_at), ended_at: Timestamp(ended_at), counts }
@@ -252,7 +252,7 @@ impl RetentionRecord {
 
 /// Attributes that can be searched by.
 #[derive(Clone, PartialEq, Message)]
-pub(super) struct TraitsRecord {
+pub(in crate::gallery) struct TraitsRecord {
     #[prost(string, repeated, tag = "1")]
     pub schemes: Vec<String>,
     #[prost(string, optional, tag = "2")]
@@ -263,13 +263,13 @@ pub(super) struct TraitsRecord {
 
 /// Sets of attributes in the order of their numbers.
 #[derive(Clone, PartialEq, Message)]
-pub(super) struct TraitsListRecord {
+pub(in crate::gallery) struct TraitsListRecord {
     #[prost(message, repeated, tag = "1")]
     pub traits: Vec<TraitsRecord>,
 }
 
 #[derive(Clone, PartialEq, Message)]
-pub(super) struct SubjectRecord {
+pub(in crate::gallery) struct SubjectRecord {
     /// Oldest first.
     #[prost(uint64, repeated, tag = "1")]
     pub templates: Vec<u64>,
@@ -307,7 +307,7 @@ pub(super) struct SubjectRecord {
 
 /// What was said of how a record stands.
 #[derive(Clone, PartialEq, Message)]
-pub(super) struct StandingRecord {
+pub(in crate::gallery) struct StandingRecord {
     /// 1 restricted, 2 lifted, 3 held, 4 released, 5 erasure asked for, 6 one of several lifted.
     #[prost(uint32, tag = "1")]
     pub kind: u32,
@@ -333,7 +333,7 @@ pub(super) struct StandingRecord {
 
 /// The legal basis of an enrolment.
 #[derive(Clone, PartialEq, Message)]
-pub(super) struct LegalBasisRecord {
+pub(in crate::gallery) struct LegalBasisRecord {
     #[prost(string, tag = "1")]
     pub reference: String,
     #[prost(uint64, tag = "2")]
@@ -342,7 +342,7 @@ pub(super) struct LegalBasisRecord {
 
 /// An officer's word that templates are one person's.
 #[derive(Clone, PartialEq, Message)]
-pub(super) struct VouchedRecord {
+pub(in crate::gallery) struct VouchedRecord {
     #[prost(string, tag = "1")]
     pub officer: String,
     #[prost(string, tag = "2")]
@@ -354,7 +354,7 @@ pub(super) struct VouchedRecord {
 }
 
 #[derive(Clone, PartialEq, Message)]
-pub(super) struct TemplateRecord {
+pub(in crate::gallery) struct TemplateRecord {
     /// Whose it is.
     #[prost(string, tag = "1")]
     pub subject: String,
@@ -376,7 +376,7 @@ pub(super) struct TemplateRecord {
 
 /// A request id and what it did.
 #[derive(Clone, PartialEq, Message)]
-pub(super) struct RequestRecord {
+pub(in crate::gallery) struct RequestRecord {
     #[prost(bytes = "vec", tag = "1")]
     pub content: Vec<u8>,
     #[prost(uint64, tag = "2")]
@@ -392,7 +392,7 @@ pub(super) struct RequestRecord {
 
 /// A decision and its answer. Holds no name, no number, no photo and no vector.
 #[derive(Clone, PartialEq, Message)]
-pub(super) struct DecisionRecord {
+pub(in crate::gallery) struct DecisionRecord {
     #[prost(bytes = "vec", tag = "1")]
     pub content: Vec<u8>,
     #[prost(string, tag = "2")]
@@ -437,7 +437,7 @@ pub(super) struct DecisionRecord {
 
 /// A capture that took part in a decision.
 #[derive(Clone, PartialEq, Message)]
-pub(super) struct CaptureRecord {
+pub(in crate::gallery) struct CaptureRecord {
     #[prost(string, tag = "1")]
     pub transaction: String,
     #[prost(uint32, tag = "2")]
@@ -461,7 +461,7 @@ pub(super) struct CaptureRecord {
 
 /// A decision without its answer, as lists show it. Whether it waits is said by a table.
 #[derive(Clone, PartialEq, Message)]
-pub(super) struct DecisionHeadRecord {
+pub(in crate::gallery) struct DecisionHeadRecord {
     #[prost(string, tag = "1")]
     pub transaction: String,
     #[prost(uint32, tag = "2")]
@@ -488,7 +488,7 @@ pub(super) struct DecisionHeadRecord {
 
 /// What an officer made of a referral.
 #[derive(Clone, PartialEq, Message)]
-pub(super) struct ResolutionRecord {
+pub(in crate::gallery) struct ResolutionRecord {
     #[prost(string, tag = "1")]
     pub officer: String,
     /// 1 approve, 3 deny.
@@ -503,7 +503,7 @@ pub(super) struct ResolutionRecord {
 /// Why two subjects may share a face. Lies under both orders of their ids, so that
 /// either finds the other by one range.
 #[derive(Clone, PartialEq, Message)]
-pub(super) struct ClearedRecord {
+pub(in crate::gallery) struct ClearedRecord {
     /// The first officer's; earlier programs know nothing else.
     #[prost(string, tag = "1")]
     pub officer: String,
@@ -530,7 +530,7 @@ pub(super) struct ClearedRecord {
 
 /// What an officer said of a pair.
 #[derive(Clone, PartialEq, Message)]
-pub(super) struct PairEntryRecord {
+pub(in crate::gallery) struct PairEntryRecord {
     #[prost(string, tag = "1")]
     pub officer: String,
     #[prost(string, tag = "2")]
@@ -543,7 +543,7 @@ pub(super) struct PairEntryRecord {
 }
 
 /// Makes the bytes of a record for `key` of `table`.
-pub(super) fn seal(table: &str, key: &[u8], record: &impl Message) -> Vec<u8> {
+pub(in crate::gallery) fn seal(table: &str, key: &[u8], record: &impl Message) -> Vec<u8> {
     let mut bytes = Vec::with_capacity(HEADER_BYTES + record.encoded_len());
     bytes.extend_from_slice(&[RECORD_VERSION, 0, 0, 0, 0]);
     bytes.extend_from_slice(&record.encode_to_vec());
@@ -553,7 +553,7 @@ pub(super) fn seal(table: &str, key: &[u8], record: &impl Message) -> Vec<u8> {
 }
 
 /// Reads a record back, or says why it cannot be trusted.
-pub(super) fn unseal<M: Message + Default>(table: &str, key: &[u8], bytes: &[u8]) -> Result<M, StoreError> {
+pub(in crate::gallery) fn unseal<M: Message + Default>(table: &str, key: &[u8], bytes: &[u8]) -> Result<M, StoreError> {
     let Some((&[version, a, b, c, d], message)) = bytes.split_first_chunk::<HEADER_BYTES>() else {
         return Err(StoreError::damaged(format!("a record of {table} is cut short")));
     };
@@ -577,7 +577,7 @@ fn checksum(version: u8, table: &str, key: &[u8], message: &[u8]) -> u32 {
 }
 
 impl SubjectRecord {
-    pub(super) fn of_head(head: &SubjectHead) -> Self {
+    pub(in crate::gallery) fn of_head(head: &SubjectHead) -> Self {
         let Attributes { schemes, province, unit } = head.attributes.clone();
         Self {
             templates: head.templates.clone(),
@@ -597,12 +597,12 @@ impl SubjectRecord {
     }
 
     /// Whose it is, where it lies under `name`; those of earlier programs do not tell.
-    pub(super) fn subject(&self, name: &str) -> Result<SubjectId, StoreError> {
+    pub(in crate::gallery) fn subject(&self, name: &str) -> Result<SubjectId, StoreError> {
         let id = if self.id.is_empty() { name } else { &self.id };
         SubjectId::new(id).map_err(|_| StoreError::damaged("a subject's id is not one"))
     }
 
-    pub(super) fn into_head(self, id: SubjectId) -> Result<SubjectHead, StoreError> {
+    pub(in crate::gallery) fn into_head(self, id: SubjectId) -> Result<SubjectHead, StoreError> {
         Ok(SubjectHead {
             id,
             attributes: self.attributes(),
@@ -619,12 +619,12 @@ impl SubjectRecord {
     }
 
     /// Whether the record is restricted.
-    pub(super) fn is_restricted(&self) -> Result<bool, StoreError> {
+    pub(in crate::gallery) fn is_restricted(&self) -> Result<bool, StoreError> {
         Ok(standing(self.standing.clone())?.is_restricted())
     }
 
     /// Attributes as the gallery's callers know them.
-    pub(super) fn attributes(&self) -> Attributes {
+    pub(in crate::gallery) fn attributes(&self) -> Attributes {
         Attributes {
             schemes: self.schemes.iter().map(|scheme| Scheme::of_stored(scheme).to_owned()).collect(),
             province: self.province.clone(),
@@ -684,7 +684,7 @@ impl StandingRecord {
     }
 }
 
-pub(super) fn requester_number(requester: Requester) -> u32 {
+pub(in crate::gallery) fn requester_number(requester: Requester) -> u32 {
     match requester {
         Requester::Person => 1,
         Requester::Authority => 2,
@@ -692,7 +692,7 @@ pub(super) fn requester_number(requester: Requester) -> u32 {
     }
 }
 
-pub(super) fn requester_of(number: u32) -> Result<Requester, StoreError> {
+pub(in crate::gallery) fn requester_of(number: u32) -> Result<Requester, StoreError> {
     match number {
         1 => Ok(Requester::Person),
         2 => Ok(Requester::Authority),
@@ -722,7 +722,7 @@ impl VouchedRecord {
         }
     }
 
-    pub(super) fn restore(self) -> Result<Vouched, StoreError> {
+    pub(in crate::gallery) fn restore(self) -> Result<Vouched, StoreError> {
         let officer = SubjectId::new(self.officer).map_err(|_| StoreError::damaged("an officer's id is not one"))?;
         let vouch = Vouch { officer, reason: Note::stored(self.reason) };
         Ok(Vouched { vouch, at: Timestamp(self.at), templates: self.templates })
@@ -731,11 +731,11 @@ impl VouchedRecord {
 
 impl TemplateRecord {
     /// The unit vector.
-    pub(super) fn values(&self) -> Result<Vec<f32>, StoreError> {
+    pub(in crate::gallery) fn values(&self) -> Result<Vec<f32>, StoreError> {
         float32::decode(&self.vector).ok_or_else(|| StoreError::damaged("a template is cut short"))
     }
 
-    pub(super) fn new(subject: &str, new: &NewTemplate) -> Self {
+    pub(in crate::gallery) fn new(subject: &str, new: &NewTemplate) -> Self {
         let vector = new.template.vector();
         Self {
             subject: subject.to_owned(),
@@ -754,7 +754,11 @@ impl TemplateRecord {
 
     /// The template, if it is what the gallery holds: of one of its recipes, each with the number
     /// of its values, and a unit vector.
-    pub(super) fn restore(self, id: u64, recipes: &[(RecipeDigest, usize)]) -> Result<StoredTemplate, StoreError> {
+    pub(in crate::gallery) fn restore(
+        self,
+        id: u64,
+        recipes: &[(RecipeDigest, usize)],
+    ) -> Result<StoredTemplate, StoreError> {
         let own = recipes.iter().find(|(recipe, _)| self.recipe == recipe.0);
         let &(recipe, dimension) = own.ok_or_else(|| StoreError::damaged("a template is of another recipe"))?;
         let vector = self.values()?;
@@ -775,7 +779,7 @@ impl TemplateRecord {
 }
 
 impl DecisionRecord {
-    pub(super) fn of(decision: &StoredDecision) -> Self {
+    pub(in crate::gallery) fn of(decision: &StoredDecision) -> Self {
         Self {
             content: decision.content.to_vec(),
             subject: decision.subject.as_str().to_owned(),
@@ -798,16 +802,16 @@ impl DecisionRecord {
     }
 
     /// Which decision it is, where it lies under `name`; those of earlier programs do not tell.
-    pub(super) fn key(&self, name: &str) -> Result<DecisionKey, StoreError> {
+    pub(in crate::gallery) fn key(&self, name: &str) -> Result<DecisionKey, StoreError> {
         if self.transaction.is_empty() {
-            return super::tables::decision_key_of(name);
+            return decision_key_of(name);
         }
         let transaction = RequestId::new(self.transaction.as_str())
             .map_err(|_| StoreError::damaged("a transaction's id is not one"))?;
         Ok(DecisionKey { transaction, attempt: self.attempt })
     }
 
-    pub(super) fn restore(self, key: DecisionKey) -> Result<StoredDecision, StoreError> {
+    pub(in crate::gallery) fn restore(self, key: DecisionKey) -> Result<StoredDecision, StoreError> {
         Ok(StoredDecision {
             key,
             content: <[u8; 32]>::try_from(self.content)
@@ -851,7 +855,7 @@ impl ResolutionRecord {
 }
 
 impl CaptureRecord {
-    pub(super) fn of(capture: &StoredCapture) -> Self {
+    pub(in crate::gallery) fn of(capture: &StoredCapture) -> Self {
         Self {
             transaction: capture.key.transaction.as_str().to_owned(),
             attempt: capture.key.attempt,
@@ -865,7 +869,7 @@ impl CaptureRecord {
         }
     }
 
-    pub(super) fn restore(self, number: u64) -> Result<StoredCapture, StoreError> {
+    pub(in crate::gallery) fn restore(self, number: u64) -> Result<StoredCapture, StoreError> {
         let transaction =
             RequestId::new(self.transaction).map_err(|_| StoreError::damaged("a transaction's id is not one"))?;
         let (bands, rest) = self.bands.as_chunks::<8>();
@@ -886,7 +890,7 @@ impl CaptureRecord {
 }
 
 impl DecisionHeadRecord {
-    pub(super) fn of(decision: &StoredDecision) -> Self {
+    pub(in crate::gallery) fn of(decision: &StoredDecision) -> Self {
         Self {
             transaction: decision.key.transaction.as_str().to_owned(),
             attempt: decision.key.attempt,
@@ -901,7 +905,7 @@ impl DecisionHeadRecord {
         }
     }
 
-    pub(super) fn restore(self, number: u64, waits: bool) -> Result<DecisionHead, StoreError> {
+    pub(in crate::gallery) fn restore(self, number: u64, waits: bool) -> Result<DecisionHead, StoreError> {
         let transaction =
             RequestId::new(self.transaction).map_err(|_| StoreError::damaged("a transaction's id is not one"))?;
         Ok(DecisionHead {
@@ -922,7 +926,7 @@ impl DecisionHeadRecord {
 }
 
 impl ClearedRecord {
-    pub(super) fn of(pair: &ClearedPair) -> Self {
+    pub(in crate::gallery) fn of(pair: &ClearedPair) -> Self {
         let mut entries = pair.entries.iter().map(PairEntryRecord::of);
         let first = entries.next().unwrap_or_default();
         Self {
@@ -942,14 +946,14 @@ impl ClearedRecord {
     /// programs do not tell.
     fn subjects(&self, name: &str) -> Result<(SubjectId, SubjectId), StoreError> {
         if self.first.is_empty() {
-            return super::tables::cleared_ids(name);
+            return cleared_ids(name);
         }
         let id = |text: &str| SubjectId::new(text).map_err(|_| StoreError::damaged("a cleared pair's id is not one"));
         Ok((id(&self.first)?, id(&self.second)?))
     }
 
     /// The pair that lies under `name`.
-    pub(super) fn restore_under(self, name: &str) -> Result<ClearedPair, StoreError> {
+    pub(in crate::gallery) fn restore_under(self, name: &str) -> Result<ClearedPair, StoreError> {
         let (one, other) = self.subjects(name)?;
         let (first, second) = if one < other { (one, other) } else { (other, one) };
         self.restore(first, second)
@@ -997,7 +1001,7 @@ impl PairEntryRecord {
     }
 }
 
-pub(super) fn stored_id(id: String) -> Result<SubjectId, StoreError> {
+pub(in crate::gallery) fn stored_id(id: String) -> Result<SubjectId, StoreError> {
     SubjectId::new(id).map_err(|_| StoreError::damaged("a stored id is not one"))
 }
 
@@ -1021,17 +1025,33 @@ fn outcome_of(number: u32) -> Result<Outcome, StoreError> {
 }
 
 impl RequestRecord {
-    pub(super) fn of(request: &StoredRequest, done_at: Timestamp) -> Self {
+    pub(in crate::gallery) fn of(request: &StoredRequest, done_at: Timestamp) -> Self {
         let StoredRequest { content, commit, templates, number } = request;
         let (content, done_at) = (content.to_vec(), done_at.0);
         Self { content, commit: *commit, templates: *templates, done_at, number: *number }
     }
 
-    pub(super) fn restore(self) -> Result<StoredRequest, StoreError> {
+    pub(in crate::gallery) fn restore(self) -> Result<StoredRequest, StoreError> {
         let content = <[u8; 32]>::try_from(self.content)
             .map_err(|_| StoreError::damaged("a request's digest has another length"))?;
         Ok(StoredRequest { content, commit: self.commit, templates: self.templates, number: self.number })
     }
+}
+
+/// The decision that lies under a key, in a clear gallery.
+pub(in crate::gallery) fn decision_key_of(name: &str) -> Result<DecisionKey, StoreError> {
+    let damaged = || StoreError::damaged("a decision's key is not one");
+    let (transaction, attempt) = name.rsplit_once(' ').ok_or_else(damaged)?;
+    let transaction = RequestId::new(transaction).map_err(|_| damaged())?;
+    Ok(DecisionKey { transaction, attempt: attempt.parse().map_err(|_| damaged())? })
+}
+
+/// The two ids of a key of `cleared`, in a clear gallery.
+pub(in crate::gallery) fn cleared_ids(name: &str) -> Result<(SubjectId, SubjectId), StoreError> {
+    let damaged = || StoreError::damaged("a cleared pair's key is not one");
+    let (one, other) = name.split_once('\0').ok_or_else(damaged)?;
+    let id = |text: &str| SubjectId::new(text).map_err(|_| damaged());
+    Ok((id(one)?, id(other)?))
 }
 
 #[cfg(test)]

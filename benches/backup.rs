@@ -11,6 +11,7 @@ use std::path::Path;
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread::JoinHandle;
 use std::time::Instant;
 
 use chinhchu::backup::{BackupKey, BackupKeys, BackupReader, BackupWriter, Repository, Written, verify};
@@ -23,6 +24,7 @@ use chinhchu::gallery::{
 use chinhchu::ledger::entry::Code;
 use chinhchu::sealing::{KeyStoreOptions, MasterKey, Secret};
 use chinhchu::tools::{Like, Population};
+use tokio::runtime::Handle;
 
 use self::support::Failure;
 
@@ -38,6 +40,9 @@ const MB_A_SECOND_MIN: f64 = 200.0;
 const SERVING_RATIO_MAX: f64 = 1.10;
 
 const RECIPE: RecipeDigest = RecipeDigest([1; 32]);
+
+/// A backup, with the seconds that it took.
+type Taken = Result<(Written, f64), String>;
 
 fn main() -> ExitCode {
     let templates = std::env::args().skip(1).find_map(|word| word.parse().ok()).unwrap_or(TEMPLATES);
@@ -60,16 +65,28 @@ fn median(mut values: Vec<f64>) -> f64 {
     values[values.len() / 2]
 }
 
-/// Takes a backup, as a program beside the server does.
+/// Takes a backup as a program beside the server does, on a thread of its own whose priority is as low.
+fn back_up_beside(gallery: &Arc<Gallery>, to: &Path, has_ended: &Arc<AtomicBool>) -> JoinHandle<Taken> {
+    let (gallery, to, has_ended) = (Arc::clone(gallery), to.to_owned(), Arc::clone(has_ended));
+    let runtime = Handle::current();
+    std::thread::spawn(move || {
+        gallery::lower_priority();
+        let done = runtime.block_on(back_up(&gallery, &to)).map_err(|error| error.to_string());
+        has_ended.store(true, Ordering::Release);
+        done
+    })
+}
+
+/// Takes a backup.
 async fn back_up(gallery: &Gallery, to: &Path) -> Result<(Written, f64), Failure> {
     let repository = Repository::open_or_make(to)?;
     let began = Instant::now();
     let mut rows = gallery.rows().await?;
     let mut writer = BackupWriter::begin(&repository, keys(), rows.head().clone(), None)?;
     while let Some(batch) = rows.next().await? {
-        tokio::task::block_in_place(|| writer.take(&batch))?;
+        writer.take(&batch)?;
     }
-    let written = tokio::task::block_in_place(|| writer.finish())?;
+    let written = writer.finish()?;
     Ok((written, began.elapsed().as_secs_f64()))
 }
 
@@ -120,16 +137,9 @@ async fn run(templates: u64) -> Result<bool, Failure> {
     let (alone_searches, alone_enrolments) = calls(&gallery, 1000, CALLS, &never).await?;
 
     let has_ended = Arc::new(AtomicBool::new(false));
-    let backup = {
-        let (gallery, to, has_ended) = (Arc::clone(&gallery), to.clone(), Arc::clone(&has_ended));
-        tokio::spawn(async move {
-            let done = back_up(&gallery, &to).await;
-            has_ended.store(true, Ordering::Release);
-            done
-        })
-    };
+    let backup = back_up_beside(&gallery, &to, &has_ended);
     let (searches, enrolments) = calls(&gallery, 2000, usize::MAX, &has_ended).await?;
-    let (first, beside) = backup.await??;
+    let (first, beside) = backup.join().map_err(|_| "the backup's thread ended by a fault")??;
     let megabytes = first.manifest.bytes() as f64 / 1e6;
     println!("first backup, beside calls: {megabytes:.0} MB in {beside:.2} s, {:.0} MB/s", megabytes / beside);
     let mut is_reached = true;

@@ -13,12 +13,13 @@ use tokio::sync::mpsc;
 use super::{GalleryError, GalleryId, SubjectId, Timestamp};
 use crate::ledger::entry::{Code, KeyedDigest};
 
-/// Niceness of threads that read, seal and write backups: about a thirtieth of the processor's time where others want it.
+/// Niceness of threads that read, seal and write backups, the lowest: a seventieth of the processor's time where others want it.
 #[cfg(target_os = "linux")]
-const NICENESS: i32 = 15;
+const NICENESS: i32 = 19;
 
-/// Lets others go first from here on: lowers the priority of this thread. A backup must not slow who is served.
-pub(crate) fn lower_priority() {
+/// Lets others go first from here on: lowers the priority of this thread, for good. A backup must not slow who is
+/// served, so whoever takes one with this library calls it on the thread that does.
+pub fn lower_priority() {
     // Elsewhere than on Linux it would be that of the whole process.
     #[cfg(target_os = "linux")]
     if let Err(error) = rustix::process::setpriority_process(None, NICENESS) {

@@ -11,10 +11,9 @@ use std::path::Path;
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::thread::JoinHandle;
 use std::time::Instant;
 
-use chinhchu::backup::{BackupKey, BackupKeys, BackupReader, BackupWriter, Repository, Written, verify};
+use chinhchu::backup::{BackupReader, Repository, verify};
 use chinhchu::context::RequestContext;
 use chinhchu::face::{RecipeDigest, Template};
 use chinhchu::gallery::{
@@ -24,9 +23,8 @@ use chinhchu::gallery::{
 use chinhchu::ledger::entry::Code;
 use chinhchu::sealing::{KeyStoreOptions, MasterKey, Secret};
 use chinhchu::tools::{Like, Population};
-use tokio::runtime::Handle;
 
-use self::support::Failure;
+use self::support::{Failure, back_up, back_up_beside, backup_keys};
 
 /// Templates where none are asked for: some 500 MB of rows.
 const TEMPLATES: u64 = 200_000;
@@ -41,9 +39,6 @@ const SERVING_RATIO_MAX: f64 = 1.10;
 
 const RECIPE: RecipeDigest = RecipeDigest([1; 32]);
 
-/// A backup, with the seconds that it took.
-type Taken = Result<(Written, f64), String>;
-
 fn main() -> ExitCode {
     let templates = std::env::args().skip(1).find_map(|word| word.parse().ok()).unwrap_or(TEMPLATES);
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().expect("a runtime");
@@ -56,38 +51,9 @@ fn options(folder: &Path) -> EmbeddedOptions {
     EmbeddedOptions { sealing: Some(keys), ..EmbeddedOptions::default() }
 }
 
-fn keys() -> Arc<BackupKeys> {
-    Arc::new(BackupKeys::new(BackupKey::new(&MasterKey::new(Secret::copied(&[8; 32]))), []))
-}
-
 fn median(mut values: Vec<f64>) -> f64 {
     values.sort_by(f64::total_cmp);
     values[values.len() / 2]
-}
-
-/// Takes a backup as a program beside the server does, on a thread of its own whose priority is as low.
-fn back_up_beside(gallery: &Arc<Gallery>, to: &Path, has_ended: &Arc<AtomicBool>) -> JoinHandle<Taken> {
-    let (gallery, to, has_ended) = (Arc::clone(gallery), to.to_owned(), Arc::clone(has_ended));
-    let runtime = Handle::current();
-    std::thread::spawn(move || {
-        gallery::lower_priority();
-        let done = runtime.block_on(back_up(&gallery, &to)).map_err(|error| error.to_string());
-        has_ended.store(true, Ordering::Release);
-        done
-    })
-}
-
-/// Takes a backup.
-async fn back_up(gallery: &Gallery, to: &Path) -> Result<(Written, f64), Failure> {
-    let repository = Repository::open_or_make(to)?;
-    let began = Instant::now();
-    let mut rows = gallery.rows().await?;
-    let mut writer = BackupWriter::begin(&repository, keys(), rows.head().clone(), None)?;
-    while let Some(batch) = rows.next().await? {
-        writer.take(&batch)?;
-    }
-    let written = writer.finish()?;
-    Ok((written, began.elapsed().as_secs_f64()))
 }
 
 /// Searches and enrols until there are as many calls as wanted, or the backup has ended: milliseconds of each.
@@ -168,11 +134,11 @@ async fn run(templates: u64) -> Result<bool, Failure> {
 
     let repository = Repository::open(&to)?;
     let began = Instant::now();
-    let verified = verify(&repository, &keys(), &next.manifest, &mut |_| {})?;
+    let verified = verify(&repository, &backup_keys(), &next.manifest, &mut |_| {})?;
     let rate = verified.bytes as f64 / 1e6 / began.elapsed().as_secs_f64();
     println!("verified: {rate:.0} MB/s");
     let began = Instant::now();
-    let mut reader = BackupReader::begin(Arc::new(repository), keys(), next.manifest.clone())?;
+    let mut reader = BackupReader::begin(Arc::new(repository), backup_keys(), next.manifest.clone())?;
     let manifest = next.manifest;
     let name = Code::new(format!("backup.{}", manifest.id))?;
     let from = RestoreFrom { head: manifest.head, name, digest: manifest.digest, without: Without::default() };

@@ -7,12 +7,14 @@
 //! cargo bench --bench beneficiary
 //! cargo bench --bench beneficiary -- ledger    # throughput with a transparency log and without
 //! cargo bench --bench beneficiary -- sealed    # one decision in a sealed gallery and in a clear one
+//! cargo bench --bench beneficiary -- backup    # one decision while the gallery is backed up and while it is not
 //! ```
 
 mod support;
 
 use std::process::ExitCode;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use chinhchu::chip::{Anchors, Personal, Sex};
@@ -27,7 +29,7 @@ use chinhchu::tools::forge::{CardDraft, ForgedCard, HolderDraft};
 use chinhchu::workflow::Engine;
 use chinhchu::workflow::beneficiary::{BeneficiaryRequest, Policies, PolicyFile, Record, Scheme};
 
-use self::support::{Failure, end, engine_options, fill, is_set_up, jpeg, photo, pool_options};
+use self::support::{Failure, back_up_beside, end, engine_options, fill, is_set_up, jpeg, photo, pool_options};
 
 /// Subjects in the gallery, one template each.
 const SUBJECTS: u64 = 100_000;
@@ -48,6 +50,10 @@ const LEDGER_ROUNDS: usize = 9;
 const LEDGER_RATIO_MIN: f64 = 0.95;
 /// Target: p50 in a sealed gallery over that in a clear one, at most.
 const SEALED_RATIO_MAX: f64 = 1.05;
+/// Backups beside decisions, each followed by as many decisions alone.
+const BACKUPS: usize = 12;
+/// Target: p50 while a backup is taken over that while none is, at most.
+const BACKUP_RATIO_MAX: f64 = 1.10;
 
 fn main() -> ExitCode {
     if !is_set_up() {
@@ -59,6 +65,7 @@ fn main() -> ExitCode {
         match () {
             () if is_asked("ledger") => ledger().await,
             () if is_asked("sealed") => sealed().await,
+            () if is_asked("backup") => backup().await,
             () => run().await,
         }
     });
@@ -241,6 +248,56 @@ async fn sealed() -> Result<bool, Failure> {
     println!("decision p50: clear {clear:.2} ms, sealed {sealed:.2} ms");
     println!("ratio {ratio:.3} (target: at most {SEALED_RATIO_MAX})");
     Ok(ratio <= SEALED_RATIO_MAX)
+}
+
+/// Decisions of one caller while a sealed gallery is backed up from nothing, and as many while it is not, in turns.
+async fn backup() -> Result<bool, Failure> {
+    let claim = Claim::new()?;
+    let engine = Engine::open(&engine_options(pool_options()))?;
+    let folder = tempfile::tempdir()?;
+    let master = MasterKey::new(Secret::random()?);
+    let keys =
+        KeyStoreOptions { path: folder.path().join("keys"), copy: None, master, previous: None, read_only: false };
+    let options = EmbeddedOptions { sealing: Some(keys), ..EmbeddedOptions::default() };
+    let (gallery, _folder) = filled(&engine, options).await?;
+    let (anchors, policies) = claim.rules()?;
+    let engine = engine.with_gallery(Arc::clone(&gallery))?.with_decision_rules(anchors, policies)?;
+    let engine = engine.with_capture_key(FingerprintKey::random()?);
+    let mut index = 0;
+    let mut once = async || {
+        index += 1;
+        decide(&engine, claim.request("backup", index)?).await
+    };
+    for _ in 0..DECISIONS / 10 {
+        once().await?;
+    }
+    let (mut alone, mut beside, mut megabytes, mut seconds) = (Vec::new(), Vec::new(), 0.0, 0.0);
+    for turn in 0..BACKUPS {
+        let to = folder.path().join(format!("backup-{turn}"));
+        let has_ended = Arc::new(AtomicBool::new(false));
+        let backup = back_up_beside(&gallery, &to, &has_ended);
+        let before = beside.len();
+        while !has_ended.load(Ordering::Acquire) {
+            beside.push(once().await?.as_secs_f64() * 1e3);
+        }
+        let (written, took) = backup.join().map_err(|_| "the backup's thread ended by a fault")??;
+        megabytes += written.manifest.bytes() as f64 / 1e6;
+        seconds += took;
+        std::fs::remove_dir_all(&to)?;
+        for _ in before..beside.len() {
+            alone.push(once().await?.as_secs_f64() * 1e3);
+        }
+    }
+    let median = |times: &mut Vec<f64>| {
+        times.sort_by(f64::total_cmp);
+        times[times.len() / 2]
+    };
+    let (without, with) = (median(&mut alone), median(&mut beside));
+    println!("{BACKUPS} first backups beside decisions: {:.0} MB/s", megabytes / seconds);
+    println!("decision p50 of {}: alone {without:.2} ms, while a backup is taken {with:.2} ms", alone.len());
+    let ratio = with / without;
+    println!("ratio {ratio:.3} (target: at most {BACKUP_RATIO_MAX})");
+    Ok(ratio <= BACKUP_RATIO_MAX)
 }
 
 async fn run() -> Result<bool, Failure> {

@@ -6,16 +6,22 @@
 use std::path::Path;
 use std::process::ExitCode;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread::JoinHandle;
+use std::time::Instant;
 
+use chinhchu::backup::{BackupKey, BackupKeys, BackupWriter, Repository, Written};
 use chinhchu::context::RequestContext;
 use chinhchu::face::{PoolOptions, RecipeDigest, Template};
-use chinhchu::gallery::{Attributes, EnrolMode, Enrolment, Gallery, NewTemplate, Source, SubjectId};
+use chinhchu::gallery::{self, Attributes, EnrolMode, Enrolment, Gallery, NewTemplate, Source, SubjectId};
 use chinhchu::imaging::Limits;
+use chinhchu::sealing::{MasterKey, Secret};
 use chinhchu::tools::{Like, Population};
 use chinhchu::workflow::EngineOptions;
 use image::RgbImage;
 use image::codecs::jpeg::JpegEncoder;
 use image::imageops::FilterType;
+use tokio::runtime::Handle;
 
 /// Enrolments under way while a gallery is filled: they share commits.
 const AT_ONCE: u64 = 4_096;
@@ -131,4 +137,37 @@ pub async fn fill_named(
         }
     }
     Ok(())
+}
+
+/// A backup, with the seconds that it took.
+pub type Taken = Result<(Written, f64), String>;
+
+/// The keys of every backup here.
+pub fn backup_keys() -> Arc<BackupKeys> {
+    Arc::new(BackupKeys::new(BackupKey::new(&MasterKey::new(Secret::copied(&[8; 32]))), []))
+}
+
+/// Takes a backup, with the seconds that it took.
+pub async fn back_up(gallery: &Gallery, to: &Path) -> Result<(Written, f64), Failure> {
+    let repository = Repository::open_or_make(to)?;
+    let began = Instant::now();
+    let mut rows = gallery.rows().await?;
+    let mut writer = BackupWriter::begin(&repository, backup_keys(), rows.head().clone(), None)?;
+    while let Some(batch) = rows.next().await? {
+        writer.take(&batch)?;
+    }
+    let written = writer.finish()?;
+    Ok((written, began.elapsed().as_secs_f64()))
+}
+
+/// The same as a program beside the server does: on a thread of its own, whose priority is as low.
+pub fn back_up_beside(gallery: &Arc<Gallery>, to: &Path, has_ended: &Arc<AtomicBool>) -> JoinHandle<Taken> {
+    let (gallery, to, has_ended) = (Arc::clone(gallery), to.to_owned(), Arc::clone(has_ended));
+    let runtime = Handle::current();
+    std::thread::spawn(move || {
+        gallery::lower_priority();
+        let done = runtime.block_on(back_up(&gallery, &to)).map_err(|error| error.to_string());
+        has_ended.store(true, Ordering::Release);
+        done
+    })
 }

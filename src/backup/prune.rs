@@ -7,7 +7,7 @@ use std::path::Path;
 
 use super::error::BackupError;
 use super::keys::BackupKeys;
-use super::manifest::BackupId;
+use super::manifest::{BackupId, Manifest};
 use super::repository::Repository;
 use crate::gallery::Timestamp;
 
@@ -36,7 +36,8 @@ pub struct Pruned {
 }
 
 impl Repository {
-    /// Takes backups away, and what only they had. The newest of each gallery stays in any case.
+    /// Takes backups away, and what only they had. The newest of each gallery stays in any case: the one with the most
+    /// commits, and of several with as many the one taken last by `now`, since a clock may have been wrong.
     ///
     /// # Errors
     /// [`BackupError::Busy`]; [`BackupError::OtherKey`], [`BackupError::Damaged`] of a backup whose chunks cannot be
@@ -47,6 +48,10 @@ impl Repository {
         for id in self.ids()? {
             manifests.push(self.read_manifest(&id, keys)?);
         }
+        manifests.sort_by_key(|manifest| {
+            let Manifest { id, head, .. } = manifest;
+            (head.commit, head.taken_at <= now, id.clone())
+        });
         let mut pruned = Pruned::default();
         let mut named = HashSet::new();
         let mut gone = Vec::new();

@@ -228,7 +228,8 @@ impl Repository {
         }
     }
 
-    /// The newest backup of a gallery, or of any where none is named, that was taken at a time or before it.
+    /// The newest backup of a gallery that was taken at a time or before it: the one with the most commits, since a
+    /// clock may have been wrong. Where no gallery is named it is that of the last backup by its name.
     ///
     /// # Errors
     /// [`BackupError::NoneThen`]; as [`Repository::read_manifest`] of one that may be it.
@@ -238,14 +239,31 @@ impl Repository {
         gallery: Option<GalleryId>,
         at: Option<Timestamp>,
     ) -> Result<Manifest, BackupError> {
+        let (mut gallery, mut found, mut unreadable) = (gallery, None::<Manifest>, None);
         for id in self.ids()?.iter().rev() {
-            let manifest = self.read_manifest(id, keys)?;
-            let is_of_it = gallery.is_none_or(|gallery| gallery == manifest.head.gallery);
-            if is_of_it && at.is_none_or(|at| manifest.head.taken_at <= at) {
-                return Ok(manifest);
+            let manifest = match self.read_manifest(id, keys) {
+                Ok(manifest) => manifest,
+                Err(error) if found.is_none() => {
+                    // Unless another that was taken later has more commits, it may be the one.
+                    unreadable.get_or_insert(error);
+                    continue;
+                }
+                Err(_) => continue,
+            };
+            if at.is_some_and(|at| manifest.head.taken_at > at) || gallery.is_some_and(|of| of != manifest.head.gallery)
+            {
+                continue;
+            }
+            if let Some(error) = unreadable.take() {
+                return Err(error);
+            }
+            gallery = Some(manifest.head.gallery);
+            if found.as_ref().is_none_or(|found| found.head.commit < manifest.head.commit) {
+                found = Some(manifest);
             }
         }
         let when = if at.is_some() { "from then or before" } else { "of this gallery" };
-        Err(BackupError::NoneThen { when: when.to_owned(), path: self.path.clone() })
+        let none = || BackupError::NoneThen { when: when.to_owned(), path: self.path.clone() };
+        found.ok_or_else(|| unreadable.unwrap_or_else(none))
     }
 }

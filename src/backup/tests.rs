@@ -5,7 +5,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use super::cut::{CHUNK_BYTES_MAX, CHUNK_BYTES_MIN, Cutter};
-use super::{BackupError, BackupKey, BackupKeys, BackupReader, BackupWriter, Repository, Written};
+use super::{BackupError, BackupId, BackupKey, BackupKeys, BackupReader, BackupWriter, Keep, Repository, Written};
 use crate::gallery::{GalleryId, RowBatch, RowsHead, Timestamp};
 use crate::sealing::{MasterKey, Secret};
 
@@ -167,7 +167,6 @@ fn nothing_of_the_rows_lies_in_the_clear_and_nobody_else_reads_the_files() {
 
 #[test]
 fn names_of_backups_are_read_and_nothing_else_is() {
-    use super::BackupId;
     let id = BackupId::new(Timestamp(1_796_083_199_000)).unwrap();
     assert!(id.as_str().starts_with("20261130T2") && id.as_str().parse::<BackupId>().unwrap() == id, "{id}");
     for no in [
@@ -182,4 +181,33 @@ fn names_of_backups_are_read_and_nothing_else_is() {
     }
     let folder = tempfile::tempdir().unwrap();
     assert!(matches!(Repository::open(folder.path()), Err(BackupError::NotThere(_))));
+}
+
+#[test]
+fn a_clock_that_was_wrong_once_makes_no_older_backup_the_newest() {
+    let folder = tempfile::tempdir().unwrap();
+    let repository = Repository::open_or_make(&folder.path().join("backups")).unwrap();
+    let now = Timestamp::now();
+    let take = |commit: u64, taken_at: u64| -> BackupId {
+        let head = RowsHead { commit, taken_at: Timestamp(taken_at), ..head(10) };
+        let mut writer = BackupWriter::begin(&repository, keys(), head, None).unwrap();
+        batches(&rows(10)).iter().for_each(|batch| writer.take(batch).unwrap());
+        writer.finish().unwrap().manifest.id
+    };
+    let year = 365 * 24 * 3600 * 1000;
+    let ahead = take(7, now.0 + year);
+    let right = take(8, now.0 - 2000);
+    let newest = |at| repository.newest(&keys(), None, at).unwrap().id;
+    assert_eq!(newest(None), right);
+    assert_eq!(newest(Some(now)), right, "the other one is of no time until then");
+    // Nothing has changed since: it has as many commits, and its time has come.
+    let same = take(8, now.0 - 1000);
+    let pruned = repository.prune(&keys(), Keep { newest: Some(1), days: None }, now).unwrap();
+    assert_eq!(pruned.backups.len(), 2);
+    assert!(pruned.backups.contains(&ahead) && pruned.backups.contains(&right));
+    assert_eq!(repository.ids().unwrap(), [same.clone()]);
+    // One from the future with as many commits goes before the one that was just written.
+    let ahead = take(8, now.0 + year);
+    let pruned = repository.prune(&keys(), Keep { newest: Some(1), days: None }, now).unwrap();
+    assert_eq!((pruned.backups, repository.ids().unwrap()), (vec![ahead], vec![same]));
 }

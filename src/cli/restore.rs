@@ -12,7 +12,7 @@ use super::backup::RepositoryArgs;
 use super::settings::Settings;
 use super::{Exit, Failure, GlobalArgs, Outcome, caller, date, print, runtime};
 use crate::backup::{BackupError, BackupId, BackupKeys, BackupReader, ChunkSource, Manifest, Repository};
-use crate::gallery::{self, EmbeddedOptions, GalleryError, RestoreFrom, SubjectId, Timestamp, Without};
+use crate::gallery::{self, EmbeddedOptions, ErasedAfter, GalleryError, RestoreFrom, SubjectId, Timestamp, Without};
 use crate::ledger::entry::{Code, KeyedDigest};
 use crate::regular;
 
@@ -76,6 +76,8 @@ struct RestoredAnswer {
     templates: u64,
     /// Records that were left out: of people who were erased since, or are named.
     left_out: u64,
+    /// Of those whom --without names so many are in no row that can be read.
+    not_found: u64,
     /// Number of the log's entry; `null` where no log is kept.
     entry: Option<u64>,
 }
@@ -131,6 +133,7 @@ pub fn run(global: &GlobalArgs, args: RestoreArgs) -> Outcome {
         subjects: made.subjects,
         templates: made.templates,
         left_out: made.left_out,
+        not_found: made.not_found,
         entry: made.entry,
     };
     if settings.lacks_capture_key(&answer.folder) {
@@ -138,6 +141,13 @@ pub fn run(global: &GlobalArgs, args: RestoreArgs) -> Outcome {
             "the key of fingerprints of captures, captures.key, is in no backup: put it into the folder before a server \
              starts there, or captures from before the backup are not known again",
         );
+    }
+    if made.not_found > 0 {
+        print::note(&format!(
+            "--without: {} of the ids are in no row of this backup that can be read; ids are compared letter by letter, so \
+             look for one that is mistyped",
+            made.not_found
+        ));
     }
     match args.json {
         true => print::json(&answer)?,
@@ -167,24 +177,34 @@ fn chosen(
             let id: BackupId = id.parse().map_err(Failure::new)?;
             repository.read_manifest(&id, keys).map_err(Failure::new)
         }
-        None => repository.newest(keys, settings.gallery_id, args.at).map_err(Failure::new),
+        // As it is shown, a backup's time is cut to the second.
+        None => {
+            let at = args.at.map(|at| if at.0 % 1000 == 0 { Timestamp(at.0 + 999) } else { at });
+            repository.newest(keys, settings.gallery_id, at).map_err(Failure::new)
+        }
     }
 }
 
-/// The newest later backup of the same gallery that can be opened. Of a gallery in the clear nobody else than those that
-/// cannot may know who was erased.
-fn newest_later(
+/// The other backups of the same gallery that can be opened and may tell who was erased after this one: later ones, and
+/// those of a gallery that was restored in between. Of a gallery in the clear nobody else than those that cannot be
+/// opened may know it.
+fn others(
     args: &RestoreArgs,
     repository: &Repository,
     keys: &BackupKeys,
     manifest: &Manifest,
-) -> Result<Option<Manifest>, Failure> {
-    for id in repository.ids().map_err(Failure::new)?.iter().rev().take_while(|id| **id > manifest.id) {
+) -> Result<Vec<Manifest>, Failure> {
+    let mut found = Vec::new();
+    for id in repository.ids().map_err(Failure::new)?.iter().rev().filter(|id| **id != manifest.id) {
         match repository.read_manifest(id, keys) {
-            Ok(later) if later.head.gallery == manifest.head.gallery => return Ok(Some(later)),
+            Ok(other) if other.head.gallery == manifest.head.gallery => {
+                if other.head.commit > manifest.head.commit || *id > manifest.id {
+                    found.push(other);
+                }
+            }
             Ok(_) => {}
-            Err(error) if manifest.head.key_store.is_some() || args.without.is_some() => {
-                print::note(&format!("a later backup is passed over: {error}"));
+            Err(error) if *id < manifest.id || manifest.head.key_store.is_some() || args.without.is_some() => {
+                print::note(&format!("another backup is passed over: {error}"));
             }
             Err(error) => {
                 return Err(Failure::new(format_args!(
@@ -194,7 +214,7 @@ fn newest_later(
             }
         }
     }
-    Ok(None)
+    Ok(found)
 }
 
 /// With what the gallery is made: no key of its log is made anew, and no folder is looked into.
@@ -212,6 +232,8 @@ fn named(args: &RestoreArgs) -> Result<BTreeSet<SubjectId>, Failure> {
     let unusable = |why: &dyn std::fmt::Display| Failure::new(format_args!("--without {}: {why}", path.display()));
     let bytes = regular::read(path, WITHOUT_BYTES_MAX).map_err(|error| unusable(&error))?;
     let text = String::from_utf8(bytes).map_err(|_| unusable(&"it is not UTF-8 text"))?;
+    // Some editors begin a file with it.
+    let text = text.trim_start_matches('\u{feff}');
     for (number, line) in (1..).zip(text.lines().map(str::trim)).filter(|(_, line)| !line.is_empty()) {
         let id = SubjectId::new(line).map_err(|error| unusable(&format_args!("line {number}: {error}")))?;
         subjects.insert(id);
@@ -219,8 +241,8 @@ fn named(args: &RestoreArgs) -> Result<BTreeSet<SubjectId>, Failure> {
     Ok(subjects)
 }
 
-/// Who is left out: those who are named, and those of a gallery in the clear whom a later log says to have
-/// been erased.
+/// Who is left out: those who are named, and those of a gallery in the clear whom the log of another backup says to have
+/// been erased since.
 fn without(
     args: &RestoreArgs,
     repository: &Repository,
@@ -230,7 +252,7 @@ fn without(
 ) -> Result<Without, Failure> {
     let subjects = named(args)?;
     let (mut erased, mut destroyed) = (BTreeSet::<KeyedDigest>::new(), Vec::new());
-    if let Some(later) = newest_later(args, repository, keys, manifest)? {
+    for later in others(args, repository, keys, manifest)? {
         // In a sealed gallery the key store says it, and this only what a key store from before does not.
         let is_sealed = manifest.head.key_store.is_some();
         if later.head.key_store.is_some() != is_sealed && args.without.is_none() {
@@ -241,6 +263,9 @@ fn without(
             )));
         }
         let later_is_clear = later.head.key_store.is_none();
+        let has_later_commits = later.head.commit > manifest.head.commit;
+        let after =
+            ErasedAfter { entries: has_later_commits.then_some(manifest.head.entries), time: manifest.head.taken_at };
         let reader =
             BackupReader::begin(Arc::new(repository.clone()), Arc::clone(keys), later).map_err(Failure::new)?;
         let mut reader = reader.of_table(if is_sealed { "destroyed_keys" } else { "ledger_entries" });
@@ -257,7 +282,7 @@ fn without(
             if is_sealed {
                 destroyed.push(batch);
             } else if has_ledger && later_is_clear {
-                gallery::erased_in(&batch, manifest.head.entries, &mut erased).map_err(Failure::new)?;
+                gallery::erased_in(&batch, after, &mut erased).map_err(Failure::new)?;
             }
         }
     }

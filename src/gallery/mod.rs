@@ -63,7 +63,7 @@ pub use records::{
     Arrived, Change, Changes, Committed, LedgerRecords, RECENT_MAX, ReadSet, Records, Sizes, StoredRequest,
 };
 pub use retention::{Expired, RetentionCounts, RetentionOptions, RetentionRules, RetentionRun};
-pub use rows::{GalleryRows, RestoreFrom, Restored, RowBatch, Rows, RowsHead, Without, lower_priority};
+pub use rows::{ErasedAfter, GalleryRows, RestoreFrom, Restored, RowBatch, Rows, RowsHead, Without, lower_priority};
 pub use rules::{Command, Plan, Planned, Signer, Write, next_attempt};
 pub use scheme::Scheme;
 pub(crate) use scheme::{province_code, same_province, same_scheme};

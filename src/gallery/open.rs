@@ -10,8 +10,8 @@ use super::embedded::{
 };
 use super::postgres::{PostgresOptions, PostgresStore};
 use super::{
-    Gallery, GalleryError, LedgerSetup, LedgerTables, RecordStore, RestoreFrom, Restored, RowBatch, RowsHead,
-    SnapshotHead, SnapshotPart, VectorIndex,
+    ErasedAfter, Gallery, GalleryError, LedgerSetup, LedgerTables, RecordStore, RestoreFrom, Restored, RowBatch,
+    RowsHead, SnapshotHead, SnapshotPart, VectorIndex,
 };
 use crate::context::RequestContext;
 use crate::face::RecipeDigest;
@@ -223,11 +223,11 @@ pub fn restore(
     EmbeddedStore::restore(context, dir, options, from, next)
 }
 
-/// Adds whom the log of a gallery in the clear says to have been erased, by rows of its entries from the one
-/// numbered `from` on; other rows tell nothing.
+/// Adds whom the log of a gallery in the clear says to have been erased, or left out by a restoring, after something;
+/// by rows of its entries, others tell nothing.
 ///
 /// # Errors
 /// [`GalleryError::Damaged`].
-pub fn erased_in(batch: &RowBatch, from: u64, into: &mut BTreeSet<KeyedDigest>) -> Result<(), GalleryError> {
-    EmbeddedStore::erased_in(batch, from, into)
+pub fn erased_in(batch: &RowBatch, after: ErasedAfter, into: &mut BTreeSet<KeyedDigest>) -> Result<(), GalleryError> {
+    EmbeddedStore::erased_in(batch, after, into)
 }

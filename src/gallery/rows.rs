@@ -212,6 +212,16 @@ impl Without {
     }
 }
 
+/// From where on the log of another backup of the same gallery tells who was erased after the one that is restored.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct ErasedAfter {
+    /// The number of the first entry that the restored backup does not have, where the other one has later commits.
+    pub entries: Option<u64>,
+    /// When the restored backup was taken: an entry from later counts whatever its number, since it may be that of a
+    /// gallery that was restored in between.
+    pub time: Timestamp,
+}
+
 /// What restoring came to.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Restored {
@@ -221,6 +231,8 @@ pub struct Restored {
     pub templates: u64,
     /// Records of people that were left out.
     pub left_out: u64,
+    /// Of the named in [`Without::subjects`] so many are in no row of the backup that can be read.
+    pub not_found: u64,
     /// The number of the log's entry that says so; `None` where no log is kept.
     pub entry: Option<u64>,
     /// The last commit.

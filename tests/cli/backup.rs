@@ -158,6 +158,57 @@ fn a_gallery_in_the_clear_needs_a_backup_key_and_older_backups_go() {
 }
 
 #[test]
+fn nobody_who_was_erased_or_left_out_comes_back_through_a_gallery_that_was_restored_in_between() {
+    need_assets!();
+    let folder = tempfile::tempdir().unwrap();
+    let at = |name: &str| folder.path().join(name);
+    let data = text(&at("people"));
+    let [obama, obama2, biden] = ["obama.jpg", "obama2.jpg", "biden.jpg"].map(|name| text(&photo(name)));
+    run(["keys", "new-master", &text(&at("backup.key"))]).ended(0);
+    let ledger = "[ledger]\norigin = \"backup.test/log\"\n";
+    let backup = "[backup]\nto = \"backups\"\nkey = { file = \"backup.key\" }\n";
+    fs::write(at("c.toml"), format!("{ledger}{backup}")).unwrap();
+    let config = text(&at("c.toml"));
+    let take = |data: &str| {
+        let taken = with(&config, &["backup", "--data", data, "--json"]).ended(0).json();
+        taken["id"].as_str().unwrap().to_owned()
+    };
+    let restore = |to: &str, more: &[&str]| {
+        let ran = with(&config, &[&["restore", "--to", &text(&at(to)), "--json"], more].concat()).ended(0);
+        (ran.json(), ran.stderr)
+    };
+    let counts = |made: &serde_json::Value| (made["subjects"].as_u64().unwrap(), made["left_out"].as_u64().unwrap());
+    with(&config, &["enroll", "record-one", &obama, "--data", &data, "--create"]).ended(0);
+    with(&config, &["enroll", "record-two", &biden, "--data", &data]).ended(0);
+    let first = take(&data);
+    let erase = ["subject", "erase", "record-two", "--by", "o-1", "--reason", "asked for", "--requester", "person"];
+    with(&config, &[&erase[..], &["--data", &data]].concat()).ended(0);
+    let erased = take(&data);
+
+    // The log of the restored gallery is that of the first backup: that it lacks somebody is entered in it.
+    assert_eq!(counts(&restore("one", &["--backup", &first]).0), (1, 1));
+    let one = text(&at("one"));
+    take(&one);
+    assert_eq!(counts(&restore("two", &["--backup", &first]).0), (1, 1));
+    fs::remove_file(at("backups/backups").join(&erased)).unwrap();
+    assert_eq!(counts(&restore("three", &["--backup", &first]).0), (1, 1), "the restored gallery's log alone says it");
+
+    // The same for those who were named; a mark that an editor begins a file with, and who is not there, are told apart.
+    fs::write(at("named.txt"), "\u{feff}record-one\nRECORD-TWO\n").unwrap();
+    let (made, told) = restore("four", &["--backup", &first, "--without", &text(&at("named.txt"))]);
+    assert_eq!((counts(&made), &made["not_found"]), ((0, 2), &1.into()));
+    assert!(told.contains("--without: 1 of the ids"), "{told}");
+    take(&text(&at("four")));
+    assert_eq!(counts(&restore("five", &["--backup", &first]).0), (0, 2));
+
+    // Who was enrolled anew is there: the erasure was of what was known before.
+    with(&config, &["enroll", "record-two", &biden, "--data", &one]).ended(0);
+    let again = take(&one);
+    assert_eq!(counts(&restore("six", &["--backup", &again]).0), (2, 0));
+    with(&config, &["identify", &obama2, "--data", &text(&at("six"))]).ended(0);
+}
+
+#[test]
 fn on_a_full_disk_no_backup_is_written_and_earlier_ones_stay() {
     need_assets!();
     let Some(disk) = SmallDisk::mount(module_path!(), 256 << 10) else { return };

@@ -128,9 +128,14 @@ pub(super) fn verify(settings: &Settings, args: &VerifyArgs) -> Outcome {
     }
     let (repository, keys) = args.repository.open(settings)?;
     let id = args.id.as_deref().map(str::parse::<BackupId>).transpose().map_err(Failure::new)?;
-    let newest = || match repository.ids().map_err(Failure::new)?.pop() {
-        Some(id) => Ok(id),
-        None => Err(Failure::new(format_args!("there are no backups at {}", repository.path().display()))),
+    let newest = || {
+        // One that cannot be opened may be of any gallery.
+        let is_ours = |id: &BackupId| match (settings.gallery_id, repository.read_manifest(id, &keys)) {
+            (Some(of), Ok(manifest)) => manifest.head.gallery == of,
+            _ => true,
+        };
+        let none = || Failure::new(format_args!("there are no backups at {}", repository.path().display()));
+        repository.ids().map_err(Failure::new)?.into_iter().rev().find(is_ours).ok_or_else(none)
     };
     let id = id.map_or_else(newest, Ok)?;
     let manifest = match repository.read_manifest(&id, &keys) {

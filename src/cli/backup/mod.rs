@@ -34,7 +34,8 @@ sealed under the backup key: [backup] key in the configuration, else a key deriv
 when it has written one, where --keep, --keep-days or [backup] says so. docs/backup.md tells more;
 `chinhchu restore` makes a gallery of a backup.
 
-Exit code: 0 done; 1 `verify` found damage, or `list` a backup that cannot be opened; 2 it cannot be done
+Exit code: 0 done; 1 `verify` found damage, `list` a backup that cannot be opened, or a backup was written and
+no earlier one could be taken away; 2 it cannot be done
 (nothing of this backup is there then, and earlier ones are as they were), or wrong usage.";
 
 /// What was typed.

@@ -183,16 +183,19 @@ pub(super) fn run(settings: &Settings, args: TakeArgs) -> Outcome {
     let target = Target::of(settings, &args, &folder)?;
     let rate = args.rate.or(settings.backup.rate_mb()).map(|mb| mb * 1_000_000);
     let (written, served) = written(settings, &folder, &target, &keys, rate)?;
+    let mut exit = Exit::Success;
     let pruned = match (&target, settings.backup.keep(&args.keep)) {
         (Target::Folder(_), Keep { newest: None, days: None }) | (Target::File(_) | Target::Output, _) => None,
         (Target::Folder(repository), keep) => match repository.prune(&keys, keep, Timestamp::now()) {
             Ok(pruned) => Some(PrunedAnswer::of(pruned)),
             // The backup is there, and that is what was asked for first.
             Err(error) => {
-                return Err(Failure::new(format_args!(
-                    "the backup {} was written, and none was taken away: {error}",
+                print::note(&format!(
+                    "the backup {} was written, and no earlier one was taken away: {error}; docs/backup.md says what to do",
                     written.manifest.id
-                )));
+                ));
+                exit = Exit::Negative;
+                None
             }
         },
     };
@@ -214,7 +217,7 @@ pub(super) fn run(settings: &Settings, args: TakeArgs) -> Outcome {
         true => print::json(&answer)?,
         false => print::answer(&text(&answer))?,
     }
-    Ok(Exit::Success)
+    Ok(exit)
 }
 
 /// A backup of a gallery, and whether a server handed it on.

@@ -27,8 +27,8 @@ use super::tables::{COUNTERS_KEY, GALLERY, GALLERY_KEY, ID_KEY, INDEX_KEY, RETEN
 use super::{EmbeddedOptions, create, given_up, ledger};
 use crate::context::RequestContext;
 use crate::gallery::ledger::{LedgerSetup, NewEntry, entry_of};
-use crate::gallery::{GalleryError, RestoreFrom, Restored, RowBatch};
-use crate::ledger::entry::{Digest, DigestOf, Entry, KeyedDigest, Kind, LedgerKey};
+use crate::gallery::{ErasedAfter, GalleryError, RestoreFrom, Restored, RowBatch, SubjectId, Timestamp};
+use crate::ledger::entry::{Digest, DigestOf, Entry, KeyedDigest, Kind, LedgerKey, SUBJECTS_MAX};
 
 /// Bytes of rows in one transaction, so that its memory is bounded.
 const BYTES_TOGETHER: usize = 256 << 20;
@@ -127,18 +127,30 @@ fn put_own_rows(database: &Database, batches: &[RowBatch]) -> Result<Vec<IndexMa
     Ok(marks)
 }
 
-fn restored_entry(
+/// What is entered of a restoring: how many records there are and who was left out, so that nobody brings them back from
+/// the same backup once the log that said why is gone.
+fn restored_entries(
     context: &RequestContext,
     key: &LedgerKey,
     from: &RestoreFrom,
     records: u64,
-) -> Result<NewEntry, GalleryError> {
-    NewEntry::new(Entry {
-        records: Some(records),
-        reasons: vec![from.name.clone()],
-        digests: vec![Digest { of: DigestOf::Backup, sha256: from.digest }],
-        ..entry_of(context, Kind::Restored, key)
-    })
+    left_out: &BTreeSet<SubjectId>,
+) -> Result<Vec<NewEntry>, GalleryError> {
+    let left_out: Vec<KeyedDigest> = left_out.iter().map(|id| key.subject(id.as_str())).collect();
+    let mut parts = left_out.chunks(SUBJECTS_MAX);
+    let first = parts.next().unwrap_or_default();
+    std::iter::once(first)
+        .chain(parts)
+        .map(|subjects| {
+            NewEntry::new(Entry {
+                records: Some(records),
+                reasons: vec![from.name.clone()],
+                digests: vec![Digest { of: DigestOf::Backup, sha256: from.digest }],
+                subjects: subjects.to_vec(),
+                ..entry_of(context, Kind::Restored, key)
+            })
+        })
+        .collect()
 }
 
 impl EmbeddedStore {
@@ -181,7 +193,7 @@ impl EmbeddedStore {
     /// As there.
     pub(in crate::gallery) fn erased_in(
         batch: &RowBatch,
-        from: u64,
+        after: ErasedAfter,
         into: &mut BTreeSet<KeyedDigest>,
     ) -> Result<(), GalleryError> {
         if batch.table != redb::TableHandle::name(&ENTRIES) {
@@ -190,14 +202,16 @@ impl EmbeddedStore {
         let mut read = || {
             for row in batch {
                 let (key, value) = row.ok_or_else(cut)?;
-                if u64::from_bytes(key) < from {
-                    continue;
-                }
                 let record: EntryRecord = unseal("ledger_entries", key, value)?;
                 let entry = Entry::decode(&record.contents);
                 let entry = entry.map_err(|_| StoreError::damaged("an entry of the log cannot be read"))?;
-                let is_done = entry.outcome.is_some_and(|outcome| outcome.as_str() == "erased");
-                if entry.kind == Kind::Erasure && is_done {
+                let is_after = after.entries.is_some_and(|from| u64::from_bytes(key) >= from);
+                let is_later = Timestamp(entry.at_ms) > after.time;
+                let is_erased = match entry.kind {
+                    Kind::Erasure => entry.outcome.is_some_and(|outcome| outcome.as_str() == "erased"),
+                    kind => kind == Kind::Restored,
+                };
+                if is_erased && (is_after || is_later) {
                     into.extend(entry.subjects);
                 }
             }
@@ -248,8 +262,9 @@ fn fill(
     let mut entry = None;
     if let Some(LedgerSetup { key, .. }) = setup.as_ref().filter(|_| has_ledger) {
         entry = snapshot()?.ledger()?.map(|ledger| ledger.next_place()).transpose()?;
-        let new = restored_entry(context, key, from, head.subjects)?;
-        enter(database, options, &head, new, setup.as_ref(), &protection)?;
+        for new in restored_entries(context, key, from, head.subjects, &filter.left_out)? {
+            enter(database, options, &head, new, setup.as_ref(), &protection)?;
+        }
     }
     let restored = snapshot()?;
     given_up::catch_up(&restored)?;
@@ -259,7 +274,9 @@ fn fill(
         restored.visit(&head, &mut |_| ControlFlow::Continue(()))?;
     }
     let commit = restored.counters()?.commit;
-    Ok(Restored { subjects: head.subjects, templates: head.templates, left_out: filter.subjects, entry, commit })
+    let not_found = from.without.subjects.difference(&filter.left_out).count() as u64;
+    let (subjects, templates, left_out) = (head.subjects, head.templates, filter.subjects);
+    Ok(Restored { subjects, templates, left_out, not_found, entry, commit })
 }
 
 /// Writes the rows that stay.

@@ -40,6 +40,8 @@ pub(super) struct RestoreFilter<'a> {
     pub(super) subjects: u64,
     /// Templates of theirs.
     pub(super) templates: u64,
+    /// Who was found and left out, but for those whose keys are destroyed: their names are not to be read.
+    pub(super) left_out: BTreeSet<SubjectId>,
 }
 
 fn number_of(key: &[u8]) -> Result<u64, StoreError> {
@@ -78,6 +80,7 @@ impl<'a> RestoreFilter<'a> {
             given_up,
             subjects: 0,
             templates: 0,
+            left_out: BTreeSet::new(),
         })
     }
 
@@ -190,6 +193,7 @@ impl<'a> RestoreFilter<'a> {
         }
         let id: SubjectId = stored_id(id)?;
         if self.without.subjects.contains(&id) {
+            self.left_out.insert(id);
             return Ok(true);
         }
         let (Some(key), false) = (self.key, self.without.erased.is_empty()) else { return Ok(false) };
@@ -198,6 +202,9 @@ impl<'a> RestoreFilter<'a> {
         }
         let is_out = self.without.erased.contains(&key.subject(id.as_str()));
         self.compared.insert(id.as_str().to_owned(), is_out);
+        if is_out {
+            self.left_out.insert(id);
+        }
         Ok(is_out)
     }
 }

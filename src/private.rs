@@ -37,6 +37,30 @@ pub(crate) fn open(path: &Path) -> io::Result<File> {
     owner_only(OpenOptions::new().read(true).write(true).create(true).truncate(false)).open(path)
 }
 
+/// Opens a file to be written over that is no other's: follows no link, and waits for no pipe. Whoever could plant one
+/// in a folder would have another file of ours written over by its name here.
+///
+/// # Errors
+/// [`io::ErrorKind::InvalidInput`], with what it is, where something else than a file with this one name lies there.
+pub(crate) fn open_own(options: &mut OpenOptions, path: &Path) -> io::Result<File> {
+    let other =
+        |what: &str| io::Error::new(io::ErrorKind::InvalidInput, format!("{} is {what}; take it away", path.display()));
+    match path.symlink_metadata() {
+        Ok(there) if there.is_symlink() => return Err(other("a symbolic link")),
+        Ok(there) if !there.is_file() => return Err(other("no regular file")),
+        _ => {}
+    }
+    // It may have come since.
+    let flags = rustix::fs::OFlags::NOFOLLOW | rustix::fs::OFlags::NONBLOCK;
+    let file = options.custom_flags(i32::try_from(flags.bits()).unwrap_or(0)).open(path)?;
+    let there = file.metadata()?;
+    match there.is_file() {
+        false => Err(other("no regular file")),
+        true if there.nlink() > 1 => Err(other("a file that has another name as well (a hard link)")),
+        true => Ok(file),
+    }
+}
+
 /// Opens a secret for reading, such as a key: a regular file that its owner alone can read or write.
 ///
 /// # Errors
@@ -109,7 +133,7 @@ impl Partial {
         let busy = || io::Error::new(io::ErrorKind::ResourceBusy, "it is being written by another process");
         for _ in 0..ATTEMPTS {
             let mode = if readers == Readers::Owner { OWNER_FILE } else { ALL_FILE };
-            let file = OpenOptions::new().write(true).create(true).truncate(false).mode(mode).open(&partial)?;
+            let file = open_own(OpenOptions::new().write(true).create(true).truncate(false).mode(mode), &partial)?;
             // The lock ends with the process. File systems without locks only lose this check.
             if let Err(fs::TryLockError::WouldBlock) = file.try_lock() {
                 return Err(busy());
@@ -213,6 +237,30 @@ mod tests {
         write(&path, Readers::Owner, b"new").unwrap();
         assert_eq!(fs::read(&path).unwrap(), b"new");
         assert_eq!(mode(&path), 0o600);
+    }
+
+    #[test]
+    fn a_link_that_was_planted_leads_to_no_other_file_and_a_pipe_holds_nobody_up() {
+        let folder = tempfile::tempdir().unwrap();
+        let (path, partial, other) =
+            (folder.path().join("out"), folder.path().join("out.partial"), folder.path().join("other"));
+        fs::write(&other, "another's").unwrap();
+        let plants: [&dyn Fn(); 4] = [
+            &|| std::os::unix::fs::symlink(&other, &partial).unwrap(),
+            &|| std::os::unix::fs::symlink(folder.path().join("nothing"), &partial).unwrap(),
+            &|| fs::hard_link(&other, &partial).unwrap(),
+            &|| assert!(std::process::Command::new("mkfifo").arg(&partial).status().unwrap().success()),
+        ];
+        for plant in plants {
+            plant();
+            let refused = write(&path, Readers::Owner, b"new").unwrap_err();
+            assert_eq!(refused.kind(), io::ErrorKind::InvalidInput);
+            assert!(refused.to_string().contains("take it away"), "{refused}");
+            assert!(fs::read(&other).unwrap() == b"another's" && !path.exists());
+            assert!(!folder.path().join("nothing").exists());
+            fs::remove_file(&partial).unwrap();
+        }
+        write(&path, Readers::Owner, b"new").unwrap();
     }
 
     #[test]

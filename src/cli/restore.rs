@@ -9,6 +9,7 @@ use clap::Args;
 use serde::Serialize;
 
 use super::backup::RepositoryArgs;
+use super::sealing::check_restored_goes_elsewhere;
 use super::settings::Settings;
 use super::{Exit, Failure, GlobalArgs, Outcome, caller, date, print, runtime};
 use crate::backup::{BackupError, BackupId, BackupKeys, BackupReader, ChunkSource, Manifest, Repository};
@@ -89,6 +90,8 @@ struct RestoredAnswer {
 pub fn run(global: &GlobalArgs, args: RestoreArgs) -> Outcome {
     runtime::start_log(global, runtime::TOOL_LOG)?;
     let settings = Settings::new(global)?;
+    let backups = args.repository.from.as_deref().or(settings.backup.to()).filter(|path| path.is_dir());
+    check_restored_goes_elsewhere(&args.to, backups)?;
     let options = options(&settings, &args.to)?;
     let (source, keys, manifest, without) = match args.repository.file(&settings)? {
         Some((file, keys)) => {

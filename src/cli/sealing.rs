@@ -246,6 +246,26 @@ pub(super) fn check_backups_go_elsewhere<'k>(
     }
 }
 
+/// Refuses a place for a restored gallery inside another one, or among the backups: what is done there with the one
+/// would be done with the other.
+pub(super) fn check_restored_goes_elsewhere(to: &Path, backups: Option<&Path>) -> Result<(), Failure> {
+    if let Some(folder) = resolved(to).ancestors().skip(1).find(|folder| gallery::is_at(folder)) {
+        return Err(Failure::new(format_args!(
+            "--to {}: it lies in the folder of the gallery {}; name a place outside",
+            to.display(),
+            folder.display()
+        )));
+    }
+    match backups.filter(|backups| lies_in(to, backups)) {
+        None => Ok(()),
+        Some(backups) => Err(Failure::new(format_args!(
+            "--to {}: it lies in the folder of the backups {}; name a place outside",
+            to.display(),
+            backups.display()
+        ))),
+    }
+}
+
 /// The folder of a gallery that a path leads into: the one given, or one that is there.
 fn gallery_around(path: &Path, data: Option<&Path>) -> Option<PathBuf> {
     if let Some(data) = data.filter(|data| lies_in(path, data)) {

@@ -375,6 +375,7 @@ fn where_backups_go_is_told_and_what_stands_in_their_way() {
     let in_gallery = format!("[backup]\nto = \"people/backups\"\n{key}");
     let beside_key = format!("[backup]\nto = \".\"\n{key}");
     let others = format!("[backup]\nto = \"letters\"\n{key}");
+    let in_file = format!("[backup]\nto = \"people.cbk\"\n{key}");
     fs::create_dir(at("letters")).unwrap();
     fs::write(at("letters/chinhchu-backups"), "2\n").unwrap();
     for (section, parts) in [
@@ -383,6 +384,7 @@ fn where_backups_go_is_told_and_what_stands_in_their_way() {
         (&in_gallery, &["gallery's folder"]),
         (&beside_key, &["lies in the folder of the backups"]),
         (&others, &["letters"]),
+        (&in_file, &["backup.to", "names a file"]),
     ] {
         let told = check(section, &[]).ended(0).stdout;
         assert!(told.contains("no backup can be taken"), "{section}: {told}");

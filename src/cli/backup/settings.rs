@@ -49,6 +49,11 @@ impl BackupSettings {
         })
     }
 
+    /// The folder of the backups.
+    pub(in crate::cli) fn to(&self) -> Option<&Path> {
+        self.to.as_deref()
+    }
+
     /// How many megabytes are read a second, at most.
     pub(super) fn rate_mb(&self) -> Option<u64> {
         self.rate_mb
@@ -183,6 +188,10 @@ impl Settings {
             }
         }
         let Some(to) = &backup.to else { return Ok(()) };
+        if is_file(to) || to.as_os_str() == "-" {
+            let why = "it names a file, which is written once; name a folder, and a file with --to";
+            return Err(self.origin.blame("backup.to", why));
+        }
         if let Some(data) = data {
             self.check_backups_apart(to, data)?;
         }

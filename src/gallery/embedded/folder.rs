@@ -14,7 +14,7 @@ use std::path::{Path, PathBuf};
 use super::fault::from_io;
 use super::tables::FORMAT_VERSION;
 use crate::gallery::GalleryError;
-use crate::private::owner_only;
+use crate::private::{open_own, owner_only};
 use crate::regular;
 
 pub(in crate::gallery) const DATABASE: &str = "chinhchu.redb";
@@ -202,8 +202,9 @@ impl Folder {
 
     fn empty(&self, name: &str) -> Result<PathBuf, GalleryError> {
         let path = self.path.join(name);
-        owner_only(OpenOptions::new().write(true).create(true).truncate(true))
-            .open(&path)
+        let mut options = OpenOptions::new();
+        open_own(owner_only(options.write(true).create(true).truncate(false)), &path)
+            .and_then(|file| file.set_len(0))
             .map_err(|error| from_io(&error, &self.path))?;
         Ok(path)
     }

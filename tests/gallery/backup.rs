@@ -281,8 +281,9 @@ fn in_the_clear_a_later_log_says_who_is_left_out() {
     let mut without = Without::default();
     let mut reader =
         BackupReader::begin(Arc::new(repository.clone()), keys(), second).unwrap().of_table("ledger_entries");
+    let since = gallery::ErasedAfter { entries: Some(first.head.entries), time: first.head.taken_at };
     while let Some(batch) = reader.next_batch().unwrap() {
-        gallery::erased_in(&batch, first.head.entries, &mut without.erased).unwrap();
+        gallery::erased_in(&batch, since, &mut without.erased).unwrap();
     }
     assert_eq!(without.erased.len(), 1);
     drop(reader);

@@ -65,6 +65,8 @@ export function accessScenarios(scenario) {
     const window = await world.window();
     const page = await window.context.newPage();
     await page.goto(`${world.url}/desk/officer`);
+    await page.locator('main a[href^="/desk/login"]').click();
+    await page.locator('select[name=person]').waitFor();
     await noBarriers(page, 'the page of test people');
     await screenshot(page, 'sign-in-test');
     await page.selectOption('select[name=person]', 'test-officer');
@@ -73,7 +75,7 @@ export function accessScenarios(scenario) {
     await page.getByRole('heading', { name: 'Trường hợp chờ cán bộ' }).waitFor();
     await page.getByText('Đây là hệ thống thử nghiệm').waitFor();
     await page.getByRole('button', { name: 'Đăng xuất' }).click();
-    await page.locator('select[name=person]').waitFor();
+    await page.locator('main a[href^="/desk/login"]').waitFor();
     await window.close();
   });
 }

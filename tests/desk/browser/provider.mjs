@@ -75,6 +75,7 @@ resource = "urn:chinhchu:ES256"
       await page.waitForURL(`${url}/desk/officer#pairs`);
       await page.locator('header', { hasText: ACCOUNT }).waitFor();
       await page.getByRole('link', { name: 'Chờ xử lý' }).click();
+      await page.locator('main').getByText('Không có trường hợp nào đang chờ.').waitFor();
       const begun = new URL(asked.find((one) => one.startsWith(provider.issuer)));
       assert.equal(begun.searchParams.get('code_challenge_method'), 'S256');
       // The browser has a cookie of this server, and no token.

@@ -137,6 +137,15 @@ impl OpenHandoff {
     }
 }
 
+impl Handoff {
+    /// Whether it is open under this transaction and about another record, or another scheme where both name one.
+    fn is_of_another(&self, transaction: &str, subject: &str, scheme: &str, now: Instant) -> bool {
+        let OpenHandoff { transaction_id, subject_id, scheme: named, .. } = &self.opened;
+        let is_same_scheme = named.is_empty() || scheme.is_empty() || named == scheme;
+        self.until > now && transaction_id == transaction && !(subject_id == subject && is_same_scheme)
+    }
+}
+
 impl Handoffs {
     /// Opens one for the system `owner`.
     ///
@@ -168,10 +177,8 @@ impl Handoffs {
             }
         }
         let is_other = |other: &Handoff| {
-            let (this, that) = (&handoff.opened, &other.opened);
-            let is_other_scheme = this.scheme != that.scheme && !this.scheme.is_empty() && !that.scheme.is_empty();
-            let is_same_transaction = other.until > now && this.transaction_id == that.transaction_id;
-            is_same_transaction && (this.subject_id != that.subject_id || is_other_scheme)
+            let OpenHandoff { transaction_id, subject_id, scheme, .. } = &handoff.opened;
+            other.is_of_another(transaction_id, subject_id, scheme, now)
         };
         if open.values().any(is_other) {
             return Ok(Err(HandoffFault::OtherRecord));
@@ -207,11 +214,7 @@ impl Handoffs {
     /// Whether one is open under this transaction that is about another record, or another scheme: what would be
     /// decided under it would be taken for the answer about what was handed over.
     pub fn is_of_another(&self, transaction: &str, subject: &str, scheme: &str, now: Instant) -> bool {
-        self.lock().values().any(|handoff| {
-            let OpenHandoff { transaction_id, subject_id, scheme: named, .. } = &handoff.opened;
-            let is_same = subject_id == subject && (named.is_empty() || named == scheme);
-            handoff.until > now && transaction_id == transaction && !is_same
-        })
+        self.lock().values().any(|handoff| handoff.is_of_another(transaction, subject, scheme, now))
     }
 
     /// Notes what came of it; true where that is new.
